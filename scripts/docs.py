@@ -109,7 +109,7 @@ def configuration() -> str:
     of_receivers = {f"receivers.* of kind {kind}": receivers.config_model(kind) for kind in receivers.RECEIVERS}
     for title, model in [*sections(), *of_receivers.items(), ("receivers.*.effect", receivers.EffectSettings)]:
         rows = [
-            [f"`{field.alias or name}`", default_of(field), field.description or ""]
+            [f"`{field.alias or name}`", default_of(field), " ".join((field.description or "").split())]
             for name, field in sorted(model.model_fields.items(), key=lambda item: bool(item[1].json_schema_extra))
             if name in settable(model)
         ]

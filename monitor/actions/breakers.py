@@ -159,7 +159,7 @@ def firing_after(standing: Iterable[Incident], decisions: Sequence[Decision]) ->
     """Return the rules that have a firing incident once a bucket is judged."""
     after = {incident.id: incident for incident in standing}
     after |= {decision.incident.id: decision.incident for decision in decisions}
-    return frozenset(incident.rule for incident in after.values() if incident.state == "firing")
+    return frozenset(name for incident in after.values() for name in incident.firing_rules)
 
 
 def budget_column(monitor: Monitor, spec: BreakerSpec) -> str | None:

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from detectors.joint import JOINT
 from monitor.actions.retraining import fit_to_limit
 from monitor.alerting.incidents import count_others, repeat_due
-from monitor.config.models import Monitor, Rule
+from monitor.config.models import Monitor
 from monitor.config.receivers import EffectSettings, ReceiverConfig
+from monitor.config.rules import is_more_severe
 from monitor.core.action import (
     DESTRUCTIVE,
     MESSAGES,
@@ -47,13 +48,13 @@ NAMESPACE = uuid.UUID("b2c0b1de-5a0b-4f7a-8d1c-6f2f1f0c1e22")
 
 
 def split_open(incidents: Iterable[Incident]) -> tuple[dict[str, Incident], list[Incident]]:
-    """Return the newest open incident of each rule, and the older ones, oldest first."""
+    """Return the newest open incident of each group, and the older ones, oldest first."""
     newest: dict[str, Incident] = {}
     older: list[Incident] = []
     for incident in sorted(incidents, key=lambda one: one.opened_at):
-        if incident.rule in newest:
-            older.append(newest[incident.rule])
-        newest[incident.rule] = incident
+        if incident.group in newest:
+            older.append(newest[incident.group])
+        newest[incident.group] = incident
     return newest, older
 
 
@@ -76,8 +77,8 @@ class DecisionContext:
         Known traffic, and versions that had an incident of their own, for the last known good.
     past
         Earlier actions of this monitor: for cooldown and the daily cap, and for what each receiver knows.
-    rule
-        Says when people are reminded; without one they are not.
+    repeat_interval
+        Interval of reminders; None for no reminders.
     fresh
         Whether this bucket itself is bad, which an effect that is planned anew needs.
     retraining
@@ -90,7 +91,7 @@ class DecisionContext:
     versions: Sequence[Version] = ()
     blamed: Sequence[str] = ()
     past: Sequence[PastAction] = ()
-    rule: Rule | None = None
+    repeat_interval: timedelta | None = None
     fresh: bool = True
     retraining: RetrainingData | None = None
 
@@ -190,15 +191,15 @@ def _next_kind(
     monitor: Monitor, incident: Incident, standing: Sequence[PastAction], context: DecisionContext
 ) -> ActionKind | None:
     """Return what follows on the messages that a receiver has of a firing incident, None for nothing yet."""
-    last, rule = standing[-1], context.rule
+    last, interval = standing[-1], context.repeat_interval
     news = find_news(monitor, incident, last)
     # with another suspect, what waits for approval has changed as well
-    by_updates_only = last.kind == "resolved" or news.get("suspected_change")
+    by_updates_only = last.kind == "resolved" or news.get("suspected_change") or news.get("severity")
     paced = [row for row in standing if row.kind == "update" or not by_updates_only]
     if news and not any(context.now - row.created_at < monitor.window for row in paced):
         return "update"
     notified = replace(incident, notified_at=last.at or last.created_at)
-    due = rule is not None and repeat_due(notified, rule, context.bucket.end)
+    due = interval is not None and repeat_due(notified, interval, context.bucket.end)
     return "reminder" if due else None
 
 
@@ -227,6 +228,7 @@ def find_news(monitor: Monitor, incident: Incident, before: PastAction) -> News:
         "changes": changes,
         "findings": findings,
         "suspected_change": suspect if suspect and str(suspect["value"]) != before.suspect else None,
+        "severity": incident.severity if is_more_severe(incident.severity, before.severity) else None,
     }
     return news if any(news.values()) else {}
 
@@ -256,7 +258,7 @@ def backlog_pause(monitor: Monitor, bucket: Bucket, now: datetime) -> timedelta:
 def effect_due(
     decision: Decision, name: str, effect: EffectSettings, rows: Sequence[PastAction], now: datetime, *, fresh: bool
 ) -> bool:
-    """Say whether an effect is to be decided now: when its incident fires, and again when it was missed or is outdated.
+    """Say whether an effect is to be decided now: when its rule fires, and again when it was missed or is outdated.
 
     It was missed when the bucket that decided it was too old, or when nothing could send it before ``not_after``.
     While the incident goes on, the first bucket in time decides anew.
@@ -268,7 +270,7 @@ def effect_due(
         return True
     last = newest_effect(rows, name)
     in_time = now <= incident.updated_at + effect.not_after
-    return last is not None and fresh and in_time and (last.missed or is_outdated(last, incident))
+    return fresh and in_time and (last is None or last.missed or is_outdated(last, incident))
 
 
 def newest_effect(rows: Sequence[PastAction], name: str) -> PastAction | None:
@@ -505,7 +507,7 @@ def write_headline(monitor: Monitor, incident: Incident, message: MessageDue) ->
     if kind == "reminder":
         return f"{monitor.name}: still firing since {_clock(incident.fired_at)}: {incident.reason}{why}"
     if kind == "update" and not news.get("again") and not news.get("changes"):
-        return f"{monitor.name}: {_new_findings(news) or 'now suspected'}{why}"
+        return f"{monitor.name}: {_new_findings(news) or _new_severity(news, incident) or 'now suspected'}{why}"
     return _sentence(monitor, incident)
 
 
@@ -520,6 +522,10 @@ def _new_findings(news: News) -> str:
     if not findings:
         return ""
     return f"also {findings[0]['reason']}{count_others(len(findings))}"
+
+
+def _new_severity(news: News, incident: Incident) -> str:
+    return f"now {news['severity']}: {incident.reason}" if news.get("severity") else ""
 
 
 def _suspicion(suspect: Suspect | None) -> str:

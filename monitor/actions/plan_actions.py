@@ -97,7 +97,9 @@ def plan_incidents(
         if decision.silence is not None:
             incidents.append(decision)
             continue
-        incident, rule = decision.incident, rules.get(decision.incident.rule)
+        incident = decision.incident
+        names = [name for name in incident.announcing_rules if name not in history.silences]
+        part = [rules[name] for name in names if name in rules]
         before = earlier.get(incident.id)
         first = not decision.transition and is_unannounced(incident, history.past)
         decision_context = DecisionContext(
@@ -107,12 +109,13 @@ def plan_incidents(
             versions=history.versions,
             blamed=history.blamed,
             past=history.past,
-            rule=rule,
+            repeat_interval=min((rule.repeat_interval for rule in part), default=None),
             fresh=incident.bad > (before.bad if before else 0),
             retraining=retraining.get(incident.id),
         )
         decided = replace(decision, transition="firing") if first else decision
-        planned = plan(monitor, decided, rule.do if rule else monitor.no_data.do, receivers, decision_context)
+        do = [name for rule in part for name in rule.do] if part else monitor.no_data.do
+        planned = plan(monitor, decided, list(dict.fromkeys(do)), receivers, decision_context)
         actions += planned
         incidents.append(note_notification(decision, history.past, planned, context.bucket))
     return incidents, actions

@@ -29,7 +29,7 @@ def find_retraining_requests(
     return [
         decision
         for decision in decisions
-        if decision.incident.rule in rules
+        if not rules.isdisjoint(decision.incident.announcing_rules)
         and decision.incident.state == "firing"
         and (
             decision.transition == "firing"
@@ -55,7 +55,7 @@ def earliest_moment(monitor: Monitor, past: AlertHistory, bucket: Bucket, rules:
     requesting = [
         incident
         for incident in standing
-        if incident.rule in rules
+        if not set(rules).isdisjoint(incident.announcing_rules)
         and (incident.state != "firing" or is_unannounced(incident, past.past) or incident.id not in retrained)
     ]
     back = monitor.window + monitor.bucket

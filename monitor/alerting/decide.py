@@ -43,7 +43,7 @@ class AlertContext:
     baseline
         What the window is explained by; None where there is none.
     shifts
-        By rule, how the window differs from what people were told last of its firing incident.
+        By group, how the window differs from what was announced last of its firing incident.
     """
 
     history: AlertHistory = AlertHistory()
@@ -74,10 +74,11 @@ def decide(monitor: Monitor, evaluation: Evaluation, context: AlertContext, buck
 
 
 def _apply_silence(decision: Decision, history: AlertHistory) -> Decision:
-    """Note the silence of a rule on a decision, and say it where there is a transition."""
-    number = history.silences.get(decision.incident.rule)
-    if number is None:
+    """Note the silence on a decision whose rules are all silenced, and say it where there is a transition."""
+    names = decision.incident.announcing_rules
+    if not all(name in history.silences for name in names):
         return decision
+    number = history.silences[names[0]]
     reason = decision.incident.reason
     return replace(
         decision, silence=number, reason=f"{reason} (silenced by #{number})" if decision.transition else reason

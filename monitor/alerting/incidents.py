@@ -11,9 +11,11 @@ from detectors import LATENCY, PERFORMANCE, RATES
 from detectors.base import Finding, Status
 from detectors.direction import TIMES_AND_COSTS
 from detectors.joint import JOINT
+from monitor.alerting.grouping import GroupFindings
+from monitor.alerting.rule_progress import NEW, advance_rules, choose_lead, is_over
 from monitor.config.models import Monitor, Rule
 from monitor.config.rules import matches, rule_name
-from monitor.core.incident import VERSIONS, Change, Decision, Incident, IncidentState
+from monitor.core.incident import TRAFFIC, VERSIONS, Change, Decision, Incident, IncidentState
 from monitor.core.payload import FurtherChange, IncidentFinding, Suspect
 
 MOST_EVIDENCE = 50
@@ -35,60 +37,57 @@ IDENTITY = uuid.UUID("6f1c9f6e-5a51-4c0e-9a3e-0d4f2f6d7d11")
 
 
 @dataclass(frozen=True)
-class RuleContext:
-    """The rule whose incidents are decided, and when.
+class IncidentContext:
+    """The rules whose findings are one incident, and when they are decided.
 
     Parameters
     ----------
+    rules
+        In the order of the configuration.
+    group
+        The name of the group, see :mod:`monitor.alerting.grouping`.
     at
         End of the bucket.
     changes
-        All that are known, each as it was first seen.
+        All changes of the monitor, each with its earliest sighting.
     """
 
     monitor: Monitor
-    rule: Rule
+    rules: Sequence[Rule]
+    group: str
     at: datetime
     changes: Sequence[Change] = ()
 
-    @property
-    def buckets_to_fire(self) -> int:
-        """Return for how many buckets a finding must be bad before people are told."""
-        return self.rule.buckets(self.rule.for_, self.monitor.bucket)
-
-    @property
-    def buckets_to_resolve(self) -> int:
-        """Return for how many buckets all findings must be clean before a firing incident is over."""
-        return self.rule.buckets(self.rule.resolve_for, self.monitor.bucket)
-
 
 def decide_incident(
-    context: RuleContext,
+    context: IncidentContext,
     findings: Sequence[Finding],
     incident: Incident | None,
     before: Incident | None = None,
     moved: Sequence[Finding] = (),
 ) -> Decision | None:
-    """Decide whether an incident opens, goes on or is over; None when there is nothing to tell.
+    """Decide whether an incident opens, goes on or is resolved; None when there is nothing to decide.
 
-    ``before`` is the rule's last incident, resolved: what flaps or comes back every evening is one incident.
-    ``moved`` is how the window differs from what people were told last, while the incident is firing.
+    Each rule fires and is resolved by its own `for` and `resolve_for`; the incident fires with the first of them and is
+    resolved with the last. Findings that could not be measured count neither way.
 
-    A finding counts as bad when it drifted, unless it is an improvement; while an incident is open also when it has
-    fallen by less than the hysteresis below its threshold. Findings that could not be measured count neither way.
+    Parameters
+    ----------
+    before
+        The last incident of the group, resolved: what flaps or comes back every evening is one incident.
+    moved
+        How the window differs from what was announced last, while the incident is firing.
     """
-    rule, at = context.rule, context.at
-    watched = [finding for finding in findings if matches(rule, finding)]
-    bad = [finding for finding in watched if _is_bad(rule, finding, incident)]
-    measured = [finding for finding in watched if finding.status in (Status.OK, Status.DRIFTED)]
-    if bad:
-        standing = incident or _reopen(context, bad, before)
-        return _worsen(context, bad, standing, [f for f in moved if matches(rule, f)])
+    classified = GroupFindings.classify(context.rules, findings, lambda rule, finding: _is_bad(rule, finding, incident))
+    if classified.all_bad:
+        standing = incident or _reopen(context, classified, before)
+        watched = [f for f in moved if any(matches(rule, f) for rule in context.rules)]
+        return _worsen(context, classified, standing, watched)
     if incident is None:
         return None
-    if not measured:
-        return Decision(replace(incident, updated_at=at), None, "nothing could be measured; the state is kept")
-    return _recover(context, incident)
+    if not classified.measured:
+        return Decision(replace(incident, updated_at=context.at), None, "nothing could be measured; the state is kept")
+    return _recover(context, classified, incident)
 
 
 def brought_by_version(
@@ -149,46 +148,74 @@ def _is_bad(rule: Rule, finding: Finding, incident: Incident | None) -> bool:
     return was_bad and finding.status is Status.OK and finding.excess >= rule.hysteresis
 
 
-def _reopen(context: RuleContext, bad: Sequence[Finding], before: Incident | None) -> Incident | None:
+def _reopen(context: IncidentContext, classified: GroupFindings, before: Incident | None) -> Incident | None:
     """Return the last incident when this is the same again, soon enough, and nothing new could have caused it."""
     if before is None or before.resolved_at is None:
         return None
-    if context.at - before.resolved_at > context.rule.reopen_within:
+    within = max(rule.reopen_within for rule in context.rules if classified.bad[rule_name(rule)])
+    if context.at - before.resolved_at > within:
         return None
-    if not all(_was_announced(finding, _announced_keys(before)) for finding in bad):
+    if not all(_was_announced(finding, _announced_keys(before)) for finding in classified.all_bad):
         return None
     if any(change.kind in VERSIONS and change.first_seen > before.opened_at for change in context.changes):
         return None
-    return replace(before, state="pending", bad=0, resolved_at=None)
+    return replace(before, state="pending", bad=0, resolved_at=None, rules={})
 
 
 def _worsen(
-    context: RuleContext, bad: Sequence[Finding], incident: Incident | None, moved: Sequence[Finding]
+    context: IncidentContext, classified: GroupFindings, incident: Incident | None, moved: Sequence[Finding]
 ) -> Decision:
-    at, needed = context.at, context.buckets_to_fire
-    if incident is None:
-        monitor, name = context.monitor.name, rule_name(context.rule)
-        identity = str(uuid.uuid5(IDENTITY, f"{monitor}/{name}/{at.isoformat()}"))
-        incident = Incident(identity, monitor, name, context.rule.severity, "pending", at, at, "")
+    bad = classified.all_bad
+    rules = advance_rules(context.rules, classified, incident.rules if incident else {}, context.monitor.bucket)
+    lead, severity = choose_lead(context.rules, rules, incident)
+    incident = incident or _open(context, lead, severity)
     news = tuple(f.key for f in bad if not _was_announced(f, _announced_keys(incident)))
-    evidence = merge_evidence(incident.evidence, bad, at)
-    suspect = _suspect_now(context, incident, evidence)
-    grown = replace(incident, bad=incident.bad + 1, clean=0, updated_at=at, evidence=evidence, suspected_change=suspect)
+    evidence = merge_evidence(incident.evidence, bad, context.at)
+    grown = replace(
+        incident,
+        rule=lead,
+        severity=severity,
+        rules=rules,
+        bad=incident.bad + 1,
+        clean=0,
+        updated_at=context.at,
+        evidence=evidence,
+        suspected_change=_suspect_now(context, incident, evidence),
+    )
     if grown.state == "firing":
         return _decide_further_change(context, grown, bad, moved, news)
-    why = find_explanation(bad, evidence)
-    if grown.bad < needed:
-        reason = f"{headline(bad)}{why}; bad for {grown.bad} of {needed} buckets"
-        opened: IncidentState | None = "pending" if incident.bad == 0 else None
+    return _decide_pending(context, grown, bad, news)
+
+
+def _open(context: IncidentContext, lead: str, severity: str) -> Incident:
+    """Return a new incident, whose id follows from its rule and from the bucket that opened it."""
+    monitor, at = context.monitor.name, context.at
+    name = lead if context.group == TRAFFIC else context.group
+    identity = str(uuid.uuid5(IDENTITY, f"{monitor}/{name}/{at.isoformat()}"))
+    return Incident(identity, monitor, lead, severity, "pending", at, at, "", group=context.group)
+
+
+def _decide_pending(
+    context: IncidentContext, grown: Incident, bad: Sequence[Finding], news: tuple[str, ...]
+) -> Decision:
+    """Decide whether a pending incident fires."""
+    progress, why = grown.rules[grown.rule], find_explanation(bad, grown.evidence)
+    if not progress["firing"]:
+        rule = next(rule for rule in context.rules if rule_name(rule) == grown.rule)
+        needed = rule.buckets(rule.for_, context.monitor.bucket)
+        reason = f"{headline(bad)}{why}; bad for {progress['bad']} of {needed} buckets"
+        opened: IncidentState | None = "pending" if grown.bad == 1 else None
         return Decision(replace(grown, reason=reason), opened, reason, news=news)
-    again = "again: " if incident.fired_at else ""
-    reason = f"{again}{headline(bad)}{why}; bad for {grown.bad} buckets"
-    history = (*incident.changes, describe_change(at, bad, reason, suspect))[-MOST_CHANGES:]
-    fired = replace(grown, state="firing", fired_at=incident.fired_at or at, reason=reason, changes=history)
+    again = "again: " if grown.fired_at else ""
+    reason = f"{again}{headline(bad)}{why}; bad for {progress['bad']} buckets"
+    history = (*grown.changes, describe_change(context.at, bad, reason, grown.suspected_change))[-MOST_CHANGES:]
+    fired = replace(grown, state="firing", fired_at=grown.fired_at or context.at, reason=reason, changes=history)
     return Decision(fired, "firing", reason, news=news)
 
 
-def _suspect_now(context: RuleContext, incident: Incident, evidence: Mapping[str, IncidentFinding]) -> Suspect | None:
+def _suspect_now(
+    context: IncidentContext, incident: Incident, evidence: Mapping[str, IncidentFinding]
+) -> Suspect | None:
     """Return what most likely caused an incident, by all that is known now; what came after it fired cannot have."""
     since = incident.opened_at - context.monitor.window - context.monitor.bucket
     until = incident.fired_at if incident.state == "firing" and incident.fired_at else context.at
@@ -205,7 +232,7 @@ def _is_same_change(one: Suspect, other: Suspect) -> bool:
 
 
 def _decide_further_change(
-    context: RuleContext,
+    context: IncidentContext,
     grown: Incident,
     bad: Sequence[Finding],
     moved: Sequence[Finding],
@@ -228,9 +255,9 @@ def _decide_further_change(
     if not changed:
         return Decision(replace(grown, moved=0), None, "still firing")
     counted = replace(grown, moved=grown.moved + 1)
-    needed = context.buckets_to_fire
+    needed = min(rule.buckets(rule.for_, monitor.bucket) for rule in context.rules if rule_name(rule) in grown.rules)
     if not fresh and not away:
-        needed += monitor.window // monitor.bucket + context.buckets_to_resolve
+        needed += monitor.window // monitor.bucket + _buckets_to_resolve(context, grown)
     if counted.moved < needed:
         return Decision(counted, None, f"changing again for {counted.moved} of {needed} buckets")
     suspect = choose_suspect(context.changes, at - monitor.window - monitor.bucket, merge_evidence({}, changed))
@@ -294,15 +321,22 @@ def _subject(check: str, column: str | None, segment: str | None) -> tuple[str, 
     return check, column, segment
 
 
-def _recover(context: RuleContext, incident: Incident) -> Decision:
-    at, needed = context.at, 1 if incident.state == "pending" else context.buckets_to_resolve
-    calmer = replace(incident, clean=incident.clean + 1, updated_at=at)
-    if calmer.clean < needed:
+def _recover(context: IncidentContext, classified: GroupFindings, incident: Incident) -> Decision:
+    rules = advance_rules(context.rules, classified, incident.rules, context.monitor.bucket)
+    calmer = replace(incident, rules=rules, clean=incident.clean + 1, updated_at=context.at)
+    if not is_over(rules):
+        needed = _buckets_to_resolve(context, incident)
         return Decision(calmer, None, f"clean for {calmer.clean} of {needed} buckets")
     before = "never fired: " if incident.state == "pending" else ""
     reason = f"{before}clean for {calmer.clean} bucket{'s' * (calmer.clean > 1)}"
-    done = replace(calmer, state="resolved", resolved_at=at, reason=reason, moved=0)
-    return Decision(done, "resolved", reason, quiet=incident.state == "pending")
+    over = replace(calmer, state="resolved", resolved_at=context.at, reason=reason, moved=0)
+    return Decision(over, "resolved", reason, quiet=incident.state == "pending")
+
+
+def _buckets_to_resolve(context: IncidentContext, incident: Incident) -> int:
+    """Return for how many buckets all findings must be clean before a firing incident is resolved."""
+    firing = [rule for rule in context.rules if incident.rules.get(rule_name(rule), NEW)["firing"]]
+    return max((rule.buckets(rule.resolve_for, context.monitor.bucket) for rule in firing), default=1)
 
 
 def merge_evidence(
@@ -444,7 +478,7 @@ def _share_explained(evidence: Mapping[str, IncidentFinding]) -> dict[str, float
     return {name: sum(item.get(name, 0.0) for item in explained) / len(explained) for name in names}
 
 
-def repeat_due(incident: Incident, rule: Rule, at: datetime) -> bool:
+def repeat_due(incident: Incident, interval: timedelta, at: datetime) -> bool:
     """Say whether people are to be reminded of a firing incident."""
     since: timedelta = at - (incident.notified_at or at)
-    return incident.state == "firing" and since >= rule.repeat_interval
+    return incident.state == "firing" and since >= interval

@@ -64,7 +64,7 @@ def decide_no_data_incident(
         return Decision(done, "resolved", reason)
     if incident is None:
         identity = str(uuid.uuid5(IDENTITY, f"{monitor.name}/{NO_DATA}/{at.isoformat()}"))
-        incident = Incident(identity, monitor.name, NO_DATA, setting.severity, "pending", at, at, "")
+        incident = Incident(identity, monitor.name, NO_DATA, setting.severity, "pending", at, at, "", group=NO_DATA)
         opened: IncidentState | None = "pending"
     else:
         opened = None

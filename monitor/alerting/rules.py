@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from detectors.base import Finding
-from monitor.alerting.incidents import RuleContext, brought_by_version, decide_incident, is_known, is_news
-from monitor.config.models import Monitor, Rule
-from monitor.config.rules import matches, rule_name
+from monitor.alerting.grouping import Group, group_findings
+from monitor.alerting.incidents import IncidentContext, decide_incident, is_known, is_news
+from monitor.alerting.new_cause import find_new_cause
+from monitor.config.models import Monitor
+from monitor.config.rules import rule_name
 from monitor.core.action import AlertHistory
 from monitor.core.incident import Change, Decision
 from monitor.core.payload import Suspect
@@ -24,50 +26,54 @@ def decide_rules(
     bucket: Bucket,
     shifts: Mapping[str, Sequence[Finding]] | None = None,
 ) -> list[Decision]:
-    """Decide every rule.
+    """Decide the incidents of every group of findings, and the open ones of which nothing was measured.
 
     Parameters
     ----------
     changes
-        All that are known, each as it was first seen.
+        All changes of the monitor, each with its earliest sighting.
     shifts
-        By rule, how the window differs from what people were told last of its firing incident.
+        By group, how the window differs from what was announced last of its firing incident.
     """
     decisions: list[Decision | None] = []
-    for rule in monitor.rules:
-        shifted = (shifts or {}).get(rule_name(rule), ())
-        decisions += _decide_rule(monitor, rule, findings, changes, history, bucket, shifted)
+    for group in [*group_findings(monitor, findings), *_without_findings(monitor, findings, history)]:
+        decisions += _decide_group(monitor, group, changes, history, bucket, (shifts or {}).get(group.name, ()))
     return [name_prompt(decision, history.prompts) for decision in decisions if decision is not None]
 
 
-def _decide_rule(
+def _without_findings(monitor: Monitor, findings: Sequence[Finding], history: AlertHistory) -> list[Group]:
+    """Return the groups that have an open incident of a rule and no finding."""
+    names = {group.name for group in group_findings(monitor, findings)}
+    rules = {rule_name(rule): rule for rule in monitor.rules}
+    return [
+        Group(name, [rules[rule] for rule in incident.rules if rule in rules], [])
+        for name, incident in history.open.items()
+        if name not in names and not rules.keys().isdisjoint(incident.rules)
+    ]
+
+
+def _decide_group(
     monitor: Monitor,
-    rule: Rule,
-    findings: Sequence[Finding],
+    group: Group,
     changes: Sequence[Change],
     history: AlertHistory,
     bucket: Bucket,
     shifted: Sequence[Finding],
 ) -> list[Decision | None]:
-    """Decide the open incidents of a rule, each by its own findings, and open one for what a new version brought.
+    """Decide the open incidents of a group, each by its own findings, and open one for a new cause.
 
     Older incidents are decided by what they know; everything else belongs to the newest one.
     """
-    name, context = rule_name(rule), RuleContext(monitor, rule, bucket.end, changes)
-    watched = [finding for finding in findings if matches(rule, finding)]
-    older = [incident for incident in history.older if incident.rule == name]
-    decisions = [decide_incident(context, [f for f in watched if not is_news(f, one)], one) for one in older]
-    newest = history.open.get(name)
-    own = [f for f in watched if all(is_news(f, one) for one in older) or is_known(f, newest)]
-    brought = brought_by_version(monitor, newest, own, bucket.end, changes, shifted)
-    if newest is None or not brought:
-        return [*decisions, decide_incident(context, own, newest, history.resolved.get(name), shifted)]
-    rest = [finding for finding in own if finding not in brought or is_known(finding, newest)]
-    return [
-        *decisions,
-        decide_incident(context, rest, newest),
-        decide_incident(context, brought, None),
-    ]
+    context = IncidentContext(monitor, group.rules, group.name, bucket.end, changes)
+    older = [incident for incident in history.older if incident.group == group.name]
+    decisions = [decide_incident(context, [f for f in group.findings if not is_news(f, one)], one) for one in older]
+    newest = history.open.get(group.name)
+    own = [f for f in group.findings if all(is_news(f, one) for one in older) or is_known(f, newest)]
+    apart = find_new_cause(context, newest, own, shifted)
+    if newest is None or not apart:
+        return [*decisions, decide_incident(context, own, newest, history.resolved.get(group.name), shifted)]
+    rest = [finding for finding in own if finding not in apart or is_known(finding, newest)]
+    return [*decisions, decide_incident(context, rest, newest), decide_incident(context, apart, None)]
 
 
 def name_prompt(decision: Decision, prompts: Sequence[Prompt]) -> Decision:

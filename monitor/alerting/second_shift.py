@@ -21,9 +21,9 @@ from monitor.core.incident import NO_DATA, Incident
 
 
 def plateau_starts(monitor: Monitor, incidents: Mapping[str, Incident], end: datetime) -> dict[str, datetime]:
-    """Return by rule when people were told last of its firing incident, where a whole window has passed since."""
-    announced = {i.rule: i.told_at for i in incidents.values() if i.state == "firing" and i.rule != NO_DATA}
-    return {rule: at for rule, at in announced.items() if at and end - at > monitor.window}
+    """Return by group when its firing incident was announced last, where a whole window has passed since."""
+    announced = {i.group: i.told_at for i in incidents.values() if i.state == "firing" and i.group != NO_DATA}
+    return {group: at for group, at in announced.items() if at and end - at > monitor.window}
 
 
 def compare_with_plateaus(
@@ -33,16 +33,16 @@ def compare_with_plateaus(
     plateaus: Plateaus,
     window: Window | None,
 ) -> dict[str, list[Finding]]:
-    """Return by rule how a window differs from what people were told last of its firing incident, explained.
+    """Return by group how a window differs from what was announced last of its firing incident, explained.
 
     ``plateaus`` are by the bins of the baseline and by their beginning.
     """
     if baseline is None or window is None or window.end is None:
         return {}
     shifts = {}
-    for rule, start in plateau_starts(monitor, incidents, window.end).items():
+    for group, start in plateau_starts(monitor, incidents, window.end).items():
         plateau = plateaus[baseline.layout, start]
-        shifts[rule] = explain_moves(plateau, window, second_shift(monitor, baseline, plateau, window))
+        shifts[group] = explain_moves(plateau, window, second_shift(monitor, baseline, plateau, window))
     return shifts
 
 

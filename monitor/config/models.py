@@ -167,6 +167,8 @@ class Monitor(Section):
     """Signals that are computed for each record: names, or `{name: {option: value}}`."""
     checks: list[CheckEntry] = [DriftConfig(), QualityConfig(), LatencyConfig()]
     """Analyses that are run on each window."""
+    group_by: list[Literal["rule", "check", "column", "segment"]] = []
+    """Labels by which incidents are divided; by default all findings that rise together are one incident."""
     rules: list[Rule] = [Rule()]
     """When findings become incidents, and which receivers are notified."""
     no_data: NoData = NoData()

@@ -10,6 +10,16 @@ COMPARED = ("experiment", "shadow")
 STANDING_CHECKS = (*COMPARED, "baseline")
 """Checks whose findings stand for long: `*` does not watch them, for they would hide what comes meanwhile."""
 
+OWN_INCIDENT = (*STANDING_CHECKS, "evaluation")
+"""Checks whose findings are an incident of their own rule: they are evaluated at other times, or stand for long."""
+SEVERITIES = ("critical", "warning", "info")
+"""The most severe first."""
+
+
+def is_more_severe(severity: str, other: str | None) -> bool:
+    """Say whether a severity is higher than another, if there is another."""
+    return other in SEVERITIES and SEVERITIES.index(severity) < SEVERITIES.index(other)
+
 
 def rule_name(rule: Rule) -> str:
     """Return the name of a rule, by default what it watches."""

@@ -79,8 +79,8 @@ class PastAction:
 
     Parameters
     ----------
-    at, suspect
-        Of a message: the end of its bucket, and the value that it suspects.
+    at, suspect, severity
+        Of a message: the end of its bucket, the value that it suspects, and the severity that it states.
     backlog
         A message that waits because its bucket was old, see :func:`backlog_pause`.
     refused
@@ -101,6 +101,7 @@ class PastAction:
     sequence: int = 0
     at: datetime | None = None
     suspect: str | None = None
+    severity: str | None = None
     backlog: bool = False
     refused: bool = False
     missed: bool = False
@@ -112,8 +113,18 @@ class PastAction:
 class AlertHistory:
     """The past of a monitor, as far as the next decision needs it.
 
-    ``open`` is the newest open incident of each rule; ``older`` are the others, which a new version left behind, oldest
-    first.
+    Parameters
+    ----------
+    open
+        The newest open incident of each group.
+    older
+        The other open incidents, oldest first: new causes came after them.
+    resolved
+        The incident of each group that was resolved last.
+    silences
+        By rule, the number of its silence.
+    sequences
+        By incident or thread, the number of its next actions.
     """
 
     open: Mapping[str, Incident] = field(default_factory=dict)

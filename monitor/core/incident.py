@@ -8,11 +8,13 @@ from datetime import datetime
 from typing import Literal
 
 from detectors.quality.traffic import Gaps
-from monitor.core.payload import FurtherChange, IncidentFinding, Suspect
+from monitor.core.payload import FurtherChange, IncidentFinding, RuleProgress, Suspect
 
 IncidentState = Literal["pending", "firing", "resolved"]
 NO_DATA = "no_data"
-"""The rule of every monitor that alerts when nothing can be measured."""
+"""The rule, and the group, of every monitor that alerts when nothing can be measured."""
+TRAFFIC = "traffic"
+"""The group of the findings about the served traffic, where `group_by` divides them no further."""
 VERSIONS = ("model_version", "prompt_version")
 
 
@@ -28,7 +30,21 @@ class Change:
 
 @dataclass(frozen=True)
 class Incident:
-    """An episode of one rule of one monitor."""
+    """An alert episode of one monitor with one cause.
+
+    Parameters
+    ----------
+    rule, severity
+        The most severe rule that has a part in it.
+    rules
+        How far each rule is that has a part in it.
+    group
+        Which findings belong together, see :mod:`monitor.alerting.grouping`.
+    changes
+        What was announced, oldest first.
+    moved
+        Number of consecutive buckets that differed from what was announced last.
+    """
 
     id: str
     monitor: str
@@ -45,12 +61,26 @@ class Incident:
     notified_at: datetime | None = None
     evidence: Mapping[str, IncidentFinding] = field(default_factory=dict)
     suspected_change: Suspect | None = None
-    changes: Sequence[FurtherChange] = ()  # what people were told, oldest first
-    moved: int = 0  # buckets in a row that differed from what was told last
+    changes: Sequence[FurtherChange] = ()
+    moved: int = 0
+    group: str = TRAFFIC
+    rules: Mapping[str, RuleProgress] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Freeze the list of changes, which a row holds as a list."""
         object.__setattr__(self, "changes", tuple(self.changes))
+
+    @property
+    def firing_rules(self) -> list[str]:
+        """Return the rules that fire now."""
+        if self.state != "firing":
+            return []
+        return [name for name, each in self.rules.items() if each["firing"]] if self.rules else [self.rule]
+
+    @property
+    def announcing_rules(self) -> list[str]:
+        """Return the rules whose receivers are notified: those that have fired, the leading one where none has."""
+        return [name for name, each in self.rules.items() if each["fired"]] or [self.rule]
 
     @property
     def told_at(self) -> datetime | None:

@@ -21,6 +21,15 @@ class Suspect(TypedDict):
     prompt: NotRequired[str | None]
 
 
+class RuleProgress(TypedDict):
+    """How far a rule is that has a part in an incident: consecutive bad and clean buckets, and whether it fires."""
+
+    bad: int
+    clean: int
+    firing: bool
+    fired: bool
+
+
 class IncidentFinding(TypedDict):
     """A finding of an incident with its last and its worst value."""
 
@@ -58,6 +67,7 @@ class News(TypedDict, total=False):
     changes: Sequence[FurtherChange]
     findings: Sequence[IncidentFinding]
     suspected_change: Suspect | None
+    severity: str | None
 
 
 class IncidentSummary(TypedDict):

@@ -47,10 +47,10 @@ class AlertLog:
         )
 
     def list_announced(self) -> dict[str, datetime]:
-        """Return by rule when people were told last of its newest incident, where that is firing."""
+        """Return by group when its newest incident was announced last, where that is firing."""
         newest, _ = split_open(self.open.values())
         firing = [one for one in newest.values() if one.state == "firing" and one.rule != NO_DATA]
-        return {one.rule: one.told_at for one in firing if one.told_at}
+        return {one.group: one.told_at for one in firing if one.told_at}
 
     def add_changes(self, changes: Sequence[Change]) -> None:
         """Add the versions, categories and columns that are new in a bucket."""
@@ -72,7 +72,7 @@ class AlertLog:
         if incident.state == "resolved":
             self.open.pop(incident.id, None)
             if incident.fired_at is not None:
-                self.resolved[incident.rule] = incident
+                self.resolved[incident.group] = incident
         else:
             self.open[incident.id] = incident
 
@@ -97,6 +97,7 @@ def _as_delivered(action: Action) -> PastAction:
         action.sequence,
         at=datetime.fromisoformat(action.payload["timestamp"]),
         suspect=suspect["value"] if suspect else None,
+        severity=data.get("severity"),
         observed=next(iter((observed or {}).items()), None),
         reason=action.reason,
     )

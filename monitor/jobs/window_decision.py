@@ -12,11 +12,10 @@ from monitor.alerting.decide import AlertContext
 from monitor.checks.baseline import Baseline
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import Monitor
+from monitor.config.rules import SEVERITIES
 from monitor.core.payload import Suspect
 from monitor.core.schedule import Bucket
 from monitor.jobs.window_verdict import as_json, rank, verdict
-
-SEVERITIES = ("critical", "warning", "info")
 
 
 def decide_window(

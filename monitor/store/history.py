@@ -25,16 +25,11 @@ def load_history(connection: Connection, monitor: Monitor, bucket: Bucket) -> Al
     breaker_names = [silence_name(spec) for spec in monitor.breakers]
     can_be_silenced = [*names, *comparison_names, *breaker_names]
     threads = [thread_key(monitor.name, spec.name, name) for spec in monitor.experiments for name in spec.treatments]
-    unresolved = incidents.open_incidents(connection, monitor.name, names)
+    unresolved = incidents.open_incidents(connection, monitor.name)
     newest, older = split_open(unresolved)
-    before = {
-        rule_name(rule): incidents.last_resolved(
-            connection, monitor.name, rule_name(rule), bucket.end - rule.reopen_within
-        )
-        for rule in monitor.rules
-        if rule_name(rule) not in newest
-    }
-    resolved = {name: incident for name, incident in before.items() if incident}
+    longest = max((rule.reopen_within for rule in monitor.rules), default=timedelta(0))
+    recent = incidents.last_resolved(connection, monitor.name, bucket.end - longest)
+    resolved = {group: incident for group, incident in recent.items() if group not in newest}
     versions = incidents.load_versions(connection, monitor.name)
     roles = {version.role for version in versions}
     return AlertHistory(

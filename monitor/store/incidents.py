@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
 
@@ -14,35 +14,27 @@ from monitor.config.rules import STANDING_CHECKS
 from monitor.core.action import Version
 from monitor.core.incident import Change, Decision, Incident, MissingData
 from monitor.store.database import upsert
-from monitor.store.rows import SilenceRow, read_all, read_first
+from monitor.store.rows import SilenceRow, read_all
 from monitor.store.tables import buckets, changes, incidents, silences, transitions, versions
 
 _FIELDS = tuple(field.name for field in fields(Incident))
 
 
-def open_incident(connection: Connection, monitor: str, rule: str) -> Incident | None:
-    """Return the newest pending or firing incident of a rule."""
-    return max(open_incidents(connection, monitor, [rule]), key=lambda one: one.opened_at, default=None)
-
-
-def open_incidents(connection: Connection, monitor: str, rules: Sequence[str]) -> list[Incident]:
-    """Return the pending and firing incidents of some rules."""
-    query = sa.select(incidents).where(
-        incidents.c.monitor == monitor, incidents.c.rule.in_(rules), incidents.c.state != "resolved"
-    )
+def open_incidents(connection: Connection, monitor: str) -> list[Incident]:
+    """Return the pending and firing incidents of a monitor."""
+    query = sa.select(incidents).where(incidents.c.monitor == monitor, incidents.c.state != "resolved")
     return read_all(connection, Incident, query)
 
 
-def last_resolved(connection: Connection, monitor: str, rule: str, since: datetime) -> Incident | None:
-    """Return the incident of a rule that was resolved last, unless that is too long ago to be the same."""
+def last_resolved(connection: Connection, monitor: str, since: datetime) -> dict[str, Incident]:
+    """Return by group the incident that was resolved last, of those resolved since a time."""
     query = sa.select(incidents).where(
         incidents.c.monitor == monitor,
-        incidents.c.rule == rule,
         incidents.c.state == "resolved",
         incidents.c.fired_at.is_not(None),
         incidents.c.resolved_at >= since,
     )
-    return read_first(connection, Incident, query.order_by(incidents.c.resolved_at.desc()).limit(1))
+    return {one.group: one for one in read_all(connection, Incident, query.order_by(incidents.c.resolved_at))}
 
 
 def save_decision(connection: Connection, decision: Decision) -> None:
@@ -51,6 +43,7 @@ def save_decision(connection: Connection, decision: Decision) -> None:
     row = {name: getattr(incident, name) for name in _FIELDS}
     row["evidence"] = {key: dict(item) for key, item in incident.evidence.items()}
     row["changes"] = [dict(change) for change in incident.changes]
+    row["rules"] = {name: dict(progress) for name, progress in incident.rules.items()}
     row["reason"] = incident.reason[:512]
     upsert(connection, incidents, [row], **{name: row[name] for name in _FIELDS if name not in ("id", "opened_at")})
     if decision.transition or decision.change:

@@ -23,7 +23,7 @@ LEASE = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class PastRow:
-    """An action as `PastAction` needs it; the last three are parts of its payload."""
+    """An action as `PastAction` needs it; the last four are parts of its payload."""
 
     id: str
     name: str
@@ -39,6 +39,7 @@ class PastRow:
     reason: str
     at: str | None
     suspect: str | None
+    severity: str | None
     observed: Mapping[str, str] | None
 
 
@@ -101,9 +102,10 @@ def past_actions(connection: Connection, monitor: str, since: datetime) -> list[
     """Return earlier actions of a monitor: the recent ones, for cooldown and cap, and all of its open incidents."""
     going = sa.select(incidents.c.id).where(incidents.c.monitor == monitor, incidents.c.state != "resolved")
     query = sa.select(
-        *columns(actions, PastRow, "at", "suspect", "observed"),
+        *columns(actions, PastRow, "at", "suspect", "severity", "observed"),
         actions.c.payload["timestamp"].as_string().label("at"),
         actions.c.payload[("data", "suspected_change", "value")].as_string().label("suspect"),
+        actions.c.payload[("data", "severity")].as_string().label("severity"),
         actions.c.payload[("data", "observed_version")].as_json().label("observed"),
     ).where(actions.c.monitor == monitor, sa.or_(actions.c.created_at >= since, actions.c.incident.in_(going)))
     return [
@@ -126,6 +128,7 @@ def _past(row: PastRow) -> PastAction:
         sequence=row.sequence,
         at=datetime.fromisoformat(row.at) if row.at else None,
         suspect=row.suspect,
+        severity=row.severity,
         observed=next(iter((row.observed or {}).items()), None),
         reason=row.reason,
         backlog=waits and not row.attempts and (row.next_attempt_at or row.created_at) > row.created_at,

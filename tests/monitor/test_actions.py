@@ -215,7 +215,7 @@ def due(
     going = incident or incident_of(opened_at=START - 9 * HOUR, fired_at=START - 9 * HOUR, evidence={})
     monitor = monitor_of(repeat_interval="2h", **rule)
     decision = Decision(going, transition, "still firing")
-    context = DecisionContext(BUCKET, START, sequence=0, past=rows, rule=monitor.rules[0])
+    context = DecisionContext(BUCKET, START, sequence=0, past=rows, repeat_interval=monitor.rules[0].repeat_interval)
     found = message_for(monitor, decision, "slack", context)
     return found.kind if found else None
 
@@ -303,11 +303,11 @@ def test_a_message_of_an_old_bucket_waits_a_tenth_of_its_lag(late: timedelta, pa
     assert effect.not_before is None
 
 
-def test_the_newest_open_incident_of_a_rule_comes_first() -> None:
+def test_the_newest_open_incident_of_a_group_comes_first() -> None:
     one, two, three = (incident_of(id=str(n), opened_at=START + n * MINUTE) for n in range(3))
-    other = incident_of(id="other", rule="slo")
+    other = incident_of(id="other", group="slo")
     newest, older = split_open([three, other, one, two])
-    assert (newest, older) == ({"drift": three, "slo": other}, [one, two])
+    assert (newest, older) == ({"traffic": three, "slo": other}, [one, two])
 
 
 # ---- rules -----------------------------------------------------------------------------------------------------
@@ -335,7 +335,7 @@ def test_a_silenced_rule_tells_nobody_and_does_nothing() -> None:
         assert bool(planned_for(monitor, decision, history)) == ("other" in silences)
     assert reasons == [(7, True), (None, False)]
     going = incident_of(evidence={finding(0.3).key: evidence_of()})
-    history = AlertHistory(open={"drift": going}, silences={"drift": 7})
+    history = AlertHistory(open={"traffic": going}, silences={"drift": 7})
     (decision,) = decide(monitor, Evaluation([finding(0.3)]), AlertContext(history), BUCKET).incidents
     assert (decision.transition, decision.silence, decision.reason) == (None, 7, "novelty rose")
 
@@ -343,16 +343,17 @@ def test_a_silenced_rule_tells_nobody_and_does_nothing() -> None:
 def test_an_incident_that_was_silenced_when_it_fired_is_announced_afterwards() -> None:
     assert [action.kind for action in acted(AlertHistory(), None)] == ["firing", "rollback"]
     told = incident_of(notified_at=START - MINUTE)
-    assert [action.kind for action in acted(AlertHistory(), None, told)] == ["firing"]
+    stale = AlertHistory(open={"traffic": told})
+    assert [action.kind for action in acted(stale, None, told)] == ["firing"]
 
 
 def test_an_effect_that_was_missed_is_decided_anew_by_a_bad_bucket_only() -> None:
     rows = [message(MINUTE), past("expired", MINUTE, incident="i-1", missed=True)]
     rows = [replace(row, sequence=place) for place, row in enumerate(rows)]
     told = incident_of(notified_at=START - MINUTE)
-    fresh = AlertHistory(open={"drift": replace(told, bad=1)}, past=rows)
+    fresh = AlertHistory(open={"traffic": replace(told, bad=1)}, past=rows)
     assert [action.name for action in acted(fresh, None, told)] == ["r"]
-    stale = AlertHistory(open={"drift": told}, past=rows)
+    stale = AlertHistory(open={"traffic": told}, past=rows)
     assert acted(stale, None, told) == []
     older = AlertHistory(older=[told], past=rows)
     assert acted(older, None, told) == []
@@ -479,7 +480,7 @@ def test_news_are_the_findings_that_rose_after_the_last_message() -> None:
     before = message(2 * MINUTE)
     old, joined = since(3), since(1, column="length")
     found = find_news(monitor_of(), going(evidence={"a": old, "b": joined}), before)
-    assert found == {"again": False, "changes": [], "findings": [joined], "suspected_change": None}
+    assert found == {"again": False, "changes": [], "findings": [joined], "suspected_change": None, "severity": None}
     for nothing in (
         {"a": old},
         {"a": old, "b": since(1, method="psi")},
@@ -552,7 +553,7 @@ def test_what_waits_from_a_backlog_or_is_refused_is_not_what_a_receiver_has() ->
     assert due([message(HOUR, state="pending", refused=True)]) is None
     late = Bucket(START - 20 * MINUTE, START - 19 * MINUTE)
     monitor, decision = monitor_of(), Decision(incident_of(evidence={}), None, "still firing")
-    context = DecisionContext(late, START, sequence=0, past=[waiting], rule=monitor.rules[0])
+    context = DecisionContext(late, START, sequence=0, past=[waiting], repeat_interval=monitor.rules[0].repeat_interval)
     assert message_for(monitor, decision, "slack", context) is None
 
 
@@ -620,7 +621,7 @@ def test_an_update_carries_what_is_new_and_its_suspect() -> None:
     def updated(**changes: Any) -> Action:
         incident = going(evidence=evidence, **changes)
         rows = [message(8 * MINUTE), past("delivered", 8 * MINUTE, name="r", incident="i-1", sequence=1)]
-        context = DecisionContext(BUCKET, START, sequence=2, past=rows, rule=monitor_of().rules[0])
+        context = DecisionContext(BUCKET, START, sequence=2, past=rows)
         (update,) = plan(
             monitor_of(), Decision(incident, None, ""), ["slack", "r"], {"r": SPEC, "slack": SLACK}, context
         )
@@ -630,13 +631,32 @@ def test_an_update_carries_what_is_new_and_its_suspect() -> None:
     assert (update.kind, update.payload["type"]) == ("update", "driftd.incident.update")
     data = update.payload["data"]
     assert data["headline"] == "bot: also c0 rose; 11 more findings"
-    assert data["news"] == {"again": False, "changes": [], "findings": joined[:10], "suspected_change": None}
+    assert data["news"] == {
+        "again": False,
+        "changes": [],
+        "findings": joined[:10],
+        "suspected_change": None,
+        "severity": None,
+    }
     assert [(one["name"], one["kind"], one["state"]) for one in data["actions"]] == [("r", "rollback", "delivered")]
     again = updated(opened_at=START - 9 * MINUTE, fired_at=START - 9 * MINUTE, changes=told).payload["data"]
     assert again["headline"].startswith("bot: novelty rose; model_version 'm2' first appeared at")
     assert again["suspected_change"] == SUSPECT
     assert [one["reason"] for one in again["news"]["changes"]] == list("54321")
     assert again["news"]["suspected_change"] == SUSPECT
+
+
+def test_a_higher_severity_is_an_update() -> None:
+    known = message(2 * MINUTE, severity="warning")
+    worse = going(evidence={"a": since(3)}, severity="critical")
+    assert find_news(monitor_of(), worse, known)["severity"] == "critical"
+    assert due([known], worse) == "update"
+    assert due([known, message(MINUTE, kind="update", severity="warning")], worse) is None  # at most one a window
+    context = DecisionContext(BUCKET, START, sequence=2, past=[known])
+    (update,) = plan(monitor_of(), Decision(worse, None, ""), ["slack"], {"slack": SLACK}, context)
+    assert update.payload["data"]["headline"] == "bot: now critical: novelty rose"
+    for severity in ("critical", "warning", "info"):
+        assert find_news(monitor_of(), replace(worse, severity=severity), message(MINUTE, severity="critical")) == {}
 
 
 def test_an_end_is_told_at_once_and_says_to_whom_it_was_news_what_it_was() -> None:
@@ -685,7 +705,7 @@ def test_a_message_says_why_an_effect_is_held_and_what_was_decided_before() -> N
 
 def test_nothing_is_planned_when_nothing_is_due() -> None:
     decision = Decision(incident_of(evidence={}), None, "still firing")
-    rows = [message(MINUTE)]
+    rows = [message(MINUTE), past("delivered", MINUTE, incident="i-1")]
     assert (
         plan(
             monitor_of(),

@@ -18,7 +18,7 @@ from monitor.actions.plan import (
     last_known_good,
     plan,
 )
-from monitor.alerting.incidents import RuleContext, decide_incident
+from monitor.alerting.incidents import decide_incident
 from monitor.alerting.no_data import decide_no_data_incident
 from monitor.config.models import Monitor, NoData, Rule
 from monitor.config.rules import matches
@@ -31,6 +31,7 @@ from tests.support.decisions import (
     SLACK,
     SPEC,
     START,
+    context_of,
     evidence_of,
     finding,
     incident_of,
@@ -48,7 +49,7 @@ def story(monitor: Monitor, values: list[float | None]) -> list[str]:
             found = replace(finding(0.0, Status.INCONCLUSIVE), statistic=None)
         else:
             found = finding(value, Status.DRIFTED if value >= 0.1 else Status.OK)
-        decision = decide_incident(RuleContext(monitor, monitor.rules[0], START + minute * MINUTE), [found], incident)
+        decision = decide_incident(context_of(monitor, START + minute * MINUTE), [found], incident)
         incident = decision.incident if decision else incident
         states.append(incident.state if incident else "none")
         if incident and incident.state == "resolved":
@@ -82,14 +83,12 @@ def test_a_square_wave_around_the_threshold_is_one_incident() -> None:
 
 def test_findings_that_rise_together_are_one_incident_and_later_ones_are_news() -> None:
     monitor = monitor_of()
-    first = decide_incident(
-        RuleContext(monitor, monitor.rules[0], START), [finding(0.2), finding(0.4, column="length")], None
-    )
+    first = decide_incident(context_of(monitor, START), [finding(0.2), finding(0.4, column="length")], None)
     assert first is not None
     assert len(first.incident.evidence) == 2
     assert "; 1 more finding" in first.reason
     later = decide_incident(
-        RuleContext(monitor, monitor.rules[0], START + MINUTE),
+        context_of(monitor, START + MINUTE),
         [finding(0.2), finding(0.3, column="tokens")],
         first.incident,
     )
@@ -103,9 +102,7 @@ def test_every_decision_has_a_reason() -> None:
     incident = None
     for minute, status in enumerate([Status.DRIFTED, Status.DRIFTED, Status.OK, Status.OK]):
         value = 0.3 if status is Status.DRIFTED else 0.01
-        decision = decide_incident(
-            RuleContext(monitor, monitor.rules[0], START + minute * MINUTE), [finding(value, status)], incident
-        )
+        decision = decide_incident(context_of(monitor, START + minute * MINUTE), [finding(value, status)], incident)
         assert decision is not None
         assert decision.reason
         incident = decision.incident
@@ -136,11 +133,11 @@ def test_the_suspect_is_the_version_that_a_drifted_segment_names() -> None:
         Change("model_version", "model_version", "ancient", START - timedelta(days=1)),
     ]
     blamed = finding(0.5, segment="model_version=small")
-    decision = decide_incident(RuleContext(monitor, monitor.rules[0], START, changes), [blamed], None)
+    decision = decide_incident(context_of(monitor, START, changes), [blamed], None)
     assert decision is not None
     assert decision.incident.suspected_change is not None
     assert decision.incident.suspected_change["value"] == "small"
-    plain = decide_incident(RuleContext(monitor, monitor.rules[0], START, changes), [finding(0.5)], None)
+    plain = decide_incident(context_of(monitor, START, changes), [finding(0.5)], None)
     assert plain is not None
     assert plain.incident.suspected_change is not None
     assert plain.incident.suspected_change["value"] == "other"
@@ -305,9 +302,7 @@ def go_on(monitor: Monitor, minutes: list[tuple[list[Finding], list[Finding]]]) 
     """Judge (findings against the baseline, moves against what was told) a minute at a time."""
     incident, decisions = None, []
     for minute, (found, moves) in enumerate(minutes):
-        decision = decide_incident(
-            RuleContext(monitor, monitor.rules[0], START + minute * MINUTE), found, incident, moved=moves
-        )
+        decision = decide_incident(context_of(monitor, START + minute * MINUTE), found, incident, moved=moves)
         assert decision is not None
         decisions.append(decision)
         incident = decision.incident
@@ -336,7 +331,7 @@ def test_a_further_change_has_a_suspect_and_an_explanation_of_its_own() -> None:
         joined = finding(0.4, column="length", reason="longer", detail={"explanation": {"text": "mostly pro"}})
         incident, decided = going, []
         for minute, other in enumerate([joined, replace(joined, detail={})]):
-            context = RuleContext(monitor, monitor.rules[0], START + minute * MINUTE, arrived)
+            context = context_of(monitor, START + minute * MINUTE, arrived)
             decision = decide_incident(context, [finding(0.3), other], incident)
             assert decision is not None
             decided.append(decision)
@@ -367,7 +362,7 @@ def test_a_segment_changes_for_itself() -> None:
 def test_within_a_window_of_what_people_were_told_nothing_has_moved_on() -> None:
     monitor = monitor_of()
     going = incident_of(evidence={finding(0.3).key: evidence_of()}, moved=3)
-    context = RuleContext(monitor, monitor.rules[0], START + 5 * MINUTE)
+    context = context_of(monitor, START + 5 * MINUTE)
     decision = decide_incident(context, [finding(0.3)], going, moved=[finding(0.3, detail={"back": False})])
     assert decision is not None
     assert (decision.reason, decision.incident.moved) == ("still firing", 0)

@@ -18,13 +18,14 @@ from monitor.alerting import finding_explanation
 from monitor.alerting.change_point import Plateau
 from monitor.alerting.explain import explain
 from monitor.alerting.finding_explanation import MOST_PARTS
-from monitor.alerting.incidents import RuleContext, decide_incident
+from monitor.alerting.incidents import decide_incident
 from monitor.alerting.news import MOST_FINDINGS
 from monitor.alerting.second_shift import explain_moves
 from monitor.checks.baseline import Baseline
 from monitor.checks.window import Window
 from monitor.config.models import Monitor
 from monitor.core.incident import Change, Incident
+from tests.support.decisions import context_of
 
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
 SMALL = Change("model_version", "model_version", "small-7b", AT - timedelta(minutes=12))
@@ -86,13 +87,13 @@ def test_the_incident_keeps_the_text_until_it_fires() -> None:
     monitor, (baseline, window) = monitor_of(), world()
     finding = found(baseline, window)
     (told,) = explain(monitor, baseline, window, [finding], {}, [SMALL], AT)
-    opened = decide_incident(RuleContext(monitor, monitor.rules[0], AT, [SMALL]), [told], None)
+    opened = decide_incident(context_of(monitor, AT, [SMALL]), [told], None)
     assert opened is not None
-    standing = {opened.incident.rule: opened.incident}
+    standing = {opened.incident.group: opened.incident}
     later = AT + monitor.bucket
     (known,) = explain(monitor, baseline, window, [finding], standing, [SMALL], later)
     assert known is finding
-    fired = decide_incident(RuleContext(monitor, monitor.rules[0], later, [SMALL]), [known], opened.incident)
+    fired = decide_incident(context_of(monitor, later, [SMALL]), [known], opened.incident)
     assert fired is not None
     assert fired.transition == "firing"
     assert told.detail["explanation"]["text"] in fired.reason  # type: ignore[index]
@@ -110,7 +111,7 @@ def test_what_did_not_drift_is_known_or_is_not_watched_costs_nothing(monkeypatch
     incident = Incident("i", "bot", "drift", "warning", "firing", AT, AT, "", evidence=evidence)
     calm = replace(finding, status=Status.OK)
     assert explain(monitor_of(), baseline, window, [calm], {}, [], AT) == [calm]
-    assert explain(monitor_of(), baseline, window, [finding], {"drift": incident}, [], AT) == [finding]
+    assert explain(monitor_of(), baseline, window, [finding], {"traffic": incident}, [], AT) == [finding]
     assert explain(monitor_of(when=["volume"]), baseline, window, [finding], {}, [], AT) == [finding]
     assert explain(monitor_of(), None, None, [finding], {}, [], AT) == [finding]
 

@@ -8,15 +8,15 @@ from detectors.cost.breaker import Breaker
 from monitor.actions.breaker_actions import plan_transition
 from monitor.actions.notifications import announce_experiment, announce_shadow
 from monitor.actions.plan import identity
-from monitor.alerting.incidents import RuleContext, decide_incident
+from monitor.alerting.incidents import decide_incident
 from monitor.alerting.no_data import decide_no_data_incident
 from monitor.config.arms import Experiment, Shadow
-from tests.support.decisions import BUCKET, HOUR, SLACK, SPEC, START, finding, monitor_of
+from tests.support.decisions import BUCKET, HOUR, SLACK, SPEC, START, context_of, finding, monitor_of
 
 
 def test_ids_are_those_of_earlier_releases() -> None:
     monitor = monitor_of({"breakers": [{"name": "guard", "rule": "drift", "do": ["slack", "r"]}]})
-    opened = decide_incident(RuleContext(monitor, monitor.rules[0], START), [finding(0.3)], None)
+    opened = decide_incident(context_of(monitor, START), [finding(0.3)], None)
     blind = decide_no_data_incident(monitor, monitor.no_data, 1, "no_rows", None, START)
     assert opened is not None
     assert blind is not None

@@ -11,7 +11,6 @@ import pytest
 from detectors.base import Finding
 from detectors.joint import JOINT
 from monitor.alerting.incidents import (
-    RuleContext,
     brought_by_version,
     choose_suspect,
     decide_incident,
@@ -26,6 +25,7 @@ from tests.support.decisions import (
     START,
     change,
     clean,
+    context_of,
     evidence_of,
     finding,
     incident_of,
@@ -38,7 +38,7 @@ def judged(
     found: list[Finding], incident: Incident | None = None, at: datetime = START, **more: Any
 ) -> Decision | None:
     monitor = monitor_of(**more.pop("rule", {}))
-    context = RuleContext(monitor, monitor.rules[0], at, more.pop("changes", ()))
+    context = context_of(monitor, at, more.pop("changes", ()))
     return decide_incident(context, found, incident, **more)
 
 
@@ -217,7 +217,13 @@ def test_an_incident_ends_after_as_many_clean_buckets_as_were_asked_for() -> Non
     ]
     end = START + 3 * MINUTE
     assert incident == replace(
-        incident_of(), state="resolved", clean=3, resolved_at=end, updated_at=end, reason="clean for 3 buckets"
+        incident_of(),
+        state="resolved",
+        clean=3,
+        resolved_at=end,
+        updated_at=end,
+        reason="clean for 3 buckets",
+        rules={"drift": {"bad": 0, "clean": 3, "firing": False, "fired": True}},
     )
     twice = judged([clean()], incident_of(clean=1), rule={"resolve_for": 2})
     assert twice is not None

@@ -16,7 +16,7 @@ from detectors.base import Finding, Status
 from monitor.actions.plan_actions import PlanContext, plan_incidents
 from monitor.actions.receivers.webhook.signature import verify
 from monitor.alerting.decide import Decisions
-from monitor.alerting.incidents import RuleContext, decide_incident
+from monitor.alerting.incidents import decide_incident
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
 from monitor.core.action import Action, AlertHistory, PastAction
@@ -24,6 +24,7 @@ from monitor.core.incident import Incident
 from monitor.core.schedule import Bucket
 from monitor.store import incidents, reads, tables
 from tests.monitor.test_life import Life
+from tests.support.decisions import context_of
 from tests.support.receiver import Receiver, listening, slack
 from tests.support.receivers import slack_settings
 from tests.support.world import START, World, rows_of
@@ -373,9 +374,7 @@ def told(monitor: Monitor, buckets: Sequence[Sequence[Finding]], **specs: Receiv
         end = START + (place + 1) * FIVE
         open_now = {"drift": incident} if incident and incident.state != "resolved" else {}
         resolved = {"drift": incident} if incident and incident.state == "resolved" else {}
-        decision = decide_incident(
-            RuleContext(monitor, monitor.rules[0], end, ()), found, open_now.get("drift"), resolved.get("drift")
-        )
+        decision = decide_incident(context_of(monitor, end, ()), found, open_now.get("drift"), resolved.get("drift"))
         if decision is None:
             continue
         past = AlertHistory(open=open_now, sequences={decision.incident.id: place}, past=[past_of(a) for a in actions])
@@ -420,13 +419,13 @@ def test_a_suspect_that_becomes_known_later_is_news_and_told_once() -> None:
     (first,) = told(monitor, [[finding("a")]])
     end = START + 3 * HOUR
     suspect = {"kind": "model_version", "column": "model_version", "value": "v2", "first_seen": START.isoformat()}
-    decision = decide_incident(RuleContext(monitor, monitor.rules[0], START + FIVE), [finding("a")], None)
+    decision = decide_incident(context_of(monitor, START + FIVE), [finding("a")], None)
     assert decision is not None
     incident = replace(decision.incident, suspected_change=suspect)
     actions = [first]
     for place in range(2):
         now = end + place * 2 * HOUR
-        again = decide_incident(RuleContext(monitor, monitor.rules[0], now), [finding("a")], incident)
+        again = decide_incident(context_of(monitor, now), [finding("a")], incident)
         assert again is not None
         past = AlertHistory(
             {"drift": incident}, sequences={incident.id: len(actions)}, past=[past_of(a) for a in actions]

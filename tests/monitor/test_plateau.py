@@ -11,7 +11,7 @@ import pytest
 from detectors import Column, Profile, learn_numeric
 from detectors.quality.traffic import Traffic
 from monitor.alerting.change_point import Plateau, second_shift
-from monitor.alerting.incidents import RuleContext, decide_incident
+from monitor.alerting.incidents import decide_incident
 from monitor.checks.baseline import Baseline
 from monitor.checks.calibrate import calibrate
 from monitor.checks.detect import detect
@@ -20,6 +20,7 @@ from monitor.config.models import Monitor
 from monitor.core.incident import Decision, Incident
 from monitor.profiling.bucket_profiles import add_profiles
 from monitor.profiling.timeline import Timeline
+from tests.support.decisions import context_of
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -95,9 +96,7 @@ class Stream:
                 plateaus.setdefault(last, Plateau(window.profiles, starts))
                 further = second_shift(self.monitor, self.baseline, plateaus[last], window)
             findings = [replace(f, direction="worse") for f in detect(self.monitor, self.baseline, window)]
-            decision = decide_incident(
-                RuleContext(self.monitor, self.monitor.rules[0], at), findings, incident, moved=further
-            )
+            decision = decide_incident(context_of(self.monitor, at), findings, incident, moved=further)
             if decision is not None:
                 decisions.append(decision)
                 incident = decision.incident

@@ -33,6 +33,7 @@ from tests.support.decisions import (
     finding,
     incident_of,
     monitor_of,
+    unmeasured,
     version,
 )
 
@@ -61,37 +62,117 @@ def states(decisions: Sequence[Decision]) -> list[tuple[str, str, str | None]]:
     return [(one.incident.id, one.incident.state, one.transition) for one in decisions]
 
 
-def test_every_rule_judges_what_it_watches() -> None:
-    settings = {"rules": [{"when": ["drift"], "name": "one"}, {"when": ["quality"], "for": 2}, {"when": ["slo"]}]}
-    decisions = judged([finding(0.3), finding(0.3, check="missing", about="pipe")], settings=settings)
-    assert [(one.incident.rule, one.incident.state) for one in decisions] == [("one", "firing"), ("quality", "pending")]
-    assert judged([clean()], settings=settings) == []
+TWO_RULES = {"rules": [{"when": ["drift"], "name": "one"}, {"when": ["quality"], "for": 2}, {"when": ["slo"]}]}
 
 
-def test_a_rule_goes_on_with_its_own_incident_and_opens_its_last_one_again() -> None:
+def test_findings_of_several_rules_are_one_incident() -> None:
+    both = [finding(0.3), finding(0.3, check="missing", about="pipe")]
+    (decision,) = judged(both, settings=TWO_RULES)
+    assert (decision.incident.rule, decision.incident.state, decision.incident.group) == ("one", "firing", "traffic")
+    assert decision.incident.rules == {
+        "one": {"bad": 1, "clean": 0, "firing": True, "fired": True},
+        "quality": {"bad": 1, "clean": 0, "firing": False, "fired": False},
+    }
+    assert judged([clean()], settings=TWO_RULES) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "groups"),
+    [
+        (["rule"], ["rule=one", "rule=quality"]),
+        (["check"], ["check=drift", "check=missing"]),
+        (["column", "segment"], ["column=novelty,segment="]),
+    ],
+)
+def test_group_by_divides_incidents(labels: list[str], groups: list[str]) -> None:
+    both = [finding(0.3), finding(0.3, check="missing", about="pipe")]
+    decisions = judged(both, settings={**TWO_RULES, "group_by": labels})
+    assert [one.incident.group for one in decisions] == groups
+    assert len({one.incident.id for one in decisions}) == len(groups)
+
+
+def test_an_incident_fires_with_its_first_rule_and_is_resolved_with_its_last() -> None:
+    rules = [{"when": ["drift"], "name": "one"}, {"when": ["quality"], "for": 2, "severity": "critical"}]
+    novelty, missing = finding(0.3), finding(0.3, check="missing", about="pipe")
+    fine, present = clean(), clean(check="missing", about="pipe")
+    incident, course = None, []
+    for found in (
+        [novelty, missing],
+        [novelty, missing],
+        [fine, missing],
+        [fine, missing],
+        [fine, present],
+        [fine, present],
+    ):
+        past = AlertHistory(open={"traffic": incident} if incident else {})
+        (decision,) = judged(found, past, settings={"rules": rules})
+        incident = decision.incident
+        firing = [name for name, progress in incident.rules.items() if progress["firing"]]
+        course.append((incident.state, incident.severity, incident.rule, firing))
+    assert course == [
+        ("firing", "warning", "one", ["one"]),
+        ("firing", "critical", "quality", ["one", "quality"]),
+        ("firing", "critical", "quality", ["one", "quality"]),
+        ("firing", "critical", "quality", ["quality"]),
+        ("firing", "critical", "quality", ["quality"]),
+        ("resolved", "critical", "quality", []),
+    ]
+
+
+def test_rules_that_are_not_evaluated_now_stay_as_they_are() -> None:
+    going = incident_of(rules={"slo": {"bad": 3, "clean": 0, "firing": True, "fired": True}})
+    decisions = judged([clean()], AlertHistory(open={"traffic": going}), rule={"resolve_for": 1})
+    assert [one.incident.state for one in decisions] == ["firing"]
+    assert decisions[0].incident.rules == going.rules
+
+
+def test_what_stands_for_weeks_is_an_incident_of_its_own_rule() -> None:
+    settings = {"rules": [{"when": ["*"], "name": "all"}, {"when": ["experiment.checkout"]}]}
+    lost = finding(0.3, check="experiment", column="checkout")
+    first, second = judged([finding(0.3), lost], settings=settings)
+    assert [first.incident.group, second.incident.group] == ["traffic", "experiment.checkout"]
+
+
+def test_a_new_cause_is_an_incident_of_its_own_where_the_other_has_not_moved_with_it() -> None:
+    known = {finding(0.3).key: evidence_of(since=(START - HOUR).isoformat())}
+    going = incident_of(evidence=known, opened_at=START - HOUR, fired_at=START - HOUR)
+    past = AlertHistory(open={"traffic": going})
+    length = finding(0.3, column="length")
+    moved = [finding(0.2, column="length", detail={"back": False})]
+    first, second = judged([finding(0.3), length], past, moved={"traffic": moved})
+    assert (first.incident.id, first.change, len(first.incident.evidence)) == ("i-1", None, 1)
+    assert (second.transition, [item["column"] for item in second.incident.evidence.values()]) == ("firing", ["length"])
+    together = [*moved, finding(0.2, detail={"back": False})]
+    (same,) = judged([finding(0.3), length], past, moved={"traffic": together})
+    assert same.change is not None
+    (late,) = judged([finding(0.3), length], past)  # over its threshold late, and where it was since the announcement
+    assert late.change is not None
+
+
+def test_a_group_goes_on_with_its_own_incident_and_opens_its_last_one_again() -> None:
     going = incident_of(evidence={finding(0.3).key: evidence_of()})
-    (one,) = judged([finding(0.3)], AlertHistory(open={"drift": going}))
+    (one,) = judged([finding(0.3)], AlertHistory(open={"traffic": going}))
     assert (one.incident.id, one.reason) == ("i-1", "still firing")
-    (other,) = judged([finding(0.3)], AlertHistory(open={"slo": going}))
+    (other, _) = judged([finding(0.3)], AlertHistory(open={"slo": going}))
     assert other.incident.id != "i-1"
     over = replace(going, state="resolved", resolved_at=START - MINUTE)
-    (again,) = judged([finding(0.3)], AlertHistory(resolved={"drift": over}))
+    (again,) = judged([finding(0.3)], AlertHistory(resolved={"traffic": over}))
     assert (again.incident.id, again.transition) == ("i-1", "firing")
-    (new,) = judged([finding(0.3)], AlertHistory(resolved={"slo": over}))
+    (new,) = judged([finding(0.3)], AlertHistory(resolved={"no_data": over}))
     assert new.incident.id != "i-1"
-    moved = {"drift": [finding(0.2, detail={"back": False})], "slo": []}
+    moved = {"traffic": [finding(0.2, detail={"back": False})], "slo": []}
     early = evidence_of(since=(START - HOUR).isoformat())
-    past = AlertHistory(open={"drift": replace(going, fired_at=START - HOUR, evidence={finding(0.3).key: early})})
+    past = AlertHistory(open={"traffic": replace(going, fired_at=START - HOUR, evidence={finding(0.3).key: early})})
     (changed,) = judged([finding(0.3)], past, moved=moved)
     assert changed.change is not None
-    (same,) = judged([finding(0.3)], past, moved={"slo": moved["drift"]})
+    (same,) = judged([finding(0.3)], past, moved={"slo": moved["traffic"]})
     assert same.change is None
 
 
 def test_an_older_incident_keeps_what_it_knows_and_the_newest_gets_the_rest() -> None:
     older = incident_of(id="old", evidence={"k": evidence_of()}, clean=1)
     newest = incident_of(id="new", evidence={"k": evidence_of(column="length")}, clean=1)
-    past = AlertHistory(open={"drift": newest}, older=[older])
+    past = AlertHistory(open={"traffic": newest}, older=[older])
 
     def bad(*found: Finding) -> dict[str, int]:
         return {one.incident.id: one.incident.bad for one in judged(list(found), past)}
@@ -101,17 +182,17 @@ def test_an_older_incident_keeps_what_it_knows_and_the_newest_gets_the_rest() ->
     assert bad(finding(0.3), clean(column="length")) == {"old": 3, "new": 2}
     assert bad(clean(), other) == {"old": 2, "new": 3}
     both = replace(newest, evidence={**newest.evidence, "n": evidence_of()})
-    decided = judged([finding(0.3)], AlertHistory(open={"drift": both}, older=[older]))
+    decided = judged([finding(0.3)], AlertHistory(open={"traffic": both}, older=[older]))
     assert {one.incident.id: one.incident.bad for one in decided} == {"old": 3, "new": 3}
-    elsewhere = replace(older, rule="slo")
-    ((decision,)) = judged([finding(0.3), length], AlertHistory(open={"drift": newest}, older=[elsewhere]))
+    elsewhere = replace(older, group="slo")
+    ((decision,)) = judged([finding(0.3), length], AlertHistory(open={"traffic": newest}, older=[elsewhere]))
     assert len(decision.incident.evidence) == 3
 
 
 def test_what_a_new_version_brought_is_an_incident_of_its_own() -> None:
     newest = incident_of(id="new", evidence={"k": evidence_of(column="length")}, fired_at=START - 2 * MINUTE)
     worse = finding(0.3, direction="worse")
-    past = AlertHistory(open={"drift": newest})
+    past = AlertHistory(open={"traffic": newest})
     changes = [change("m2", START - MINUTE)]
     first, second = judged([worse, finding(0.3, column="length")], past, changes=changes)
     assert (first.incident.id, first.transition) == ("new", None)
@@ -129,7 +210,7 @@ def test_what_a_new_version_brought_is_an_incident_of_its_own() -> None:
     (only,) = judged([worse, finding(0.3, column="length")], past)
     assert {item["column"] for item in only.incident.evidence.values()} == {"length", "novelty"}
     farther = finding(0.9, column="length", direction="worse")
-    moved = {"drift": [replace(farther, detail={"back": False})]}
+    moved = {"traffic": [replace(farther, detail={"back": False})]}
     going, opened = judged([farther], past, changes=changes, moved=moved)
     assert (going.incident.id, going.incident.bad) == ("new", 3)  # it knows the column, so it does not end
     assert [item["column"] for item in opened.incident.evidence.values()] == ["length"]
@@ -156,7 +237,7 @@ def test_findings_are_explained_before_they_are_decided(monkeypatch: pytest.Monk
     monkeypatch.setattr("monitor.alerting.decide.explain", explain)
     monitor, changes = monitor_of(), [change("m2", START - MINUTE)]
     baseline, window = Baseline(0, "", {}, {}, Traffic(), 0), Window({}, Traffic(), (START,))
-    history = AlertHistory(open={"slo": incident_of(rule="slo")})
+    history = AlertHistory(open={"slo": incident_of(rule="slo", group="slo")})
     evaluation = Evaluation([finding(0.3)], "done", changes=changes, window=window)
     decided = decide(monitor, evaluation, AlertContext(history, baseline), BUCKET)
     assert asked == [(monitor, baseline, window, [finding(0.3)], history.open, changes, START)]
@@ -335,6 +416,25 @@ def test_a_suspected_prompt_is_named_where_it_is_known() -> None:
         assert name_prompt(decision, [prompt]) is decision
     going = suspecting(value=prompt.hash)
     (one,) = judged(
-        [finding(0.3, segment="model_version=small")], AlertHistory(open={"drift": going}, prompts=[prompt])
+        [finding(0.3, segment="model_version=small")], AlertHistory(open={"traffic": going}, prompts=[prompt])
     )
     assert (one.incident.suspected_change or {})["prompt"] == prompt.sentence()
+
+
+def test_an_incident_stays_under_a_more_severe_rule_that_is_not_evaluated_now() -> None:
+    fired = {"bad": 3, "clean": 0, "firing": True, "fired": True}
+    going = incident_of(rule="slo", severity="critical", rules={"slo": fired})
+    (decision,) = judged([finding(0.3)], AlertHistory(open={"traffic": going}))
+    assert (decision.incident.rule, decision.incident.severity) == ("slo", "critical")
+    assert decision.incident.rules == {"slo": fired, "drift": {"bad": 1, "clean": 0, "firing": True, "fired": True}}
+
+
+def test_a_rule_of_which_nothing_was_measured_stays_as_it_is() -> None:
+    rules = [{"when": ["drift"], "resolve_for": 1}, {"when": ["slo"], "resolve_for": 1}]
+    firing = {"bad": 3, "clean": 0, "firing": True, "fired": True}
+    going = incident_of(rules={"drift": firing, "slo": firing})
+    past = AlertHistory(open={"traffic": going})
+    (decision,) = judged([clean(), unmeasured(check="slo")], past, settings={"rules": rules})
+    assert decision.incident.rules["slo"] == firing
+    assert decision.incident.rules["drift"]["firing"] is False
+    assert decision.transition is None

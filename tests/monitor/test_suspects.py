@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from detectors.base import Finding, Status
-from monitor.alerting.incidents import RuleContext, decide_incident
+from monitor.alerting.incidents import decide_incident
 from monitor.checks.new_values import earliest
 from monitor.config.models import Monitor
 from monitor.core.action import Version
@@ -20,6 +20,7 @@ from monitor.jobs.one_shot import check
 from monitor.sources.connect import connect
 from monitor.store import incidents
 from tests.support.calls import CALLS, EVERY, HOUR, MINUTE, SECOND, Application, Row, Watching
+from tests.support.decisions import context_of
 from tests.support.nightly import nightly
 from tests.support.world import START
 
@@ -121,7 +122,7 @@ def course(evidence: list[dict[str, Any]], changes: list[Change]) -> list[Incide
     monitor, incident, seen = monitor_of(), None, []
     for minute, changed in enumerate(evidence):
         decision = decide_incident(
-            RuleContext(monitor, monitor.rules[0], START + minute * MINUTE, changes), [drifted(**changed)], incident
+            context_of(monitor, START + minute * MINUTE, changes), [drifted(**changed)], incident
         )
         assert decision is not None
         incident = decision.incident
@@ -151,17 +152,15 @@ def test_what_came_after_an_incident_fired_did_not_cause_it_and_what_caused_it_s
 
 def test_an_old_version_does_not_keep_an_incident_from_being_the_old_one() -> None:
     monitor = monitor_of(reopen_within="1h", resolve_for=1)
-    first = decide_incident(RuleContext(monitor, monitor.rules[0], START, [M2]), [drifted()], None)
+    first = decide_incident(context_of(monitor, START, [M2]), [drifted()], None)
     assert first is not None
     clean = Finding("drift", "amount", "rank", None, Status.OK, "fine", 0.01, 0.1)
-    over = decide_incident(RuleContext(monitor, monitor.rules[0], START + MINUTE, [M2]), [clean], first.incident)
+    over = decide_incident(context_of(monitor, START + MINUTE, [M2]), [clean], first.incident)
     assert over is not None
     assert over.transition == "resolved"
     newer = Change("model_version", "model_version", "m3", START + 2 * MINUTE)
     for changes, same in (([M2], True), ([M2, newer], False)):
-        again = decide_incident(
-            RuleContext(monitor, monitor.rules[0], START + 3 * MINUTE, changes), [drifted()], None, over.incident
-        )
+        again = decide_incident(context_of(monitor, START + 3 * MINUTE, changes), [drifted()], None, over.incident)
         assert again is not None
         assert (again.incident.id == first.incident.id) is same
 

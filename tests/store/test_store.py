@@ -152,11 +152,11 @@ def test_decision_and_actions_commit_with_the_bucket_or_not_at_all(database: Dat
         commit(database, stolen, full)
     with database.read() as connection:
         assert connection.execute(sa.select(actions)).all() == []
-        assert incidents.open_incident(connection, "bot", "drift") is None
+        assert incidents.open_incidents(connection, "bot") == []
     commit(database, first, full)
     with database.read() as connection:
         assert len(connection.execute(sa.select(actions)).all()) == 1
-        assert incidents.open_incident(connection, "bot", "drift") == incident()
+        assert incidents.open_incidents(connection, "bot") == [incident()]
 
 
 def test_messages_of_an_incident_keep_their_order_and_an_action_has_one_deliverer(database: Database) -> None:

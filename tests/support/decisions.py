@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from detectors.base import Finding, Status
+from monitor.alerting.incidents import IncidentContext
 from monitor.config.models import Monitor
 from monitor.config.receivers import EffectSettings, ReceiverConfig
 from monitor.core.action import PastAction, Version
-from monitor.core.incident import Change, Incident
+from monitor.core.incident import TRAFFIC, Change, Incident
+from monitor.core.payload import RuleProgress
 from monitor.core.schedule import Bucket
 from tests.support.receivers import settings_of, slack_settings
 
@@ -99,7 +102,20 @@ def incident_of(**changes: Any) -> Incident:
         fired_at=START,
         evidence={"k": evidence_of(segment="model_version=small")},
     )
-    return replace(base, **changes)
+    incident = replace(base, **changes)
+    return incident if "rules" in changes else with_progress(incident)
+
+
+def with_progress(incident: Incident) -> Incident:
+    """Return an incident whose only rule is as far as it is itself."""
+    firing, fired = incident.state == "firing", incident.fired_at is not None
+    progress: RuleProgress = {"bad": incident.bad, "clean": incident.clean, "firing": firing, "fired": fired}
+    return replace(incident, rules={incident.rule: progress})
+
+
+def context_of(monitor: Monitor, at: datetime, changes: Sequence[Change] = ()) -> IncidentContext:
+    """Return what the incident of the traffic of a monitor is decided with."""
+    return IncidentContext(monitor, monitor.rules, TRAFFIC, at, changes)
 
 
 def version(value: str, hours_old: float, rows: int = 1000) -> Version:

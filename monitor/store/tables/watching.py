@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, String, Table, Text
 
 from monitor.store.types import Json, Utc, metadata
 
@@ -119,6 +119,8 @@ incidents = Table(
     Column("suspected_change", Json),
     Column("changes", Json, nullable=False, server_default="[]"),  # what people were told of, oldest first
     Column("moved", Integer, nullable=False, server_default="0"),
+    Column("group", Text, nullable=False, server_default="traffic"),
+    Column("rules", Json, nullable=False, server_default="{}"),  # how far each rule is that has a part in it
     Index(None, "monitor", "state"),
 )
 
