@@ -12,6 +12,7 @@ import numpy as np
 from detectors.binning import Binning, category, numbers
 from detectors.performance.losses import LossModel
 from detectors.records import Column, Records, row_count
+from detectors.weights import label_weights
 
 OUTCOME = "(performance)"
 """Name of the column, chosen to differ from those of tables."""
@@ -26,6 +27,10 @@ UNIT = 2.0**16
 FARTHEST = 100.0
 """Errors are clipped to this multiple of the labels' spread (or of the label itself)."""
 SCORE_PARTS = ("negative", "positive", "unlabelled", "negative_score", "positive_score", "unlabelled_score")
+WEIGHTED_PARTS = (*SCORE_PARTS, "negative_weight", "positive_weight", "negative_square", "positive_square")
+"""The same where labels have a probability: the weights of the labelled rows, and the squares of these."""
+SQUARE_UNIT = 256.0
+"""Squares of weights are kept in units of 1/256."""
 ERROR_PARTS = (
     "all",
     "labelled",
@@ -45,7 +50,7 @@ ERROR_PARTS = (
 TRUE = ("true", "1", "yes")
 
 
-def learn_scores(decision: float = 0.5, positive: str | None = None) -> Binning:
+def learn_scores(decision: float = 0.5, positive: str | None = None, *, weighted: bool = False) -> Binning:
     """Return the layout of a classifier's scores: 200 cells from 0 to 1, finer at both ends, one edge at ``decision``.
 
     Parameters
@@ -54,17 +59,29 @@ def learn_scores(decision: float = 0.5, positive: str | None = None) -> Binning:
         Smallest score of a positive answer.
     positive
         Label of the positive class; None for true, 1 or yes.
+    weighted
+        Whether labels have weights, because the probability of each is known.
 
     Examples
     --------
-    >>> learn_scores().bins
-    1248
+    >>> learn_scores().bins, learn_scores(weighted=True).bins
+    (1248, 2080)
     """
     inner = np.linspace(0, 1, SCORE_CELLS + 1)[1:-1]
     edges = np.unique(np.concatenate([inner, ENDS, 1 - ENDS, [decision]]))
     words = () if positive is None else (positive,)
-    width = (len(edges) + 1) * len(SCORE_PARTS)
+    width = (len(edges) + 1) * len(WEIGHTED_PARTS if weighted else SCORE_PARTS)
     return Binning("scores", edges=edges, vocabulary=words, origin=decision, width=width)
+
+
+def has_label_weights(layout: Binning) -> bool:
+    """Say whether the labels of a classifier have weights."""
+    return layout.kind == "scores" and layout.bins == (len(layout.edges) + 1) * len(WEIGHTED_PARTS)
+
+
+def count_row_bins(layout: Binning) -> int:
+    """Return how many bins of a classifier's layout count rows: those that come first."""
+    return (len(layout.edges) + 1) * len(SCORE_PARTS) // 2
 
 
 def learn_errors(predictions: np.ndarray, truths: np.ndarray, model: str = "") -> Binning | None:
@@ -89,6 +106,8 @@ def learn_errors(predictions: np.ndarray, truths: np.ndarray, model: str = "") -
 def outcomes(records: Records, layout: Binning) -> Column:
     """Return score and label of each row, float64 of shape (rows, 2); NaN where unknown.
 
+    With weights of labels the weight is a third column, and a label without a valid weight is left out.
+
     For a regression: prediction, label, and expected absolute and squared error, of shape (rows, 4); the latter two are
     NaN if the layout has no model of them.
     """
@@ -99,6 +118,10 @@ def outcomes(records: Records, layout: Binning) -> Column:
         values[:, 0] = numbers(records[role])[0]
     if "label" in records:
         values[:, 1] = _truth(records["label"], layout)
+    if has_label_weights(layout):
+        weights = label_weights(records)
+        values[np.isnan(weights), 1] = np.nan
+        return Column(np.column_stack([values, weights]), np.zeros(rows, dtype=bool))
     if layout.model:
         model = LossModel.from_text(layout.model)
         values[:, 2], values[:, 3] = model.absolute.expected(records), model.squared.expected(records)
@@ -110,8 +133,13 @@ def _truth(labels: Column, layout: Binning) -> np.ndarray:
         return numbers(labels)[0]
     meant = set(layout.vocabulary) or set(TRUE)
     is_positive = [category(value).lower() in meant or category(value) in meant for value in labels.values]
+    return np.where(has_label(labels), np.array(is_positive, dtype=np.float64), np.nan)
+
+
+def has_label(labels: Column) -> np.ndarray:
+    """Return whether each row has a label: a missing value is none, nor is NaN."""
     nothing = np.array([isinstance(value, float) and np.isnan(value) for value in labels.values], dtype=bool)
-    return np.where(labels.missing | nothing, np.nan, np.array(is_positive, dtype=np.float64))
+    return np.asarray(~labels.missing & ~nothing)
 
 
 def add_up(column: Column, layout: Binning) -> tuple[np.ndarray, int, int]:
@@ -119,8 +147,9 @@ def add_up(column: Column, layout: Binning) -> tuple[np.ndarray, int, int]:
     predicted = column.values[:, 0]
     usable = np.isfinite(predicted) & ((predicted >= 0) & (predicted <= 1) if layout.kind == "scores" else True)
     if layout.kind == "scores":
-        predicted, truth = column.values[usable].T
-        cells, parts = np.searchsorted(layout.edges, predicted, side="right"), _scores(predicted, truth)
+        predicted, truth, *weights = column.values[usable].T
+        cells = np.searchsorted(layout.edges, predicted, side="right")
+        parts = [*_scores(predicted, truth), *(_weights(truth, weights[0]) if weights else ())]
     else:
         predicted, truth, absolute, squared = column.values[usable].T
         cells = np.searchsorted(layout.edges, absolute if layout.model else predicted, side="right")
@@ -134,6 +163,11 @@ def add_up(column: Column, layout: Binning) -> tuple[np.ndarray, int, int]:
 def _scores(scores: np.ndarray, truth: np.ndarray) -> list[np.ndarray]:
     which = [truth == 0, truth == 1, np.isnan(truth)]
     return [*which, *(np.rint(scores * UNIT) * mask for mask in which)]
+
+
+def _weights(truth: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
+    powers = (np.rint(weights * UNIT), np.rint(weights**2 * SQUARE_UNIT))
+    return [np.where(truth == label, power, 0.0) for power in powers for label in (0, 1)]
 
 
 def _errors(predicted: np.ndarray, truth: np.ndarray, scale: float) -> list[np.ndarray]:
@@ -154,14 +188,19 @@ def _expect(absolute: np.ndarray, squared: np.ndarray, truth: np.ndarray, scale:
 
 
 def weigh_scores(column: Column, layout: Binning, units: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """Return the output of :func:`add_up` for a classifier with weights: numbers of rows in units, sums unchanged."""
+    """Return the output of :func:`add_up` for a classifier with weights: numbers of rows in units, sums unchanged.
+
+    Weights of labels already include those of rows.
+    """
     usable = np.isfinite(column.values[:, 0]) & (column.values[:, 0] >= 0) & (column.values[:, 0] <= 1)
-    (scores, truth), weights = column.values[usable].T, units[usable]
+    (scores, truth, *of_labels), weights = column.values[usable].T, units[usable]
     cells = np.searchsorted(layout.edges, scores, side="right")
     sums = np.zeros((len(SCORE_PARTS), len(layout.edges) + 1), dtype=np.int64)
     for row, part in zip(sums, _scores(scores, truth), strict=True):
         each = weights * part if part.dtype == bool else np.rint(part * (weights / UNIT)).astype(np.int64)
         np.add.at(row, cells, each)
+    if of_labels:
+        sums = np.append(sums, add_up(column, layout)[0][sums.size :])
     return sums.reshape(-1), int(weights[np.isnan(truth)].sum()), int(units[~usable].sum())
 
 
@@ -183,7 +222,9 @@ def split_sums(counts: np.ndarray, layout: Binning) -> dict[str, np.ndarray]:
     >>> {name: float(result[name].sum()) for name in ("positive", "negative", "unlabelled")}
     {'positive': 1.0, 'negative': 1.0, 'unlabelled': 1.0}
     """
-    names = SCORE_PARTS if layout.kind == "scores" else ERROR_PARTS
+    scores = WEIGHTED_PARTS if has_label_weights(layout) else SCORE_PARTS
+    names = scores if layout.kind == "scores" else ERROR_PARTS
     blocks = counts.reshape(*counts.shape[:-1], len(names), len(layout.edges) + 1).astype(np.float64)
     whole = ("negative", "positive", "unlabelled", "all", "labelled", "nonzero")
-    return {name: blocks[..., at, :] / (1.0 if name in whole else UNIT) for at, name in enumerate(names)}
+    units = {**dict.fromkeys(whole, 1.0), "negative_square": SQUARE_UNIT, "positive_square": SQUARE_UNIT}
+    return {name: blocks[..., at, :] / units.get(name, UNIT) for at, name in enumerate(names)}

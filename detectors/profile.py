@@ -19,7 +19,7 @@ import numpy as np
 
 from detectors.binning import SUMMED, Binning, category, numbers
 from detectors.exact import ExactSum
-from detectors.outcome import add_up, count_labelled, weigh_scores
+from detectors.outcome import add_up, count_labelled, count_row_bins, weigh_scores
 from detectors.records import Column
 from detectors.weights import UNIT, WeightedCounts, apportion, natural, sum_squares
 
@@ -194,7 +194,7 @@ class Profile:
         others = [self.missing, self.nonfinite, self.mistyped]
         counts = np.append(self.counts, np.array(others, dtype=np.int64)) * UNIT
         if self.layout.kind == "scores":
-            counts[self.layout.bins // 2 : -3] //= UNIT  # sums of scores are in such units already
+            counts[count_row_bins(self.layout) : -3] //= UNIT  # sums of scores are in such units already
         return WeightedCounts(counts, self.total, self.squares, self.rows * UNIT, self.rows * UNIT**2)
 
     @property
@@ -259,12 +259,12 @@ class Profile:
 
     def _sample_of_scores(self, weighted: WeightedCounts) -> Profile:
         """Return the sample of a classifier's scores: the mean score of each cell is preserved."""
-        half = self.layout.bins // 2
-        units, scores = weighted.counts[:half], weighted.counts[half:-3]
+        half = count_row_bins(self.layout)
+        units, scores, of_labels = np.split(weighted.counts[:-3], [half, 2 * half])
         *rows, unusable = apportion(np.append(units, weighted.counts[-2]), round(weighted.size)).tolist()
         counts = np.array(rows, dtype=np.int64)
         mean = np.divide(scores * float(UNIT), units, where=units > 0, out=np.zeros(half))
-        sums = np.append(counts, np.rint(counts * mean).astype(np.int64))
+        sums = np.concatenate([counts, np.rint(counts * mean).astype(np.int64), of_labels])
         return replace(self, counts=sums, missing=int(counts[2 * half // 3 :].sum()), nonfinite=unusable)
 
     def __eq__(self, other: object) -> bool:

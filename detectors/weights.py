@@ -28,6 +28,8 @@ ROLES = ("weight", "sampling_fraction")
 """Roles of the number of requests that a row represents, and of its inverse, the sampled share."""
 UNIT = 1 << 16
 LARGEST = 1e6
+LABEL_PROBABILITY = "label_probability"
+"""The role of the probability with which a row was selected for labelling."""
 
 
 def weigh(records: Records) -> tuple[np.ndarray, np.ndarray]:
@@ -55,6 +57,26 @@ def _values(records: Records, role: str) -> np.ndarray:
         return np.ones(row_count(records))
     values, _ = numbers(records[role])
     return np.where(records[role].missing, 1.0, values)
+
+
+def label_weights(records: Records) -> np.ndarray:
+    """Return the weight of each row's label, one over its probability of being labelled; NaN where that is no use.
+
+    The weight of the row multiplies it. A probability must be above 0 and at most 1, and the weight at most 1,000,000.
+
+    Examples
+    --------
+    >>> label_weights({"label_probability": Column.of([0.25, 1.0, None, 0.0, 1.5, "x"])}).tolist()
+    [4.0, 1.0, nan, nan, nan, nan]
+    """
+    if LABEL_PROBABILITY not in records:
+        return np.full(row_count(records), np.nan)
+    column = records[LABEL_PROBABILITY]
+    chances = np.where(column.missing, np.nan, numbers(column)[0])
+    units = row_units(records)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        weights = (1.0 if units is None else units / UNIT) / chances
+        return np.where((chances > 0) & (chances <= 1) & (weights <= LARGEST), weights, np.nan)
 
 
 def row_units(records: Records) -> np.ndarray | None:

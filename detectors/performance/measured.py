@@ -14,9 +14,10 @@ import numpy as np
 from scipy import special
 
 from detectors.base import NULL_TAIL, Detector, Measurement
+from detectors.outcome import has_label_weights
 from detectors.performance.interval_calibration import Residual, ResidualHistory, calibrate_interval
 from detectors.performance.metrics import LEAST, METRICS, QUANTILE, SHARES, Metric
-from detectors.performance.tables import expected_table, labelled_table, unlike
+from detectors.performance.tables import count_effective, expected_table, labelled_table, unlike
 from detectors.stack import Counted
 
 ESTIMATED = "estimated_"
@@ -60,6 +61,8 @@ def compare(
         guess = new if estimated else metric(expected_table(baseline, window, labelled=True))[0]
         detail |= {"estimated": float(guess), "error": float(error)}
         detail["new"] = float(unlike(baseline, window, labelled=not estimated))
+        if has_label_weights(window.layout) and not estimated:
+            detail |= {"labels_weighted": True, "labels_effective": float(count_effective(now))}
     return Measurement(change, -special.ndtri(NULL_TAIL) * spread, detail=detail)
 
 
@@ -151,20 +154,21 @@ def with_record(
 
 
 def spoken(detail: Mapping[str, Any]) -> str:
-    """Format the result of :func:`with_record`; empty if there is none.
+    """Format the weighting of labels and the result of :func:`with_record`; empty if there is neither.
 
     Examples
     --------
     >>> spoken({"corrected": 0.7, "low": 0.68, "high": 0.72, "known_to_hold": True, "newest_label": 3.0})[:50]
     '; expected once labels arrive: 0.7 (0.68 to 0.72),'
     """
+    weighted = "; labels are weighted by 1 / label_probability" if "labels_weighted" in detail else ""
     if "estimate_held" in detail:
         was = "contained" if detail["estimate_held"] else "did not contain"
         span = _span(detail, "estimated_")
         estimate = f"{detail['estimated']:.4g} ({span})"
-        return f"; the interval of the estimate without labels, {estimate}, {was} the measured value"
+        return f"{weighted}; the interval of the estimate without labels, {estimate}, {was} the measured value"
     if "corrected" not in detail:
-        return ""
+        return weighted
     text = f"; expected once labels arrive: {detail['corrected']:.4g} ({_span(detail)})"
     if "newest_label" in detail:
         age = f"{detail['newest_label']:.3g} windows ago"

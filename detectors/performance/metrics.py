@@ -55,19 +55,35 @@ def scale(metric: str, share: np.ndarray) -> np.ndarray:
 
 
 def _rate(name: str, table: Table) -> tuple[np.ndarray, np.ndarray]:
-    positive, negative, above = table["positive"], table["negative"], table["above"]
-    confusion = Confusion(
-        np.sum(positive * above, axis=-1),
-        np.sum(negative * above, axis=-1),
-        np.sum(positive * ~above, axis=-1),
-        np.sum(negative * ~above, axis=-1),
-    )
-    successes, trials = RATES[name](confusion)
+    successes, trials = RATES[name](_confusion(table))
     share = successes / np.maximum(trials, LEAST)
     pulled = (successes + 1) / (trials + 2)
     error = np.sqrt(pulled * (1 - pulled) / np.maximum(trials, 1))
+    if "positive_square" in table:
+        error = _weighted_error((successes, trials), RATES[name](_confusion(table, "_square")))
     slope = 2 / (1 + share) ** 2 if name == "f1" else 1.0
     return np.where(trials > 0, scale(name, share), np.nan), slope * error
+
+
+def _weighted_error(weights: tuple[np.ndarray, np.ndarray], squares: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Return the standard error of a share of weights, of successes and trials, with a success and a failure added.
+
+    These two weigh ``sum(w**2) / sum(w)`` each: few heavy labels all of one kind do not make a share certain.
+    """
+    scale = np.divide(weights[1], squares[1], where=squares[1] > 0, out=np.zeros_like(weights[1]))
+    (successes, trials), (hits, all_squares) = (
+        (scale**power * part[0], scale**power * part[1]) for power, part in ((1, weights), (2, squares))
+    )
+    pulled = (successes + 1) / (trials + 2)
+    spread = (hits + 1) * (1 - pulled) ** 2 + (all_squares - hits + 1) * pulled**2
+    return np.asarray(np.sqrt(spread) / np.maximum(trials, 1))
+
+
+def _confusion(table: Table, part: str = "") -> Confusion:
+    """Return the four counts, or with ``_square`` the four sums of squared weights."""
+    positive, negative, above = table[f"positive{part}"], table[f"negative{part}"], table["above"]
+    masked = (positive * above, negative * above, positive * ~above, negative * ~above)
+    return Confusion(*(np.sum(each, axis=-1) for each in masked))
 
 
 def area(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
@@ -81,10 +97,19 @@ def area(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
 def _roc_auc(table: Table) -> tuple[np.ndarray, np.ndarray]:
     positive, negative = table["positive"], table["negative"]
     value = np.asarray(area(positive, negative))
-    p, n = np.maximum(positive.sum(axis=-1), 1), np.maximum(negative.sum(axis=-1), 1)
+    p, n = (np.maximum(_effective(table, label), 1) for label in ("positive", "negative"))
     one, other = value / (2 - value), 2 * value**2 / (1 + value)
     spread = value * (1 - value) + (p - 1) * (one - value**2) + (n - 1) * (other - value**2)
     return value, np.sqrt(np.maximum(spread, 0.25 / np.maximum(p, n)) / (p * n))
+
+
+def _effective(table: Table, label: str) -> np.ndarray:
+    """Return the rows of a class, or how many of equal weight tell as much (Kish)."""
+    rows = np.sum(table[label], axis=-1)
+    if f"{label}_square" not in table:
+        return np.asarray(rows)
+    squares = np.sum(table[f"{label}_square"], axis=-1)
+    return np.asarray(np.divide(rows**2, squares, where=squares > 0, out=np.zeros(np.shape(rows))))
 
 
 def _loss(name: str, table: Table) -> tuple[np.ndarray, np.ndarray]:
@@ -95,6 +120,10 @@ def _loss(name: str, table: Table) -> tuple[np.ndarray, np.ndarray]:
         if_positive, if_negative = (1 - score) ** 2, score**2
     rows = np.maximum(np.sum(table["positive"] + table["negative"], axis=-1), LEAST)
     mean = np.sum(table["positive"] * if_positive + table["negative"] * if_negative, axis=-1) / rows
+    if "positive_square" in table:
+        sides = ((table["positive_square"], if_positive), (table["negative_square"], if_negative))
+        spread = sum(squares * (loss - mean[..., None]) ** 2 for squares, loss in sides)
+        return mean, np.sqrt(np.sum(spread, axis=-1)) / np.maximum(rows, 1)
     second = np.sum(table["positive"] * if_positive**2 + table["negative"] * if_negative**2, axis=-1) / rows
     return mean, np.sqrt(np.maximum(0.0, second - mean**2) / np.maximum(rows, 1))
 

@@ -15,9 +15,9 @@ from scipy import special
 
 from detectors.amounts import format_share
 from detectors.base import NULL_TAIL, Detector, Finding, Measurement
-from detectors.outcome import split_sums
+from detectors.outcome import has_label_weights, split_sums
 from detectors.performance.prediction_powered import STEPS, RateEstimate, RateSums, rate
-from detectors.performance.selection import Strata, is_selected, stratified_rate
+from detectors.performance.selection import Strata, WeightedLabels, is_selected, stratified_rate
 from detectors.profile import Profile
 from detectors.sentence import RATE_NAMES, Quantity, compose
 from detectors.stack import Counted
@@ -27,8 +27,11 @@ VERDICT = "(verdict)"
 """Column of the verdicts of a judge: 1 is bad, 0 is good. Named to differ from the columns of logs."""
 JUDGED = "(labels and verdicts of) "
 DECISION = 0.5
-Chosen = Literal["random", "by_score", "by_answer"]
-"""Selection of labelled answers: at random, at random among those of one score, or by their content."""
+WEIGHTS = ("positive_weight", "negative_weight", "positive_square", "negative_square")
+"""Sums of a profile from which a rate by weighted labels is estimated."""
+Chosen = Literal["random", "by_score", "by_answer", "by_probability"]
+"""Selection of labelled answers: at random, at random among those of one score, by their content, or each with a
+probability that is known."""
 
 
 def labelled_column(signal: str) -> str:
@@ -145,6 +148,12 @@ def score_strata(profile: Profile) -> Strata:
     return Strata(parts["positive"], parts["negative"], parts["unlabelled"])
 
 
+def weighted_labels(profile: Profile) -> WeightedLabels:
+    """Return the sums of the weights of the labels, out of scores beside labels that have weights."""
+    sums = split_sums(profile.counts, profile.layout)
+    return WeightedLabels(*(float(sums[name].sum()) for name in WEIGHTS))
+
+
 def with_rate(
     finding: Finding, profile: Profile | None, people: Profile | None = None, chosen: Chosen | None = None
 ) -> Finding:
@@ -160,7 +169,7 @@ def with_rate(
         The same with the labels of people alone, if a judge's verdicts are among those of ``profile``.
     chosen
         Selection of the labelled answers; None if unknown. Then, and for ``random``, it is tested: labels that are not
-        a random sample give a rate stratified by score, and a warning.
+        a random sample give a rate stratified by score, and a warning. Labels with weights are ``by_probability``.
     """
     if finding.statistic is None:
         return finding
@@ -168,6 +177,9 @@ def with_rate(
     before = float(str(described["baseline_value"]))
     if profile is None or not (tally := rate_tally(profile)).n:
         return replace(finding, reason=_sentence(finding, described, None, before))
+    if tally.labels and has_label_weights(profile.layout):
+        chosen = "by_probability"
+        described |= {"labels_weighted": True, "labels_effective": weighted_labels(profile).effective}
     selected = chosen in (None, "random") and is_selected(score_strata(profile))
     estimate = _estimate(profile, tally, chosen, selected=selected)
     described |= {
@@ -189,6 +201,8 @@ def with_rate(
 
 
 def _estimate(profile: Profile, tally: RateSums, chosen: Chosen | None, *, selected: bool) -> RateEstimate:
+    if chosen == "by_probability":
+        return weighted_labels(profile).rate(tally.n, tally.labels)
     if chosen == "by_answer":
         return rate(RateSums(tally.n, tally.score, tally.score_squared))
     if tally.labels and (selected or chosen == "by_score"):
@@ -197,7 +211,9 @@ def _estimate(profile: Profile, tally: RateSums, chosen: Chosen | None, *, selec
 
 
 def _assumption(estimate: RateEstimate, chosen: Chosen | None, *, selected: bool) -> str:
-    """Return the assumption of a rate that is neither configured nor testable."""
+    """Return the weighting of a rate, or its assumption that is neither configured nor testable."""
+    if chosen == "by_probability":
+        return " weighted by 1 / label_probability"
     if estimate.kind == "index" or (chosen is not None and not selected):
         return ""
     return " if only the score decided which answers were labelled" if selected else " if they are a random sample"

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import special
@@ -156,6 +157,41 @@ def stratified_rate(strata: Strata, level: float = 0.95) -> RateEstimate:
     return RateEstimate(value, low, high, int(n), int(labels), "rate")
 
 
+class WeightedLabels(NamedTuple):
+    """Sums of the weights of labels, each one over the probability with which it was given, and of their squares."""
+
+    positive: float
+    negative: float
+    positive_square: float
+    negative_square: float
+
+    @property
+    def effective(self) -> float:
+        """Effective number of labels (Kish); 0 without labels."""
+        squares = self.positive_square + self.negative_square
+        return (self.positive + self.negative) ** 2 / squares if squares else 0.0
+
+    def rate(self, rows: int, labels: int, level: float = 0.95) -> RateEstimate:
+        """Estimate the rate of ``rows`` from ``labels`` by inverse-probability weighting (Hájek).
+
+        The interval is Wilson's for the number of labels of equal weight that has the same variance.
+
+        Examples
+        --------
+        >>> [round(part, 3) for part in WeightedLabels(100.0, 900.0, 1000.0, 90_000.0).rate(1000, 19)[:3]]
+        [0.1, 0.04, 0.229]
+        """
+        if not labels:
+            return RateEstimate(math.nan, 0.0, 1.0, rows, 0, "rate")
+        total, worth = self.positive + self.negative, self.effective
+        value = self.positive / total
+        if 0 < value < 1:
+            spread = self.positive_square * (1 - value) ** 2 + self.negative_square * value**2
+            worth = value * (1 - value) * total**2 / spread
+        low, high = share_interval(value, worth, level, self.effective - 1)
+        return RateEstimate(value, low, high, rows, labels, "rate")
+
+
 def weighted_rate(labels: np.ndarray, chances: np.ndarray, level: float = 0.95) -> RateEstimate:
     """Estimate the rate from labels with known sampling probabilities, by inverse-probability weighting (Hájek).
 
@@ -184,15 +220,10 @@ def weighted_rate(labels: np.ndarray, chances: np.ndarray, level: float = 0.95) 
     """
     labelled = ~np.isnan(labels)
     truth, probability = labels[labelled], chances[labelled]
-    if not len(truth):
-        return RateEstimate(math.nan, 0.0, 1.0, len(labels), 0, "rate")
     if not (probability > 0).all() or not (probability <= 1).all():
         raise ValueError("a labelled row has a sampling probability that is not above 0 and at most 1; correct it.")
-    weights = 1 / probability
-    total = float(weights.sum())
-    value = float(weights @ truth) / total
-    alike = worth = total**2 / float(weights @ weights)
-    if 0 < value < 1:
-        worth = value * (1 - value) * total**2 / float(weights**2 @ (truth - value) ** 2)
-    low, high = share_interval(value, worth, level, alike - 1)
-    return RateEstimate(value, low, high, len(labels), len(truth), "rate")
+    weights, bad = 1 / probability, truth == 1
+    sums = WeightedLabels(
+        *(float(part.sum()) for part in (weights[bad], weights[~bad], weights[bad] ** 2, weights[~bad] ** 2))
+    )
+    return sums.rate(len(labels), len(truth), level)

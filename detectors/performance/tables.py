@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from detectors.outcome import split_sums
+from detectors.outcome import has_label_weights, split_sums
 from detectors.stack import Counted
 
 Table = Mapping[str, np.ndarray]
@@ -40,14 +40,37 @@ SHIFT_GROUPS = 16
 
 
 def labelled_table(side: Counted) -> Table:
-    """Return the table of the labelled rows."""
+    """Return the table of the labelled rows.
+
+    With weights of labels it is scaled to the effective number of labels (Kish) and includes the squared weights.
+    """
     sums = split_sums(side.counts, side.layout)
     if side.layout.kind == "errors":
         sums |= {name: sums[name] * side.layout.scale**power for name, power in POWERS.items()}
     if side.layout.kind == "scores":
         sums["score"] = _mean_scores(sums, side.layout.edges)
         sums["above"] = np.append(-np.inf, side.layout.edges) >= side.layout.origin
+    if has_label_weights(side.layout):
+        sums |= _weighted_labels(sums)
     return sums
+
+
+def _weighted_labels(sums: Table) -> dict[str, np.ndarray]:
+    """Return weights and squared weights by cell and class, scaled so that both have the same sum."""
+    weights, squares = (
+        {label: sums[f"{label}_{part}"] for label in ("negative", "positive")} for part in ("weight", "square")
+    )
+    total, squared = ((part["negative"] + part["positive"]).sum(axis=-1, keepdims=True) for part in (weights, squares))
+    scale = np.divide(total, squared, where=squared > 0, out=np.zeros_like(total))
+    return {
+        **{label: scale * part for label, part in weights.items()},
+        **{f"{label}_square": scale**2 * part for label, part in squares.items()},
+    }
+
+
+def count_effective(table: Table) -> np.ndarray:
+    """Return the effective number of labels: in the scale of a table, their sum."""
+    return np.asarray(np.sum(table["positive"] + table["negative"], axis=-1))
 
 
 def expected_table(baseline: Counted, side: Counted, *, labelled: bool = False) -> Table:
@@ -86,7 +109,7 @@ def _model_errors(baseline: Table, window: Table, *, labelled: bool) -> Table:
 
 def _rows(side: Counted, *, labelled: bool = False) -> np.ndarray:
     """Return the rows of each cell, or those with a label."""
-    sums = split_sums(side.counts, side.layout)
+    sums = labelled_table(side) if labelled else split_sums(side.counts, side.layout)
     if side.layout.kind == "errors":
         return sums["labelled" if labelled else "all"]
     labelled_rows = sums["negative"] + sums["positive"]

@@ -1,4 +1,4 @@
-"""Rows whose weight cannot be used: nobody knows how many requests they stand for, so they are left out."""
+"""Rows and labels whose weight cannot be used: nobody knows what they stand for, so they are left out."""
 
 from __future__ import annotations
 
@@ -12,23 +12,35 @@ LEFT_OUT = (
     "most 1; correct the column that is mapped"
 )
 
+LABELS_LEFT_OUT = (
+    "rows have a label that is left out: its label_probability is missing, not above 0 or above 1; correct the column "
+    "that is mapped"
+)
+
 
 def find_invalid_weights(window: Window) -> Iterator[Finding]:
-    """Say how many rows are left out because nobody knows how many requests they stand for."""
+    """Say how many rows and how many labels are left out because nobody knows what they stand for."""
     facts = [part.facts for part in window.parts]
     rows, invalid = sum(each.rows for each in facts), sum(each.invalid_weights for each in facts)
+    labels = sum(each.invalid_labels for each in facts)
     if invalid:
         reason = f"invalid_weights: {invalid} of {rows + invalid} rows {LEFT_OUT}"
-        share = invalid / (rows + invalid)
-        yield Finding(
-            "weights",
-            None,
-            "invalid",
-            None,
-            Status.INCONCLUSIVE,
-            reason,
-            share,
-            n_window=rows + invalid,
-            about="pipe",
-            detail={"invalid": invalid},
-        )
+        yield _make_finding("invalid", reason, invalid, rows + invalid)
+    if labels:
+        reason = f"invalid_labels: {labels} of {rows} {LABELS_LEFT_OUT}"
+        yield _make_finding("invalid_labels", reason, labels, rows)
+
+
+def _make_finding(method: str, reason: str, invalid: int, rows: int) -> Finding:
+    return Finding(
+        "weights",
+        None,
+        method,
+        None,
+        Status.INCONCLUSIVE,
+        reason,
+        invalid / rows,
+        n_window=rows,
+        about="pipe",
+        detail={"invalid": invalid},
+    )

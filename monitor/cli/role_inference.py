@@ -137,6 +137,7 @@ GUESSES = (
     ),
     Guess("user", ("user", "user id", "end user"), ANY),
     Guess("sampling_fraction", ("sampling fraction", "sample fraction"), NUMBERS),
+    Guess("label_probability", ("label probability", "labeling probability", "labelling probability"), NUMBERS),
 )
 CHATS = ("question", "response")
 TIMES = (

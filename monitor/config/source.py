@@ -29,6 +29,7 @@ ROLES = (
     "tenant",
     "weight",
     "sampling_fraction",
+    "label_probability",
 )
 TEXT_ROLES = ("question", "context", "response", "samples", "logprobs")
 

@@ -13,6 +13,7 @@ from monitor.profiling.features import Choice, choose
 from monitor.profiling.learn import Learner, with_signals
 from monitor.profiling.served import keep_served
 from monitor.profiling.source_columns import columns_to_read
+from monitor.profiling.weights import has_label_probability
 from monitor.sources.base import Reader, SourceError, read_in_steps
 
 Note = Callable[[Sequence[Choice]], None]
@@ -44,7 +45,8 @@ def learn_from_pages(
     kinds = {choice.name: choice.kind for choice in choices if choice.kind}
     computed = {signal.name for signal in resolve(monitor.signals)}
     screened = {choice.name for choice in choices if not choice.listed} - computed
-    learner = Learner(kinds, monitor.performance, monitor.rates, screened)
+    weighted = has_label_probability(monitor)
+    learner = Learner(kinds, monitor.performance, monitor.rates, screened, weighted_labels=weighted)
     for page in pages:
         learner.add(keep_served(with_signals(page, monitor.signals), monitor))
     layouts, out = learner.layouts(), learner.left_out

@@ -8,6 +8,7 @@ from detectors import Binning, Column, Records
 from detectors.joint import JOINT, project
 from detectors.outcome import OUTCOME, outcomes
 from detectors.performance.rates import VERDICT, judged_column, labelled_column
+from detectors.weights import LABEL_PROBABILITY, WEIGHT
 from monitor.config.checks import RateConfig
 from monitor.core.record_batch import RecordBatch
 
@@ -36,7 +37,8 @@ def derive_columns(
 
 
 def _labels(records: Records) -> dict[str, Column]:
-    return {"label": records["label"]} if "label" in records else {}
+    """Return people's labels with what their weights are made of."""
+    return {name: records[name] for name in ("label", LABEL_PROBABILITY, WEIGHT) if name in records}
 
 
 def _merge_verdicts(records: Records, positive: str | None) -> dict[str, Column]:

@@ -13,7 +13,7 @@ from monitor.profiling.clients import add_sketches
 VERSION_ROLES = ("model_version", "prompt_version")
 MOST_VERSIONS = 200
 MOST_UNSEEN = 10
-NEWER = ("clients", "excess_weight", "invalid_weights")
+NEWER = ("clients", "excess_weight", "invalid_weights", "invalid_labels")
 """Facts that were added later."""
 
 
@@ -32,6 +32,7 @@ class Facts:
     clients: dict[str, list[int]] = field(default_factory=dict)  # column: sketch of how its rows spread over clients
     excess_weight: int = 0  # of all rows, beyond 1 each, in units of 1/65536
     invalid_weights: int = 0  # rows that were left out
+    invalid_labels: int = 0  # labels that were left out
     definition: ClassVar[str] = "1"
 
     def __add__(self, other: Facts) -> Facts:
@@ -54,6 +55,7 @@ class Facts:
             clients=add_sketches(self.clients, other.clients),
             excess_weight=self.excess_weight + other.excess_weight,
             invalid_weights=self.invalid_weights + other.invalid_weights,
+            invalid_labels=self.invalid_labels + other.invalid_labels,
         )
 
     @property

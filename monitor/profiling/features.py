@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from detectors.binning import Kind
+from detectors.weights import LABEL_PROBABILITY
 from detectors.weights import ROLES as WEIGHTS
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.sections import nearest
@@ -13,7 +14,10 @@ from monitor.config.signals import resolve
 from monitor.config.source import TEXT_ROLES
 from monitor.sources.base import ColumnInfo
 
-NOT_FEATURES = ("timestamp", "id", "label", "feedback", "model_version", "prompt_version", *WEIGHTS, *TEXT_ROLES)
+NOT_FEATURES = (
+    *("timestamp", "id", "label", "feedback", "model_version", "prompt_version"),
+    *(LABEL_PROBABILITY, *WEIGHTS, *TEXT_ROLES),
+)
 FREE_TEXT_LENGTH = 64
 ENOUGH_TO_TELL = 50
 

@@ -45,7 +45,8 @@ class Learner:
 
     ``performance`` is the check that asks for the performance column, ``rates`` those that ask for a signal's rate.
     ``screened`` are categorical columns that nobody asked for by name: one whose values turn out to be free text or
-    personal data gets no layout, and ``left_out`` says why.
+    personal data gets no layout, and ``left_out`` says why. ``weighted_labels`` says that the probability of a label is
+    known.
     """
 
     def __init__(
@@ -54,12 +55,15 @@ class Learner:
         performance: PerformanceConfig | None = None,
         rates: Mapping[str, RateConfig] | None = None,
         screened: Collection[str] = (),
+        *,
+        weighted_labels: bool = False,
     ) -> None:
         self.rows = 0
         self.left_out: dict[str, str] = {}
         self._screened = screened
         self._performance = performance
         self._rates = rates or {}
+        self._weighted_labels = weighted_labels
         self._scored = False
         self._outcomes = _Rows() if performance else None
         self._numeric = {name: _Sample() for name, kind in kinds.items() if kind == "numeric"}
@@ -104,7 +108,7 @@ class Learner:
             complete = name not in self._incomplete and len(frequency) == len(counter)
             learnt[name] = learn_categorical(frequency, complete=complete)
         for signal, check in self._rates.items():
-            learnt[labelled_column(signal)] = learn_scores(DECISION, check.positive)
+            learnt[labelled_column(signal)] = learn_scores(DECISION, check.positive, weighted=self._weighted_labels)
             if check.labels_from == "judge":
                 learnt[judged_column(signal)] = learn_scores(DECISION, check.positive)
         outcome = self._outcome(learnt)
@@ -120,7 +124,8 @@ class Learner:
         if self._performance is None or self._outcomes is None:
             return None
         if self._scored:
-            return learn_scores(self._performance.decision, self._performance.positive)
+            decision, positive = self._performance.decision, self._performance.positive
+            return learn_scores(decision, positive, weighted=self._weighted_labels)
         rows = self._outcomes.rows
         if rows is None:
             return None

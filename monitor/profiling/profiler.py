@@ -17,7 +17,7 @@ from monitor.profiling.derived_columns import WHOLE_ONLY, derive_columns
 from monitor.profiling.facts import Facts
 from monitor.profiling.learn import with_signals
 from monitor.profiling.served import keep_served
-from monitor.profiling.weights import split_by_weight
+from monitor.profiling.weights import has_label_probability, split_by_weight, split_labels_by_weight
 
 
 class Profiler:
@@ -60,6 +60,9 @@ class Profiler:
         records = keep_served(logged, monitor)
         if not records.rows:
             return
+        if has_label_probability(monitor):
+            records, invalid = split_labels_by_weight(records)
+            self.facts.invalid_labels += invalid
         count_records(self.facts, records, self._layouts, monitor.features)
         if self.till is not None:
             self.till.add(records)

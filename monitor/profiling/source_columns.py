@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from detectors import Binning
 from detectors.performance.rates import judged_column, labelled_column
+from detectors.weights import LABEL_PROBABILITY
 from monitor.config.models import Monitor
 from monitor.config.presets import PRESETS
 from monitor.config.signals import resolve
@@ -13,7 +14,7 @@ from monitor.profiling.ab_counts import required_columns
 from monitor.profiling.clients import CLIENTS
 from monitor.profiling.facts import VERSION_ROLES
 from monitor.profiling.served import find_unserved
-from monitor.profiling.weights import weights_read
+from monitor.profiling.weights import has_label_probability, weights_read
 from monitor.sources.base import SourceError
 
 OUTCOME_ROLES = ("score", "prediction", "label")
@@ -31,6 +32,7 @@ def columns_to_read(monitor: Monitor, layouts: Mapping[str, Binning], schema: Ma
     names += weights_read(monitor)
     names += OUTCOME_ROLES if monitor.performance else ()
     names += ["label"] if monitor.rates else []
+    names += [LABEL_PROBABILITY] if has_label_probability(monitor) else []
     names += [name for spec in monitor.experiments for name in required_columns(spec)]
     names += deciding_columns(monitor, schema)
     names += [monitor.money, "input_tokens", "output_tokens"] if monitor.budgets else []

@@ -1,8 +1,12 @@
-"""Weights of records: how many requests each stands for."""
+"""Weights of records and of labels: how many requests each stands for."""
 
 from __future__ import annotations
 
-from detectors.weights import ROLES, UNIT, WEIGHT, weigh, weight_column
+import numpy as np
+
+from detectors import Column
+from detectors.outcome import has_label
+from detectors.weights import LABEL_PROBABILITY, ROLES, UNIT, WEIGHT, label_weights, weigh, weight_column
 from monitor.config.models import Monitor
 from monitor.core.record_batch import RecordBatch
 
@@ -23,3 +27,19 @@ def split_by_weight(records: RecordBatch, monitor: Monitor) -> tuple[RecordBatch
     if (units[usable] != UNIT).any():
         records = records.with_columns({WEIGHT: weight_column(units)})
     return (records, NO_RECORDS) if usable.all() else (records.take(usable), records.take(~usable))
+
+
+def has_label_probability(monitor: Monitor) -> bool:
+    """Say whether the log has the probability with which each row was selected for labelling."""
+    return LABEL_PROBABILITY in monitor.source.columns
+
+
+def split_labels_by_weight(records: RecordBatch) -> tuple[RecordBatch, int]:
+    """Return the records without the labels whose probability cannot be used, and how many those are."""
+    if "label" not in records:
+        return records, 0
+    label = records["label"]
+    unusable = has_label(label) & np.isnan(label_weights(records))
+    if not unusable.any():
+        return records, 0
+    return records.with_columns({"label": Column(label.values, label.missing | unusable)}), int(unusable.sum())
