@@ -16,7 +16,7 @@ from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
 from monitor.config.rules import rule_name
 from monitor.core.action import MESSAGES, STANDING, Action, AlertHistory, PastAction
-from monitor.core.incident import Decision
+from monitor.core.incident import NO_DATA, Decision
 from monitor.core.schedule import Bucket
 
 Receivers = Mapping[str, ReceiverConfig]
@@ -114,7 +114,7 @@ def plan_incidents(
             retraining=retraining.get(incident.id),
         )
         decided = replace(decision, transition="firing") if first else decision
-        do = [name for rule in part for name in rule.do] if part else monitor.no_data.do
+        do = monitor.no_data.do if incident.group == NO_DATA else [name for rule in part for name in rule.do]
         planned = plan(monitor, decided, list(dict.fromkeys(do)), receivers, decision_context)
         actions += planned
         incidents.append(note_notification(decision, history.past, planned, context.bucket))

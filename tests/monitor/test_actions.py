@@ -340,6 +340,14 @@ def test_a_silenced_rule_tells_nobody_and_does_nothing() -> None:
     assert (decision.transition, decision.silence, decision.reason) == (None, 7, "novelty rose")
 
 
+def test_no_data_is_announced_unless_it_is_silenced() -> None:
+    monitor = monitor_of({"no_data": {"do": ["slack"]}}, do=[])
+    decision = Decision(incident_of(rule="no_data", group="no_data", rules={}, evidence={}), "firing", "no rows")
+    assert [action.name for action in planned_for(monitor, decision, AlertHistory())] == ["slack"]
+    silenced = replace(decision, silence=7)
+    assert planned_for(monitor, silenced, AlertHistory(silences={"no_data": 7})) == []
+
+
 def test_an_incident_that_was_silenced_when_it_fired_is_announced_afterwards() -> None:
     assert [action.kind for action in acted(AlertHistory(), None)] == ["firing", "rollback"]
     told = incident_of(notified_at=START - MINUTE)

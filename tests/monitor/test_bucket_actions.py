@@ -125,7 +125,7 @@ def test_an_incident_that_nobody_heard_of_is_announced_whatever_was_sent_about_o
 
 def test_not_seeing_is_told_to_the_owners_of_the_pipe() -> None:
     monitor = monitor_of({"no_data": {"do": ["hook"]}}, do=["slack", "r"])
-    blind = incident_of(rule="no_data", evidence={})
+    blind = incident_of(rule="no_data", group="no_data", evidence={})
     assert names(planned([Decision(blind, "firing", "")], monitor=monitor).actions) == [("i-1", "hook", "firing")]
 
 
