@@ -43,7 +43,7 @@ COMMAND = [sys.executable, "-c", "from monitor.cli import main; main()"]
 REFUSAL = "I'm sorry, but I can't help with that."
 BASELINE = timedelta(days=14)
 HOUR = timedelta(hours=1)
-EPISODE, APART = 2 * HOUR, 12 * HOUR
+EPISODE = 2 * HOUR
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ class Episode:
         return self.start + EPISODE
 
 
-def episodes(first: datetime, count: int, seed: int) -> list[Episode]:
+def episodes(first: datetime, count: int, apart: timedelta, seed: int) -> list[Episode]:
     """Return episodes of both kinds in turn, each beginning at any second."""
     rng = np.random.default_rng(seed)
     return [
-        Episode(("errors", "refusals")[place % 2], first + place * APART + timedelta(seconds=int(rng.integers(7200))))
+        Episode(("errors", "refusals")[place % 2], first + place * apart + timedelta(seconds=int(rng.integers(7200))))
         for place in range(count)
     ]
 
@@ -77,13 +77,13 @@ def with_episodes(made: Iterator[Call], planned: Sequence[Episode], seed: int) -
         yield replace(call, failed=failed, response=REFUSAL if refused else call.response)
 
 
-def of_litellm(rows: int, hourly: float, seed: int) -> str:
+def of_litellm(rows: int, hourly: float, apart: timedelta, seed: int) -> str:
     """Write the log, run the commands, and say how late each kind of episode was alerted."""
     days = rows / hourly / 24
     learnt = min(BASELINE, timedelta(days=days) * 0.6)
     end = START + timedelta(days=days)
     live = START + learnt
-    planned = episodes(live + 2 * HOUR, int((end - live - 2 * HOUR) / APART), seed)
+    planned = episodes(live + 2 * HOUR, int((end - live - 2 * HOUR) / apart), apart, seed)
     made = list(with_episodes(calls(rows, days, seed=seed), planned, seed))
     with postgres.server() as server, tempfile.TemporaryDirectory() as folder:
         if server is None:
@@ -270,11 +270,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=("litellm", "rates", "quiet"))
     parser.add_argument("--rows", type=int, default=100_000, help="rows of the LiteLLM log")
+    parser.add_argument("--apart", type=float, default=12.0, help="hours between the episodes of the LiteLLM log")
+    parser.add_argument("--seed", type=int, default=1, help="of the LiteLLM log")
     parser.add_argument("--hourly", default="20,200,600,2000", help="rows an hour")
     parser.add_argument("--seeds", type=int, default=5)
     given = parser.parse_args()
     parts: dict[str, Callable[[float], str]] = {
-        "litellm": lambda hourly: of_litellm(given.rows, hourly, seed=1) if hourly >= 200 else "",
+        "litellm": lambda hourly: (
+            of_litellm(given.rows, hourly, given.apart * HOUR, given.seed) if hourly >= 200 else ""
+        ),
         "rates": lambda hourly: of_rates(hourly, range(given.seeds), CASES),
         "quiet": lambda hourly: of_quiet(hourly, range(given.seeds)),
     }

@@ -28,8 +28,11 @@ SIGNALS_BY_DEFAULT = {
 }
 RATES = ("failed", "refusal", "hallucinated", "unpriced")
 """Signals whose rate is watched, as the alert budget allows: a fixed limit would be noise in a small segment."""
-PACES = ((300.0, "5m", "1h"), (150.0, "5m", "6h"), (50.0, "15m", "6h"), (0.0, "1h", "1d"))
-"""Records an hour from which on a bucket and a window are chosen: 300 records a window, and a dozen a bucket."""
+PACES = ((1000.0, "2m", "1h"), (300.0, "5m", "1h"), (150.0, "5m", "6h"), (50.0, "15m", "6h"), (0.0, "1h", "1d"))
+"""Records an hour from which on a bucket and a window are chosen: 300 records a window, and a dozen a bucket.
+
+A change waits half a bucket on average until it is seen, so that frequent records have shorter buckets.
+"""
 
 
 ROLLING = "    baseline: {rolling: 14d}   # or a range that you trust: {from: 2026-11-01, to: 2026-11-15}"

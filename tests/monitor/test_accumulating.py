@@ -127,7 +127,10 @@ def test_rates_and_times_are_looked_at_bucket_by_bucket_unless_a_limit_is_given(
 
 @pytest.mark.parametrize(
     ("hourly", "bucket", "window"),
-    [(2000, "5m", "1h"), (300, "5m", "1h"), (200, "5m", "6h"), (120, "15m", "6h"), (20, "1h", "1d"), (0, "1h", "1d")],
+    [
+        *[(2000, "2m", "1h"), (1000, "2m", "1h"), (999, "5m", "1h"), (300, "5m", "1h"), (200, "5m", "6h")],
+        *[(120, "15m", "6h"), (20, "1h", "1d"), (0, "1h", "1d")],
+    ],
 )
 def test_a_first_configuration_has_buckets_as_short_as_the_traffic_allows(
     hourly: float, bucket: str, window: str
