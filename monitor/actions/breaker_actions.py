@@ -1,4 +1,4 @@
-"""What a transition of a circuit breaker leads to: messages, and effects. Pure."""
+"""Plan the messages about a state transition of a circuit breaker."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def plan_transition(
     receivers: Mapping[str, ReceiverConfig],
     now: datetime,
 ) -> list[Action]:
-    """Return the messages of one transition; the episode is what keeps them together."""
+    """Return the messages of a transition. All messages of an episode, from opening to closing, share a thread."""
     start = (breaker.episode or breaker.since).isoformat()
     episode = str(uuid.uuid5(NAMESPACE, f"breaker/{spec.name}/{value}/{start}"))
     body = _payload(monitor, spec, value, breaker)
@@ -43,7 +43,7 @@ def plan_transition(
                 kind=kind,
                 mode="auto",
                 state="pending",
-                reason="people are told of every transition",
+                reason="every transition is announced",
                 payload=body,
                 created_at=now,
                 sequence=breaker.number,
@@ -55,12 +55,12 @@ def plan_transition(
 
 
 def _payload(monitor: Monitor, spec: BreakerSpec, value: str, breaker: Breaker) -> Payload:
-    """Return what every receiver gets."""
+    """Return the payload, which is the same for every receiver."""
     subject = f"{spec.name} for {value}" if value else spec.name
     by = f" by {breaker.who}" if breaker.who else ""
     state = {
         "open": "is open: requests are refused",
-        "half_open": "is half-open: probes are let through",
+        "half_open": "is half-open: probes are allowed",
         "closed": "is closed again",
     }[breaker.state]
     return {

@@ -1,4 +1,4 @@
-"""Breakers at the end of a bucket: what each measures, and its state after it. Pure."""
+"""Evaluate the circuit breakers of a monitor at the end of a bucket."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from monitor.core.schedule import Bucket
 from monitor.profiling.spend import SpendState
 
 Key = tuple[str, str]
-"""A breaker's name, and the value that it stands for; an empty value is all traffic."""
+"""Name of a breaker, and the value of `by:` that it covers; an empty value is all traffic."""
 SPREAD = timedelta(seconds=2)
-"""From a decision until every replica answers by it: a commit, and a read a second."""
+"""Time from a decision until every replica answers accordingly: a commit, and one read per second."""
 MOST_OPENED = 200
-"""Values of one breaker that open in one bucket; with more than that open, the next buckets open the rest."""
+"""Maximum number of values of a breaker that open in one bucket; further values open in the next buckets."""
 
 
 @dataclass(frozen=True)
 class BreakerInput:
-    """What the breakers of a monitor are evaluated against.
+    """Data that the breakers of a monitor are evaluated against.
 
     Parameters
     ----------
     states
-        The breakers that are not closed, or have been opened before.
-    spending
-        What was spent up to the end of the bucket; None where no budget asks.
-    rates
-        Sum and count of each signal over the bucket.
-    firing
-        Rules that have a firing incident.
-    silenced
-        Breakers that send no message now. One that is still not closed when that ends is announced then: its messages
-        are planned at every bucket, and by their ids only once.
+        The breakers that are not closed, or were open before.
+        spending
+            Costs up to the end of the bucket; None without budgets.
+        rates
+            Sum and count of each signal over the bucket.
+        firing
+            Rules that have a firing incident.
+        silenced
+            Silenced breakers, which send no messages. A breaker that is not closed when the silence ends is announced
+            then: its messages are planned at every bucket and stored once, as their ids do not change.
     """
 
     states: Mapping[Key, Breaker] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class BreakerInput:
 
 @dataclass(frozen=True)
 class BreakerUpdate:
-    """What a bucket changes of the breakers of its monitor, and the effects of each change."""
+    """State changes of the breakers of a monitor by a bucket, and the actions of each change."""
 
     at: datetime
     names: Sequence[str] = ()
@@ -72,7 +72,7 @@ def evaluate_breakers(
     Parameters
     ----------
     now
-        Of the source: what was spent since the end of the bucket is estimated up to it, and until all replicas know.
+        Time of the source's clock. Costs since the end of the bucket are extrapolated to it, plus ``SPREAD``.
     """
     before: dict[Key, Breaker | None] = {}
     after: dict[Key, Breaker] = {}
@@ -94,7 +94,7 @@ def evaluate_breakers(
 def observe_breaker(
     monitor: Monitor, spec: BreakerSpec, bucket: Bucket, inputs: BreakerInput, now: datetime
 ) -> dict[str, BreakerObservation]:
-    """Return what a breaker measures, by value: those that are bad, and those that are not closed."""
+    """Return the observations of a breaker by value, for values that exceed the limit or are not closed."""
     states, spending = inputs.states, inputs.spending
     if spec.rule is not None:
         return {"": _rule(monitor, spec, states.get((spec.name, "")), bucket, inputs.firing)}
@@ -104,7 +104,7 @@ def observe_breaker(
         return {"": observe_rate(spec.rate, total / max(count, 1), count, spec.above, needed)}
     check = monitor.find_budget(str(spec.budget))
     if check is None or spending is None or spending.bill.total is None:
-        return {"": BreakerObservation(None, "nothing says what requests cost")}
+        return {"": BreakerObservation(None, "no column has the cost of requests")}
     late = min(max(now - bucket.end, timedelta(0)) + SPREAD, monitor.bucket) / monitor.bucket
     if not check.by:
         return {"": _budget(check, None, spending, late + spec.ahead)}
@@ -122,7 +122,7 @@ def _values(check: SpendConfig, spending: SpendState) -> set[str]:
 
 
 def _budget(check: SpendConfig, value: str | None, spending: SpendState, ahead: float) -> BreakerObservation:
-    """Return the worst of the periods that have a budget: a gone one that lasts longest, else what there is to say."""
+    """Return the observation of the exhausted budget with the latest end, else of the first budget."""
     observations = []
     for period in PERIODS:
         budget = check.budget(period, value)
@@ -139,35 +139,35 @@ def _budget(check: SpendConfig, value: str | None, spending: SpendState, ahead: 
     gone = [one for one in observations if one.bad]
     if gone:
         return max(gone, key=lambda one: one.until or spending.end)
-    return observations[0] if observations else BreakerObservation(False, "there is no budget any more")
+    return observations[0] if observations else BreakerObservation(False, "no budget is configured")
 
 
 def _rule(
     monitor: Monitor, spec: BreakerSpec, stood: Breaker | None, bucket: Bucket, firing: frozenset[str]
 ) -> BreakerObservation:
-    """Say whether a rule's incident fires; while probes run, only once the window holds nothing but probes."""
+    """Observe whether a rule is firing; while half-open, only once the whole window is after the first probes."""
     if spec.rule not in firing:
         return BreakerObservation(False, f"no incident of {spec.rule} is firing")
     if stood is not None and stood.state == "half_open" and bucket.end - stood.since < monitor.window:
         return BreakerObservation(
-            None, f"the window still holds what came before the probes; the incident of {spec.rule} stands"
+            None, f"the window still includes traffic from before the probes; an incident of {spec.rule} is firing"
         )
     return BreakerObservation(True, f"an incident of {spec.rule} is firing")
 
 
 def firing_after(standing: Iterable[Incident], decisions: Sequence[Decision]) -> frozenset[str]:
-    """Return the rules that have a firing incident once a bucket is judged."""
+    """Return the rules that have a firing incident after the decisions about a bucket."""
     after = {incident.id: incident for incident in standing}
     after |= {decision.incident.id: decision.incident for decision in decisions}
     return frozenset(name for incident in after.values() for name in incident.firing_rules)
 
 
 def budget_column(monitor: Monitor, spec: BreakerSpec) -> str | None:
-    """Return the column that a breaker's budget is kept by."""
+    """Return the column `by:` of the budget of a breaker."""
     check = monitor.find_budget(str(spec.budget))
     return check.by if check else None
 
 
 def silence_name(spec: BreakerSpec) -> str:
-    """Return what a silence calls a breaker."""
+    """Return the name of a breaker in silences."""
     return f"breaker.{spec.name}"

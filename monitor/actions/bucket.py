@@ -1,4 +1,4 @@
-"""Plan the actions of a live bucket. Pure, but for the condition that selects a stretch of the source."""
+"""Plan the actions of a live bucket from its decisions and the stored state."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from monitor.profiling.spend import SpendState
 
 @dataclass(frozen=True)
 class ActionState:
-    """What planning actions needs of the store.
+    """The stored state that planning of actions needs.
 
     Parameters
     ----------
     history
-        The past of the monitor.
-    breakers
-        The breakers of the monitor that have ever moved.
-    spending
-        What was spent up to the end of the bucket.
-    retraining
-        What a retraining is told of earlier buckets; None where none can be requested.
+        Alerting state of the monitor.
+        breakers
+            Breakers of the monitor that have changed state before.
+        spending
+            Costs up to the end of the bucket.
+        retraining
+            Earlier buckets for the payload of a retraining; None if none can be requested.
     """
 
     history: AlertHistory = AlertHistory()
@@ -47,7 +47,7 @@ def plan_bucket(
     decisions: Decisions,
     state: ActionState,
 ) -> ActionPlan:
-    """Plan the messages and effects that follow from what was decided about a bucket."""
+    """Plan the messages and effects of the decisions about a bucket."""
     bucket, profiled = observed.bucket, observed.profiled
     baseline, window, retraining = plan.reference(bucket), evaluation.window, None
     if baseline is not None and window is not None and state.retraining is not None:

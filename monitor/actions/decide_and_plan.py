@@ -1,4 +1,4 @@
-"""From an evaluation to incidents, messages and effects, where nothing but the evaluation decides. Pure."""
+"""Decide and plan for evaluations without a live bucket, such as source errors and evaluation suites."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from monitor.core.schedule import Bucket
 def decide_and_plan(
     monitor: Monitor, receivers: Receivers, evaluation: Evaluation, context: AlertContext, bucket: Bucket, at: datetime
 ) -> tuple[Decisions, ActionPlan]:
-    """Decide what an evaluation means, and plan what follows from it.
+    """Decide the incidents of an evaluation and plan its actions.
 
     Parameters
     ----------
     monitor
-        Its rules are applied; see `Monitor.with_rules` for findings that belong to other rules.
-    at
-        The time of the source: what is older than its `not_after` is not sent.
+        The monitor whose rules are applied; see `Monitor.with_rules` to apply other rules.
+        at
+            Time of the source's clock; actions are not sent after their `not_after`.
     """
     decisions = decide(monitor, evaluation, context, bucket)
     return decisions, plan_actions(monitor, receivers, decisions, PlanContext(context.history, bucket, at))
@@ -32,7 +32,7 @@ def decide_and_plan(
 def plan_comparisons(
     monitor: Monitor, receivers: Receivers, update: ComparisonUpdate, history: AlertHistory, at: datetime
 ) -> ActionPlan:
-    """Plan what the newest reports of comparisons mean, up to the end of the last bucket that was counted."""
+    """Plan the actions about the newest reports of comparisons, as of the end of the last counted bucket."""
     start = update.counts[-1].start
     bucket, evaluation = Bucket(start, start + update.step), Evaluation(comparisons=update)
     return decide_and_plan(monitor.with_rules([]), receivers, evaluation, AlertContext(history), bucket, at)[1]

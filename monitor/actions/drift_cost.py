@@ -1,4 +1,4 @@
-"""What the errors of a drift have cost, and whether a retraining pays. Pure."""
+"""Estimate the cost of the errors caused by drift, and whether a retraining pays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DAY = timedelta(days=1)
 
 
 class DriftCost(Payback):
-    """What a drift has cost since a moment, by which measure, against a retraining."""
+    """Cost of a drift since a time, the measure it is based on, and the payback of a retraining."""
 
     since: datetime
     measure: str
@@ -23,7 +23,7 @@ class DriftCost(Payback):
 
 @dataclass(frozen=True)
 class MeasuredBucket:
-    """What was found of a measure at a bucket, and the facts of the bucket."""
+    """The finding of a measure at a bucket, and the facts of the bucket."""
 
     start: datetime
     method: str
@@ -34,7 +34,7 @@ class MeasuredBucket:
 def payback_since(
     measured: Sequence[MeasuredBucket], monitor: Monitor, spec: RetrainingSpec, since: datetime
 ) -> DriftCost:
-    """Return what a drift has cost since its incident opened, and whether a retraining pays."""
+    """Return the cost of a drift since ``since``, and whether a retraining pays."""
     rows = [row for row in measured if row.start >= since - monitor.bucket]
     by_bucket = {row.start: row for row in rows if not row.method.startswith("estimated_")}
     kinds = {row.start: by_bucket.get(row.start, row) for row in rows}
@@ -45,7 +45,7 @@ def payback_since(
 
 
 def _stretch(row: MeasuredBucket, length: float) -> RequestPeriod | None:
-    """Return by how much errors rose in a bucket; None where its finding tells no value."""
+    """Return the increase of the error rate in a bucket with its interval; None if the finding has no value."""
     detail = row.detail or {}
     before, value = _number(detail.get("baseline_value")), _number(detail.get("value"))
     if before is None or value is None or row.facts is None:

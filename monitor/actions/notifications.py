@@ -1,4 +1,4 @@
-"""Announce: a verdict that has changed becomes messages. Pure; each experiment's treatment has a thread of its own."""
+"""Plan the messages about new verdicts of experiments and shadows. Each treatment has its own thread."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from monitor.profiling.ab_counts import CHECK as EXPERIMENT
 
 @dataclass(frozen=True)
 class VerdictNotice:
-    """A verdict as its receivers are told.
+    """A verdict to announce.
 
     Parameters
     ----------
     thread
-        What all messages about the same treatment or challenger share.
-    end
-        Of the newest bucket that it is based on.
-    sequence
-        Place among the messages of the thread.
+        Id shared by all messages about the same treatment or challenger.
+        end
+            End of the newest bucket that the verdict is based on.
+        sequence
+            Number of the message in the thread.
     """
 
     thread: str
@@ -45,7 +45,7 @@ SEVERITY = {"lose": "warning", "invalid": "warning"}
 
 
 def thread_key(monitor: str, name: str, treatment: str, kind: str = "experiment") -> str:
-    """Return what all messages of one treatment, or one challenger, share, as those of an incident share its id."""
+    """Return the id of the thread of a treatment or challenger; used like the id of an incident."""
     return str(uuid.uuid5(NAMESPACE, f"{monitor}/{kind}/{name}/{treatment}"))
 
 
@@ -57,7 +57,7 @@ def announce_verdict(
     bucket: Bucket,
     now: datetime,
 ) -> list[Action] | None:
-    """Return the messages about a verdict; None where its comparison has no receivers."""
+    """Return the messages about a verdict; None if its comparison has no receivers."""
     at, sequences = bucket.end, history.sequences
     if change.kind == EXPERIMENT:
         experiment = next(one for one in monitor.experiments if one.name == change.name)
@@ -79,18 +79,18 @@ def announce_experiment(
     sequence: int,
     receivers: Mapping[str, ReceiverConfig],
 ) -> list[Action]:
-    """Return the messages about a verdict, one a receiver; made again for the same bucket they have the same ids.
+    """Return the messages about a verdict, one per receiver. Their ids depend on the bucket only.
 
-    However old the bucket is, they do not expire: they are planned once, and a verdict stays true.
+    They do not expire, however old the bucket is, since they are planned once and the verdict stays valid.
 
     Parameters
     ----------
     report
-        The report of the treatment, as :meth:`monitor.profiling.ab_counts.Arms.summarize` gives it.
-    end
-        Of the bucket that changed the verdict.
-    sequence
-        Place among the messages of the thread.
+        The report of the treatment, from :meth:`monitor.profiling.ab_counts.Arms.summarize`.
+        end
+            End of the bucket that changed the verdict.
+        sequence
+            Number of the message in the thread.
     """
     data: EventData = {
         "headline": f"{monitor.name}: experiment {spec.name}, {treatment} against {spec.control}: "
@@ -112,7 +112,7 @@ def announce_shadow(
     at: datetime,
     receivers: Mapping[str, ReceiverConfig],
 ) -> list[Action]:
-    """Return the messages, at a time, about what a shadow concludes from the pairs up to ``end``, in numbers only."""
+    """Return the messages about the verdict of a shadow from the pairs up to ``end``, without texts of answers."""
     data: EventData = {
         "headline": f"{monitor.name}: shadow {spec.name}, {spec.challenger} beside {spec.champion}: "
         f"{report['verdict']}, over {report['pairs']} pairs. {report['reason']}",
@@ -146,7 +146,7 @@ def _messages(
             kind="verdict",
             mode="auto",
             state="pending",
-            reason="people are told of every change of a verdict",
+            reason="every change of a verdict is announced",
             payload={"type": f"driftd.{kind}.verdict", "timestamp": end.isoformat(), "data": data},
             created_at=notice.created_at,
             sequence=notice.sequence,

@@ -1,4 +1,4 @@
-"""Act: a decision becomes intended effects. Pure: what is to be sent, held or left, each with its reason."""
+"""Plan the messages and effects of a decision about an incident. Each action has a reason."""
 
 from __future__ import annotations
 
@@ -36,14 +36,20 @@ from monitor.core.payload import (
 )
 from monitor.core.schedule import Bucket
 
-NOT_OF_MODEL = "no finding speaks of the model: not seeing, or bad data, never rolls back a model"
-NOT_WORSE = "no finding is a change for the worse: what is neither good nor bad never rolls back a model"
-LACKS_EVIDENCE = (NOT_OF_MODEL, NOT_WORSE)
+NOT_OF_MODEL = "no finding is about the model: missing or bad data never triggers a rollback or retraining"
+NOT_WORSE = "no finding is a deterioration: a neutral change never triggers a rollback or retraining"
+LACKS_EVIDENCE = (
+    NOT_OF_MODEL,
+    NOT_WORSE,
+    # as stored by earlier versions
+    "no finding speaks of the model: not seeing, or bad data, never rolls back a model",
+    "no finding is a change for the worse: what is neither good nor bad never rolls back a model",
+)
 MESSAGE_NOT_AFTER = timedelta(hours=24)
 BACKLOG_SHARE = 10
 LONGEST_RETRY = timedelta(hours=4)
 NEVER_TRAFFIC = 50
-MOST_CHANGES_TOLD = 5
+MOST_CHANGES = 5
 NAMESPACE = uuid.UUID("b2c0b1de-5a0b-4f7a-8d1c-6f2f1f0c1e22")
 
 
@@ -59,13 +65,13 @@ def split_open(incidents: Iterable[Incident]) -> tuple[dict[str, Incident], list
 
 
 def identity(incident: str, name: str, kind: str, sequence: int) -> str:
-    """Return the id that every retry of one effect carries."""
+    """Return the id of an action, which is the same for every retry."""
     return str(uuid.uuid5(NAMESPACE, f"{incident}/{name}/{kind}/{sequence}"))
 
 
 @dataclass(frozen=True)
 class DecisionContext:
-    """What is known when the actions of one decision are planned.
+    """State that the actions of a decision are planned from.
 
     Parameters
     ----------
@@ -96,7 +102,7 @@ class DecisionContext:
     retraining: RetrainingData | None = None
 
     def list_actions(self, incident: Incident) -> list[PastAction]:
-        """Return the earlier actions of an incident in their order."""
+        """Return the earlier actions of an incident in order."""
         return sorted((row for row in self.past if row.incident == incident.id), key=lambda row: row.sequence)
 
 
@@ -107,9 +113,9 @@ def plan(
     specs: Mapping[str, ReceiverConfig],
     context: DecisionContext,
 ) -> list[Action]:
-    """Return the actions of one decision: messages always first, then effects, each with a reason.
+    """Return the actions of a decision: first messages, then effects.
 
-    ``names`` is what the rule's ``do`` lists.
+    ``names`` are the receivers in ``do:`` of the rule.
     """
     incident, rows = decision.incident, context.list_actions(decision.incident)
     settings = {name: specs[name].effect_settings for name in names if name in specs}
@@ -143,7 +149,7 @@ def plan(
 
 @dataclass(frozen=True)
 class MessageDue:
-    """A message that a receiver gets now: its kind, whether the receiver has an earlier one, and what is new since."""
+    """A message that is due: its kind, whether it is the first to the receiver, and the changes since the last one."""
 
     kind: ActionKind
     is_first: bool
@@ -151,10 +157,10 @@ class MessageDue:
 
 
 def message_for(monitor: Monitor, decision: Decision, name: str, context: DecisionContext) -> MessageDue | None:
-    """Return the message that a receiver gets now about an incident; None when it knows all there is to say.
+    """Return the message about an incident that is due for a receiver; None if there is nothing new.
 
-    It depends on what the receiver has, and not on what was planned: a message that failed or expired is planned anew,
-    with pauses that double. Updates come at most once a window and say all that is new since the last message.
+    It depends on the delivered messages, not on the planned ones: a message that failed or expired is planned again,
+    after a delay that doubles. Updates are sent at most once per window and state all changes since the last message.
     """
     incident, bucket, now = decision.incident, context.bucket, context.now
     rows = context.list_actions(incident)
@@ -190,10 +196,10 @@ def _pause(monitor: Monitor, failures: int) -> timedelta:
 def _next_kind(
     monitor: Monitor, incident: Incident, standing: Sequence[PastAction], context: DecisionContext
 ) -> ActionKind | None:
-    """Return what follows on the messages that a receiver has of a firing incident, None for nothing yet."""
+    """Return the kind of the next message about a firing incident, None if none is due."""
     last, interval = standing[-1], context.repeat_interval
     news = find_news(monitor, incident, last)
-    # with another suspect, what waits for approval has changed as well
+    # effects that wait for approval change with the suspect
     by_updates_only = last.kind == "resolved" or news.get("suspected_change") or news.get("severity")
     paced = [row for row in standing if row.kind == "update" or not by_updates_only]
     if news and not any(context.now - row.created_at < monitor.window for row in paced):
@@ -204,12 +210,12 @@ def _next_kind(
 
 
 def find_news(monitor: Monitor, incident: Incident, before: PastAction) -> News:
-    """Return what a receiver does not know yet of a firing incident; empty when it knows everything.
+    """Return the changes of a firing incident since a message; empty if there are none.
 
-    A finding that rises later than a window after people were told is news only as a part of a further change.
+    A finding that first drifts more than a window after an announcement is included only as part of a further change.
     """
     at = before.at or before.created_at
-    last = (incident.told_at or incident.opened_at) + monitor.window
+    last = (incident.announced_at or incident.opened_at) + monitor.window
     older = [item for item in incident.evidence.values() if not _rose_after(item, at)]
     keys = {(item["check"], item["column"], item["segment"]) for item in older}
     checks = {item["check"] for item in older}
@@ -239,17 +245,17 @@ def _rose_after(item: IncidentFinding, moment: datetime) -> bool:
 
 
 def leading_suspect(incident: Incident) -> Suspect | None:
-    """Return what most likely caused the last change of an incident."""
+    """Return the suspect of the latest change of an incident."""
     if len(incident.changes) > 1:
         return incident.changes[-1]["suspected_change"]
     return incident.suspected_change
 
 
 def backlog_pause(monitor: Monitor, bucket: Bucket, now: datetime) -> timedelta:
-    """Return how long a message of an old bucket waits for one that knows more; nothing for the newest bucket.
+    """Return the delay of a message about an old bucket, so that a newer one can replace it; 0 for the newest bucket.
 
-    After an outage the buckets since then are worked off quickly, and the last of them tells how it stands now. A
-    monitor that cannot keep up never has the newest bucket: its messages come late by a tenth of its lag more.
+    After an outage the missed buckets are computed quickly, and the last of them describes the current state. For a
+    monitor that cannot keep up, messages are delayed by an additional tenth of its lag.
     """
     lag = now - monitor.settle - bucket.end
     return lag / BACKLOG_SHARE if lag >= monitor.bucket else timedelta(0)
@@ -260,8 +266,8 @@ def effect_due(
 ) -> bool:
     """Say whether an effect is to be decided now: when its rule fires, and again when it was missed or is outdated.
 
-    It was missed when the bucket that decided it was too old, or when nothing could send it before ``not_after``.
-    While the incident goes on, the first bucket in time decides anew.
+    It was missed if the bucket was too old, or if it could not be sent before ``not_after``. While the incident
+    continues, the first bucket within ``not_after`` plans it again.
     """
     incident = decision.incident
     if incident.state != "firing":
@@ -274,18 +280,18 @@ def effect_due(
 
 
 def newest_effect(rows: Sequence[PastAction], name: str) -> PastAction | None:
-    """Return the last effect of a name among the actions of an incident."""
+    """Return the last effect of a receiver among the actions of an incident."""
     return next((row for row in reversed(rows) if row.name == name and row.kind in DESTRUCTIVE), None)
 
 
 def is_unannounced(incident: Incident, past: Sequence[PastAction]) -> bool:
-    """Say whether a firing incident was silenced so far, so that nothing was planned for it."""
+    """Return whether a firing incident has no actions yet because it was silenced."""
     firing = incident.state == "firing" and incident.fired_at is not None and incident.notified_at is None
     return firing and not any(row.incident == incident.id for row in past)
 
 
 def is_outdated(effect: PastAction, incident: Incident) -> bool:
-    """Say whether an effect that was not sent is about another version than is suspected now, or lacked evidence."""
+    """Return whether an unsent effect concerns another version than the current suspect, or lacked evidence before."""
     if effect.state not in UNSENT or effect.refused:
         return False
     suspected = suspect_version(incident)
@@ -307,7 +313,7 @@ def _message(
     kind, bucket, now, sequence = message.kind, context.bucket, context.now, context.sequence
     news, headline = message.news, write_headline(monitor, incident, message)
     described: News | None = (
-        {**news, "findings": news["findings"][:10], "changes": news["changes"][-MOST_CHANGES_TOLD:]} if news else None
+        {**news, "findings": news["findings"][:10], "changes": news["changes"][-MOST_CHANGES:]} if news else None
     )
     data: EventData = {**common, "headline": headline, "news": described, "dry_run": dry_run}
     pause = backlog_pause(monitor, bucket, now)
@@ -319,7 +325,7 @@ def _message(
         kind=kind,
         mode="auto",
         state="pending",
-        reason="people are told of every transition",
+        reason="every transition is announced",
         payload=fit_to_limit({"type": f"driftd.incident.{kind}", "timestamp": bucket.end.isoformat(), "data": data}),
         created_at=now,
         sequence=sequence,
@@ -374,9 +380,9 @@ def decide_effect(
     now: datetime,
     obstacle: str | None = None,
 ) -> tuple[ActionState, str]:
-    """Decide whether an effect goes out now, waits for a person, or is held, and say why.
+    """Return the state of a new effect (pending, awaiting approval, held, expired or announced only), and the reason.
 
-    ``obstacle`` is why going back to another version makes no sense, None when it does.
+    ``obstacle`` is the reason why a rollback is not possible, None if it is.
     """
     lacking = lacking_evidence(incident)
     if effect.kind in DESTRUCTIVE and lacking:
@@ -384,33 +390,33 @@ def decide_effect(
     if effect.kind == "rollback" and obstacle:
         return "held", obstacle
     if now > incident.updated_at + effect.not_after:
-        return "expired", "the bucket is older than not_after: a late effect is worse than none"
+        return "expired", "the bucket is older than not_after: the effect would be too late"
     sent = [item for item in past if item.name == name and item.state not in NOT_SENT]
     alike = [item for item in sent if item.observed == guilty_version(incident)]
     if any(now - item.created_at < effect.cooldown for item in alike):
-        return "held", "cooldown: the same action was decided a short while ago"
+        return "held", "cooldown: the same action was planned recently"
     if sum(now - item.created_at < timedelta(days=1) for item in sent) >= effect.max_per_day:
-        return "held", f"cap: {effect.max_per_day} a day are allowed"
+        return "held", f"cap: at most {effect.max_per_day} a day"
     if effect.mode == "notify":
-        return "told", "mode notify: people are told, nothing is sent"
+        return "told", "mode notify: the effect is announced and not sent"
     if effect.mode == "approve":
         return "awaiting_approval", "mode approve: `driftd actions approve` sends it"
     return "pending", "mode auto"
 
 
 def obstacle_to_rollback(incident: Incident, versions: Sequence[Version], blamed: Sequence[str]) -> str | None:
-    """Return why going back to another version makes no sense, None when it does or when no version is logged."""
+    """Return why a rollback has no target, None if it has one or if no versions are logged."""
     if last_known_good(incident, versions, blamed) is not None:
         return None
     if last_known_good(incident, versions, blamed, drifted=()) is not None:
-        return "every other version has drifted as well: going back to one of them would cure nothing"
+        return "every other version has drifted as well: a rollback would not help"
     if versions and suspect_version(incident) is None:
-        return "no version is suspected, and none is known to be good: there is nothing to go back to"
+        return "no version is suspected, and no good version is known: a rollback has no target"
     return None
 
 
 def lacking_evidence(incident: Incident) -> str | None:
-    """Return why the evidence of an incident is not enough for a destructive effect, None when it is."""
+    """Return why the evidence of an incident does not suffice for a destructive effect, None if it does."""
     about_model = [item for item in incident.evidence.values() if item["about"] == "model"]
     if incident.rule == NO_DATA or not about_model:
         return NOT_OF_MODEL
@@ -420,10 +426,10 @@ def lacking_evidence(incident: Incident) -> str | None:
 def last_known_good(
     incident: Incident, versions: Sequence[Version], blamed: Sequence[str], drifted: Collection[str] | None = None
 ) -> dict[str, object] | None:
-    """Return the newest model or prompt version with enough traffic, no incident of its own and no part in this one.
+    """Return the newest model or prompt version with enough traffic, no incident of its own and no drift in this one.
 
-    None when the incident names no bad version, for then nothing says what to go back from. ``drifted`` are the
-    versions with a part in it, by default those whose segment is in its evidence.
+    None if the incident has no suspected version to roll back from. ``drifted`` are the versions that drifted, by
+    default those whose segment is in the evidence.
     """
     observed = guilty_version(incident)
     if observed is None:
@@ -446,20 +452,20 @@ def last_known_good(
 
 
 def versions_in_findings(incident: Incident, role: str) -> set[str]:
-    """Return the versions of which a finding of the incident speaks by themselves."""
+    """Return the versions that are the segment of a finding of the incident."""
     about_model = [item for item in incident.evidence.values() if item["about"] == "model"]
     apart = [str(item["segment"]).partition("=") for item in about_model]
     return {value for kind, _, value in apart if kind == role}
 
 
 def suspect_version(incident: Incident) -> tuple[str, str] | None:
-    """Return role and value of the version that is suspected, None when none is or something else."""
+    """Return role and value of the suspected version, None if the suspect is not a version."""
     suspect = incident.suspected_change
     return (str(suspect["kind"]), str(suspect["value"])) if suspect and suspect["kind"] in VERSIONS else None
 
 
 def guilty_version(incident: Incident) -> tuple[str, str] | None:
-    """Return role and value of the version that looks guilty: a first sight, else the worst segment."""
+    """Return role and value of the bad version: the suspect, else the version whose segment drifted most."""
     if suspected := suspect_version(incident):
         return suspected
     for item in incident.evidence.values():
@@ -472,9 +478,9 @@ def guilty_version(incident: Incident) -> tuple[str, str] | None:
 def describe_incident(
     monitor: Monitor, incident: Incident, bucket: Bucket, target: Mapping[str, object] | None
 ) -> EventData:
-    """Return what every receiver gets: who, when, why, from which version to which.
+    """Return the data that all actions of a decision share.
 
-    When an incident has changed again, ``suspected_change`` is what came before the further change.
+    After a further change of the incident, ``suspected_change`` is the suspect of the latest change.
     """
     observed = guilty_version(incident)
     return {
@@ -491,14 +497,14 @@ def describe_incident(
         "window": {"start": (bucket.end - monitor.window).isoformat(), "end": bucket.end.isoformat()},
         "observed_version": {observed[0]: observed[1]} if observed else None,
         "suspected_change": leading_suspect(incident),
-        "changes": list(incident.changes[-MOST_CHANGES_TOLD:]),
+        "changes": list(incident.changes[-MOST_CHANGES:]),
         "target": target,
         "findings": list(incident.evidence.values())[:10],
     }
 
 
 def write_headline(monitor: Monitor, incident: Incident, message: MessageDue) -> str:
-    """Say in one sentence what a message has to say: what fires, what is new, that it goes on or is over."""
+    """Return the headline of a message: what fires, what is new, or that the incident continues or is resolved."""
     kind, news, why = message.kind, message.news, _suspicion(leading_suspect(incident))
     if kind == "resolved":
         times = f"from {_clock(incident.fired_at)} to {_clock(incident.resolved_at)}"
@@ -517,7 +523,7 @@ def _sentence(monitor: Monitor, incident: Incident) -> str:
 
 
 def _new_findings(news: News) -> str:
-    """Say which findings have joined an incident, the first one in words."""
+    """Describe the new findings of an incident: the first one, and the number of others."""
     findings = news.get("findings") or []
     if not findings:
         return ""
@@ -541,7 +547,7 @@ def _clock(moment: datetime | None) -> str:
 
 
 def _newest_effects(rows: Sequence[PastAction], without: Sequence[str]) -> list[PastAction]:
-    """Return the last effect of each name, but for those that are planned now."""
+    """Return the last effect of each receiver except those in ``without``."""
     return list({row.name: row for row in rows if row.kind in DESTRUCTIVE and row.name not in without}.values())
 
 

@@ -1,4 +1,4 @@
-"""Plan actions: the messages and effects that follow from what was decided about a bucket. Pure."""
+"""Plan the messages and effects of all decisions about a bucket: incidents, verdicts and breakers."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Receivers = Mapping[str, ReceiverConfig]
 
 @dataclass(frozen=True)
 class ActionPlan:
-    """What is to be stored of incidents, with when people were notified, and what is to be delivered.
+    """Incidents to store, actions to deliver, and changes of breakers.
 
     Parameters
     ----------
     announced
-        Comparisons and arms whose verdict has a message now, or needs none.
+        Arms whose verdict was announced, by comparison.
     """
 
     incidents: Sequence[Decision] = ()
@@ -40,16 +40,16 @@ class ActionPlan:
 
 @dataclass(frozen=True)
 class PlanContext:
-    """What planning looks at beside the decisions.
+    """State that actions are planned from, besides the decisions.
 
     Parameters
     ----------
     now
-        The time of the source: what is older than its `not_after` is not sent.
-    retraining
-        What a retraining is told of the data; None where none can be asked for.
-    breakers
-        What the breakers of the monitor are evaluated against; None to leave them as they are.
+        Time of the source's clock; actions are not sent after their `not_after`.
+        retraining
+            Data for the payload of a retraining; None if none can be requested.
+        breakers
+            Data that the breakers are evaluated against; None to not evaluate them.
     """
 
     history: AlertHistory
@@ -60,9 +60,9 @@ class PlanContext:
 
 
 def plan_actions(monitor: Monitor, receivers: Receivers, decisions: Decisions, context: PlanContext) -> ActionPlan:
-    """Plan every message and effect that follows from decisions: messages first, then breakers.
+    """Plan every message and effect of decisions about incidents and verdicts, then evaluate the breakers.
 
-    Nothing is planned for what is silenced.
+    Silenced incidents, verdicts and breakers get no actions.
     """
     incidents, actions = plan_incidents(monitor, receivers, decisions, context)
     announced: dict[tuple[str, str], list[str]] = {}
@@ -85,7 +85,7 @@ def plan_actions(monitor: Monitor, receivers: Receivers, decisions: Decisions, c
 def plan_incidents(
     monitor: Monitor, receivers: Receivers, decisions: Decisions, context: PlanContext
 ) -> tuple[list[Decision], list[Action]]:
-    """Plan the actions about incidents; returns the incidents with when people were notified, and the actions."""
+    """Plan the actions about incidents; return the decisions with updated ``notified_at``, and the actions."""
     history = context.history
     rules = {rule_name(rule): rule for rule in monitor.rules}
     earlier = {incident.id: incident for incident in (*history.open.values(), *history.older)}
@@ -124,7 +124,7 @@ def plan_incidents(
 def note_notification(
     decision: Decision, past: Sequence[PastAction], planned: Sequence[Action], bucket: Bucket
 ) -> Decision:
-    """Note when people were told of a firing incident last; never, when every message failed or expired."""
+    """Set ``notified_at`` of a firing incident to its last message; None if every message failed or expired."""
     incident = decision.incident
     if incident.state != "firing":
         return decision

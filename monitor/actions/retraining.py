@@ -1,6 +1,6 @@
-"""What a retraining webhook carries: what drifted, since when, what to train on, and how well the model does. Pure.
+"""Build the payload of a retraining webhook: what drifted since when, training data, and model performance.
 
-The models below are the schema; docs/webhooks.md is derived from them. Fields are only ever added within a version.
+The models below define its schema, from which docs/webhooks.md is generated. Within a version, fields are only added.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from monitor.profiling.served import find_unserved
 
 VERSION = 1
 LARGEST = 20_000
-"""Bytes of the whole body, as it is sent."""
+"""Maximum size of the body in bytes."""
 LONGEST = 300
 LONGEST_QUERY = 1500
 MOST_DRIFTED = 30
@@ -37,7 +37,7 @@ ESTIMATED = "estimated_"
 
 
 class PayloadSection(BaseModel):
-    """A part of the body: what is not listed is not sent."""
+    """A section of the body; unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -224,7 +224,7 @@ def _object(properties: Mapping[str, object]) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class TrainingLog:
-    """The log as a retraining uses it: its records by stretch, its schema, and how a stretch is selected."""
+    """Record counts, schema and SQL conditions of the source, for the payload."""
 
     rows: Callable[[datetime, datetime], tuple[int, int]]
     condition: Callable[[datetime, datetime], tuple[str, bool]]
@@ -242,15 +242,15 @@ def retraining(
     window_rows: int,
     log: TrainingLog,
 ) -> RetrainingData:
-    """Return the part of the body that says what to train on, as plain data of bounded size.
+    """Return the field `data.retraining` of the payload, as JSON types of bounded size.
 
     Parameters
     ----------
     findings
-        Of the bucket whose end is ``end``, whatever rule watches them. Budgets, objectives and comparisons are left
-        out: they are no columns that a model is trained on.
-    window_rows
-        Rows of the newest window, for shares.
+        All findings of the bucket that ends at ``end``. Those of budgets, objectives and comparisons are ignored, since
+        they are not about columns that a model is trained on.
+        window_rows
+            Rows of the newest window, to compute shares.
     """
     limits = {check.finding_name for check in (*monitor.budgets, *monitor.objectives)}
     about_model = [f for f in findings if f.about == "model" and f.check not in (*limits, *COMPARED)]
@@ -278,12 +278,12 @@ def retraining(
 
 
 def wire_size(data: object) -> int:
-    """Return how many bytes plain data take on the wire."""
+    """Return the size of JSON types when serialised, in bytes."""
     return len(json.dumps(data, separators=(",", ":")).encode())
 
 
 def fit_to_limit(body: Payload) -> Payload:
-    """Return a body of an effect that fits: the least bad findings go first, then words of the sentences."""
+    """Truncate a body to ``LARGEST`` bytes: drop the least bad findings, then old changes, then shorten sentences."""
     data: EventData = {**body["data"]}
     made: Payload = {**body, "data": data}
     if part := data.get("retraining"):
@@ -302,13 +302,13 @@ def fit_to_limit(body: Payload) -> Payload:
 
 
 def _since(incident: Incident, bucket: timedelta) -> tuple[datetime, str]:
-    """Return when it began: a first sight that is suspected and came before, else the first bad bucket."""
+    """Return the start of the drift: the first occurrence of an earlier suspect, else the first bad bucket."""
     suspect = incident.suspected_change
     if suspect:
         first_time = datetime.fromisoformat(str(suspect["first_seen"]))
         if first_time <= incident.opened_at:
-            return first_time, f"first sight of {suspect['column']} {suspect['value']}"
-    return incident.opened_at - bucket, "start of the first bucket that was bad"
+            return first_time, f"first occurrence of {suspect['column']} {suspect['value']}"
+    return incident.opened_at - bucket, "start of the first bad bucket"
 
 
 def _columns(findings: Sequence[Finding]) -> Columns:
@@ -321,7 +321,7 @@ def _concept(findings: Sequence[Finding]) -> Concept:
     realised = [f for f in findings if f.column == OUTCOME and f.segment is None and not f.method.startswith(ESTIMATED)]
     measured = [f for f in realised if f.status in (Status.OK, Status.DRIFTED)]
     if not measured:
-        return Concept(drifted=None, why="no labels of the window are known, so nobody can tell")
+        return Concept(drifted=None, why="unknown, as the window has no labels")
     fallen = [f for f in measured if f.status is Status.DRIFTED]
     if not fallen:
         return Concept(drifted=False, why="the realised performance has not fallen")
@@ -331,7 +331,7 @@ def _concept(findings: Sequence[Finding]) -> Concept:
         return Concept(drifted=True, why=_cut(why))
     if any("estimate_held" in f.detail for f in fallen):
         return Concept(drifted=False, why="the inputs that drifted explain the fall")
-    return Concept(drifted=None, why="performance fell, and there is no estimate to hold beside it")
+    return Concept(drifted=None, why="performance fell, and there is no estimate to compare it with")
 
 
 def _describe_drift(monitor: Monitor, finding: Finding, window_rows: int) -> Drifted:
@@ -412,7 +412,7 @@ def _performance(finding: Finding) -> PerformanceMetric | None:
 
 
 def _number(value: object) -> float | None:
-    """Return a finite number; what is none is not known."""
+    """Return a finite number, None for anything else."""
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 

@@ -1,6 +1,6 @@
-"""What a retraining is told: its stretches of the log, how each is selected, and what the drift has cost. Pure.
+"""Collect the data for the payload of a retraining: ranges of records, their SQL conditions, and the cost of drift.
 
-Only the condition that selects a stretch comes from the reader, for it is written in the dialect of the source.
+The reader is used only to write the conditions in the dialect of the source.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from monitor.sources.base import Reader
 
 @dataclass(frozen=True)
 class RetrainingHistory:
-    """What is stored of earlier buckets when a retraining is requested.
+    """Stored data of earlier buckets for a retraining.
 
     Parameters
     ----------
     counts
-        Start, records and labels of each finished bucket that an incident may be about.
-    of_baseline
-        Records and labels of the baseline's range.
-    measured
-        What was found of the measure that says what errors cost.
+        Start, records and labels of each finished bucket that an incident may concern.
+        of_baseline
+            Records and labels of the range of the baseline.
+        measured
+            Findings of the measure from which the cost of errors is computed.
     """
 
     counts: Sequence[tuple[datetime, int, int]]
@@ -43,12 +43,12 @@ class RetrainingHistory:
 
 @dataclass(frozen=True)
 class RetrainingInput:
-    """What a retraining is built from.
+    """Data that the payload of a retraining is built from.
 
     Parameters
     ----------
     reader
-        Writes the conditions that select rows; nothing is read.
+        Writes the conditions that select rows; no rows are read.
     """
 
     bucket: Bucket
@@ -62,19 +62,19 @@ class RetrainingInput:
 def build_retraining_context(
     monitor: Monitor, requests: Sequence[Decision], findings: Sequence[Finding], inputs: RetrainingInput | None
 ) -> Mapping[str, RetrainingData]:
-    """Return by incident what a retraining is sent with."""
+    """Return the retraining payload by incident."""
     if inputs is None:
         return {}
     bucket, profiled, window = inputs.bucket, inputs.profiled, inputs.window
     baseline, history, reader = inputs.baseline, inputs.history, inputs.reader
 
     def rows(start: datetime, end: datetime) -> tuple[int, int]:
-        """Count the finished buckets, and this one, which is not stored yet."""
+        """Return records and labels of a range, including the current bucket, which is not stored yet."""
         first = floor(start, monitor.bucket)
         before = history.of_baseline
         if (start, end) != (baseline.start, baseline.end):
-            kept = [one for one in history.counts if first <= one[0] < end]
-            before = (sum(one[1] for one in kept), sum(one[2] for one in kept))
+            counts = [one for one in history.counts if first <= one[0] < end]
+            before = (sum(one[1] for one in counts), sum(one[2] for one in counts))
         own = profiled.counts if first <= bucket.start < end else None
         return (before[0] + own.rows, before[1] + own.labels) if own else before
 
@@ -99,7 +99,7 @@ def build_retraining_context(
 
 
 def _cost(monitor: Monitor, incident: Incident, history: RetrainingHistory) -> float | None:
-    """Return what the drift has cost up to the bucket before, where the operator says what an error costs."""
+    """Return the cost of the drift up to the previous bucket; None if the cost of an error is not configured."""
     spec = monitor.savings.retraining if monitor.savings else None
     if spec is None:
         return None

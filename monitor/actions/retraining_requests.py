@@ -1,4 +1,4 @@
-"""Which incidents request a retraining, and how far back it looks. Pure."""
+"""Select the incidents that request a retraining, and the time range that it needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monitor.core.schedule import Bucket, floor
 
 
 def retraining_rules(monitor: Monitor, specs: Mapping[str, ReceiverConfig]) -> set[str]:
-    """Return the names of the rules that request a retraining."""
+    """Return the names of the rules with a receiver of retrainings."""
     effects = {name: spec.effect_settings for name, spec in specs.items()}
     retraining = {name for name, effect in effects.items() if effect and effect.kind == "retrain"}
     return {rule_name(rule) for rule in monitor.rules if retraining.intersection(rule.do)}
@@ -24,7 +24,7 @@ def retraining_rules(monitor: Monitor, specs: Mapping[str, ReceiverConfig]) -> s
 def find_retraining_requests(
     monitor: Monitor, decisions: Sequence[Decision], specs: Mapping[str, ReceiverConfig], past: AlertHistory
 ) -> list[Decision]:
-    """Return the decisions that may request a retraining now: their incident fires, and none was decided in time."""
+    """Return the decisions that may request a retraining: of firing incidents without a timely retraining so far."""
     rules = retraining_rules(monitor, specs)
     return [
         decision
@@ -44,9 +44,9 @@ def find_retraining_requests(
 
 
 def earliest_moment(monitor: Monitor, past: AlertHistory, bucket: Bucket, rules: Collection[str]) -> datetime:
-    """Return the earliest moment that a retraining which is decided with a bucket may speak of.
+    """Return the earliest time that the payload of a retraining may refer to.
 
-    An incident whose retraining was sent requests no other, so a long one costs nothing.
+    An incident whose retraining was sent requests no other, so a long incident causes no further reads.
     """
     retrained = {
         row.incident for row in past.past if row.kind == "retrain" and not row.missed and row.state not in UNSENT

@@ -1,1 +1,1 @@
-"""From findings to incidents and suspects."""
+"""Alerting: decide incidents, suspects and silences from findings."""

@@ -1,4 +1,4 @@
-"""Attribution: how much of a finding each new version explains, by the course of its share of the traffic. Pure."""
+"""Attribution: correlate the effect size of a finding over buckets with the traffic share of each new version."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def attribute(
     changes: Sequence[Change],
     at: datetime,
 ) -> list[Finding]:
-    """Add to the worst findings which part of each the versions explain that came in during the window.
+    """Add to the worst findings the part of the effect that each version explains that first occurred in the window.
 
-    Two versions that appear a minute apart are told apart by it: the effect follows the share of one of them.
+    This distinguishes versions that appear a minute apart: the effect follows the share of one of them.
 
     Returns
     -------
     list of Finding
-        The same findings. Of at most ten that drifted for the worse, ``detail["explained"]`` maps each version to the
-        squared correlation of its share of the rows with the size of the effect, bucket by bucket, from 0 to 1.
+        The same findings. For at most ten adverse ones, ``detail["explained"]`` maps each version to the squared
+        correlation of its share of the rows with the effect size over buckets, from 0 to 1.
     """
     since = at - monitor.window - monitor.bucket
     candidates = [change for change in changes if change.kind in VERSIONS and since <= change.first_seen <= at]
@@ -65,9 +65,9 @@ def _attribute(
 
 
 def effect_by_bucket(old: Profile, buckets: Sequence[Profile | None]) -> tuple[np.ndarray, np.ndarray]:
-    """Return how far each bucket has gone from the baseline in the direction of them all, and how many rows it has.
+    """Return the effect size of each bucket and its number of rows.
 
-    Works on whatever a profile counts: a bucket's shares are projected on the difference of the shares of all buckets
+    The effect size is the projection of the bin shares of a bucket on the difference between the shares of all buckets
     and those of the baseline.
 
     Returns
@@ -83,24 +83,24 @@ def effect_by_bucket(old: Profile, buckets: Sequence[Profile | None]) -> tuple[n
 
 
 def share_explained(shares: np.ndarray, effect: np.ndarray, weights: np.ndarray) -> float:
-    """Return which part of the variance of an effect over buckets a version's share of the rows explains.
+    """Return the part of the variance of an effect over buckets that the traffic share of a version explains.
 
     Parameters
     ----------
     shares, effect, weights
-        float64, shape (buckets,): of the rows, the version's; how large the effect is; how many rows there are.
+        float64, shape (buckets,): share of the rows of the version, effect size, and number of rows.
 
     Returns
     -------
     float
-        The squared weighted correlation; 0 where the effect shrinks with the share, or either does not vary.
+        The squared weighted correlation; 0 if the correlation is negative, or either is constant.
 
     Examples
     --------
     >>> effect, even = np.array([0.0, 0.0, 0.4, 1.0, 1.0]), np.ones(5)
     >>> guilty, early = np.array([0.0, 0.0, 0.4, 1.0, 1.0]), np.array([0.0, 0.7, 1.0, 1.0, 1.0])
     >>> round(share_explained(guilty, effect, even), 2), round(share_explained(early, effect, even), 2)
-    (1.0, 0.55)
+    (1.0, 0.51)
     """
     total = weights.sum()
     if not total:

@@ -1,4 +1,4 @@
-"""Decide a live bucket: with the past of its monitor, and with the plateaus of its open incidents. Pure."""
+"""Decide incidents for a live bucket, from its evaluation and the stored alerting state."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from monitor.core.schedule import Bucket
 
 @dataclass(frozen=True)
 class AlertState:
-    """What deciding about a bucket needs of the store.
+    """The stored state that decisions about a bucket need.
 
     Parameters
     ----------
     history
         Incidents, silences, changes, versions and actions.
     plateaus
-        What the open incidents have led to.
+        Reference windows of the firing incidents, see :class:`~monitor.alerting.change_point.Plateau`.
     """
 
     history: AlertHistory = AlertHistory()
@@ -30,7 +30,7 @@ class AlertState:
 
 
 def decide_bucket(plan: MonitorPlan, evaluation: Evaluation, state: AlertState, bucket: Bucket) -> Decisions:
-    """Decide what the evaluation of a bucket means for the incidents of its monitor."""
+    """Decide the incidents of a monitor from the evaluation of a bucket."""
     baseline, history = plan.active_baseline, state.history
     shifts = compare_with_plateaus(plan.monitor, baseline, history.open, state.plateaus, evaluation.window)
     return decide(plan.monitor, evaluation, AlertContext(history, baseline, shifts), bucket)

@@ -1,4 +1,4 @@
-"""Has it changed again? Windows of an open incident against its plateau, what people were told last. Pure."""
+"""Detect further changes during a firing incident: compare the window with the plateau after the last announcement."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from monitor.checks.window_comparison import choose_reference, largest_segments
 from monitor.config.models import Monitor
 
 COMPARING = {*DETECTORS, "rate_rise"}
-"""Detectors whose answer depends on what a window is compared with, and not on a target or on earlier buckets."""
+"""Detectors that compare a window with a reference, not with a target or with earlier buckets."""
 
 Side = Mapping[str | None, Mapping[str, Profile]]
-"""Segment to column to profile."""
+"""Profiles by segment and column."""
 
 
 @dataclass(frozen=True)
 class Plateau:
-    """The first whole window after people were told of a change, and when its buckets start."""
+    """The first whole window after the announcement of a change, and the starts of its buckets."""
 
     profiles: Side
     starts: Sequence[datetime] = ()
@@ -39,7 +39,7 @@ class Plateau:
 
 @dataclass(frozen=True)
 class PlateauTarget:
-    """A detector that is run again on a column of a plateau, over all rows or in a segment."""
+    """A detector that compares a column with its plateau, over all rows or in a segment."""
 
     target: CheckTarget
     segment: str | None
@@ -47,19 +47,19 @@ class PlateauTarget:
 
 
 Plateaus = Mapping[tuple[str, datetime], Plateau]
-"""Plateaus by the bins of the baseline and by their beginning."""
+"""Plateaus by the id of the bins of the baseline and by start."""
 
 
 @dataclass(frozen=True)
 class Moves:
-    """How far windows lie from a plateau, and from the baseline compared with the plateau itself.
+    """Distances of windows from a plateau, and their direction.
 
     Parameters
     ----------
     statistic, bound
-        float64, shape (windows,): the distance from the plateau, and what counts.
-    back
-        bool, shape (windows,): nearer to the baseline than the plateau, as on the way to recovery.
+        float64, shape (windows,): distance from the plateau, and its threshold.
+        back
+            bool, shape (windows,): nearer to the baseline than the plateau, as during a recovery.
     improved
         bool, shape (windows,): better than the plateau.
     """
@@ -71,10 +71,10 @@ class Moves:
 
 
 def second_shift(monitor: Monitor, baseline: Baseline, plateau: Plateau, window: Window) -> list[Finding]:
-    """Return what differs from the plateau more than windows of an unchanged stream do from one another.
+    """Return findings about differences from the plateau that exceed those between windows of an unchanged stream.
 
-    The findings stand under the same checks and columns as those against the baseline; ``detail`` says with
-    ``back`` whether the window is nearer to the baseline than the plateau is.
+    They have the same checks and columns as the findings against the baseline. ``detail["back"]`` is whether the window
+    is nearer to the baseline than the plateau.
     """
     shifts = []
     for one in expand_plateau(monitor, baseline, plateau):
@@ -89,7 +89,7 @@ def second_shift(monitor: Monitor, baseline: Baseline, plateau: Plateau, window:
 
 
 def expand_plateau(monitor: Monitor, baseline: Baseline, plateau: Plateau) -> Iterator[PlateauTarget]:
-    """Yield what is measured again, for all rows and for the plateau's largest segments."""
+    """Yield the targets of a plateau, over all rows and for its largest segments."""
     chosen = largest_segments(monitor, plateau.profiles)
     for target in expand_checks(monitor, baseline.layouts, baseline.profiles.get(None)):
         if target.detector.name not in COMPARING:
@@ -108,16 +108,16 @@ def compare(
     now: Profile | None,
     windows: Counted,
 ) -> Moves | None:
-    """Measure windows that share one part of the baseline (``now``) against the plateau.
+    """Compare windows, whose reference in the baseline is ``now``, with the plateau.
 
-    Where a column has a season, the plateau is moved as the baseline moves between the hours. A change may have altered
-    that rhythm, or taken the column to where the baseline says nothing of it. So windows must differ from the plateau
-    as it was, too, and by more than the baseline itself moves between the hours.
+    If a column has a season, the plateau is adjusted by the seasonal change of the baseline. A change may have altered
+    the season, or moved the column outside the range of the baseline; therefore the windows must also differ from the
+    plateau without adjustment, and by more than the seasonal change of the baseline.
 
     Returns
     -------
     Moves or None
-        None where the baseline says nothing of the column.
+        None if the column is not in the baseline.
     """
     target, reference = measured.target, measured.profile
     then = choose_reference(monitor, baseline.within(target.column, plateau.starts), measured.segment)
@@ -135,13 +135,13 @@ def compare(
         bound = bound + max(0.0, detector.measure(then, now).statistic)
         statistic = np.minimum(statistic, detector.measure(at_hours(reference, now, now), windows).statistic)
     back = detector.measure(now, windows).statistic < detector.measure(then, reference).statistic
-    shape = np.atleast_1d(windows.n).shape  # a detector may say the same of all windows at once
+    shape = np.atleast_1d(windows.n).shape  # a detector may return a scalar for all windows
     improved = target.improves(reference, windows)
     return Moves(*(np.broadcast_to(part, shape) for part in (statistic, bound, back, improved)))
 
 
 def shift_findings(measured: PlateauTarget, moves: Moves) -> Iterator[Finding | None]:
-    """Yield a finding for each window that has moved, None for the others."""
+    """Yield a finding for each window that differs from the plateau, None for the others."""
     target, stated = measured.target, measured.target.finding(measured.segment)
     parts = (moves.statistic, moves.bound, moves.back, moves.improved)
     for value, bound, back, improved in zip(*(part.tolist() for part in parts), strict=True):

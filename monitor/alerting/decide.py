@@ -1,7 +1,6 @@
-"""Decide: what an evaluation means for the incidents of a monitor, and whom to tell. Pure.
+"""Decide incidents and verdicts from an evaluation, and apply silences.
 
-A silence ends here: what it silences is decided as usual, with the number of the silence, and no action is planned
-for it.
+A silenced incident is decided as usual and gets the id of the silence, and no action is planned for it.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from monitor.core.schedule import Bucket
 
 @dataclass(frozen=True)
 class Decisions:
-    """What was decided: the findings with their explanations, incidents, and verdicts to announce."""
+    """The findings with explanations, the decisions about incidents, and the verdicts to announce."""
 
     findings: Sequence[Finding] = ()
     incidents: Sequence[Decision] = ()
@@ -34,7 +33,7 @@ class Decisions:
 
 @dataclass(frozen=True)
 class AlertContext:
-    """What an evaluation is decided with.
+    """State that the decisions about an evaluation depend on.
 
     Parameters
     ----------
@@ -52,14 +51,14 @@ class AlertContext:
 
 
 def decide(monitor: Monitor, evaluation: Evaluation, context: AlertContext, bucket: Bucket) -> Decisions:
-    """Decide what an evaluation means: every way to an incident and to a message goes through here.
+    """Decide the incidents and verdicts of an evaluation. There is no other path to an incident or a message.
 
     Parameters
     ----------
     monitor
-        Its rules are applied; so a caller that has findings for one rule only passes a copy with that rule.
-    bucket
-        The interval that was evaluated; its end is the time of the decisions.
+        The monitor whose rules are applied. To apply a single rule, pass a copy with that rule.
+        bucket
+            The evaluated interval; its end is the time of the decisions.
     """
     history, baseline = context.history, context.baseline
     changes = earliest([*history.changes, *evaluation.changes], history.versions)

@@ -1,4 +1,4 @@
-"""Explain: which segment and which values carry a finding that is news, and what changed just before. Pure."""
+"""Explain new findings: the segments and values that contribute most, and the change just before."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ def explain(
     changes: Sequence[Change],
     at: datetime,
 ) -> list[Finding]:
-    """Add an explanation to what drifted and was not told of before; the rest costs nothing and stays as it is.
+    """Add explanations to adverse findings that are new to the open incidents; others are not changed.
 
     Parameters
     ----------
     incidents
-        Open incidents by rule: what they hold is known.
-    changes
-        First sights; those since the window began may be named.
+        Open incidents by rule; their findings are not explained again.
+        changes
+            First occurrences; those since the start of the window are candidates.
 
     Returns
     -------
     list of Finding
-        The same findings, with the part that each new version explains (see :mod:`monitor.alerting.attribution`). Of
-        each column and segment the worst one, of at most ten, has ``explanation`` in its
-        detail: ``{sentence, text, carriers, values, pairs, change}``; the text is the sentence without its lead and
-        without the change, which an incident has beside it.
+        The same findings, with the part that each new version explains (see :mod:`monitor.alerting.attribution`). The
+        worst finding of each column and segment, at most ten in total, has ``detail["explanation"]``:
+        ``{sentence, text, carriers, values, pairs, change}``. ``text`` is the sentence without the reason and the
+        change.
     """
     if baseline is None or window is None:
         return list(findings)

@@ -1,4 +1,4 @@
-"""The words of an explanation: which segment and which values carry a finding, and what changed just before."""
+"""Format explanations of findings as text."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ LONGEST_SENTENCE = 300
 def describe_difference(
     finding: Finding, explanation: Explanation, carriers: Sequence[SegmentContribution] = ()
 ) -> str:
-    """Say which segment, values and pairs of columns carry a finding; empty where there is nothing to say."""
+    """Describe the segment, values and pairs of columns that contribute most to a finding; may be empty."""
     return ", ".join(_differences(finding, explanation, carriers))
 
 
 def describe_finding(finding: Finding, text: str, change: Suspect | None, at: datetime) -> str:
-    """Say in one sentence what was found, what carries it, and what was first seen before it."""
+    """Return reason, explanation and preceding change of a finding as one sentence."""
     sentence = "; ".join(filter(None, [finding.reason, text, _before(change, at)]))
     return shorten(f"{sentence}.", LONGEST_SENTENCE)
 
@@ -40,11 +40,11 @@ def _differences(finding: Finding, explanation: Explanation, carriers: Sequence[
         yield f"{of}{shorten(main.value, LONGEST_NAME)} {verb} {shares}"
     if pairs:
         first, second = (shorten(name, LONGEST_NAME) for name in pairs[0].columns)
-        yield f"correlation of {first} and {second} went from {pairs[0].before:.2f} to {pairs[0].now:.2f}"
+        yield f"correlation of {first} and {second} changed from {pairs[0].before:.2f} to {pairs[0].now:.2f}"
 
 
 def _is_given(finding: Finding, group: ValueGroup) -> bool:
-    """Say whether the finding's own sentence gives the share of these values."""
+    """Return whether the reason of the finding already states the share of these values."""
     if group.kind == "category":
         return finding.reason.startswith(f"share of {finding.column}={group.value} ")
     return group.kind == "other" or (group.kind == "value" and group.value == "1" and " rate " in finding.reason[:80])
@@ -55,7 +55,7 @@ def _segment(carrier: SegmentContribution) -> str:
     if carrier.how == "all":
         return f"in every {name}"
     if carrier.how == "mix":
-        return f"because {name} went from {_percent(carrier.baseline_share)} to {_percent(carrier.share)} of rows"
+        return f"because {name} changed from {_percent(carrier.baseline_share)} to {_percent(carrier.share)} of rows"
     return f"{carrier.how} in {name} ({_percent(carrier.share)} of rows{', new' * carrier.new})"
 
 
@@ -74,10 +74,10 @@ def _ago(age: timedelta) -> str:
 
 
 def _percent(share: float) -> str:
-    """Say a share in percent, to two digits where it is below one percent."""
+    """Format a share in percent, with two significant digits below one percent."""
     return f"{100 * share:.0f} %" if share == 0 or share >= 0.01 else f"{100 * share:.2g} %"
 
 
 def shorten(text: str, most: int) -> str:
-    """Cut a text that is too long."""
+    """Truncate a text to at most ``most`` characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"

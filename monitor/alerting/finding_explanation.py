@@ -1,4 +1,4 @@
-"""Explain one finding: which segment, values or pairs of columns carry it, and what changed just before. Pure."""
+"""Explain a finding: the segments, values or pairs of columns that contribute most, and the change just before."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MOST_PARTS = 5
 
 
 def explain_finding(comparison: WindowComparison, finding: Finding, changes: Sequence[Change], at: datetime) -> Finding:
-    """Return a finding with its explanation; one that cannot be explained says so and is judged all the same."""
+    """Return a finding with its explanation, or with the error if the explanation fails."""
     try:
         return _explain(comparison, finding, changes, at)
     except (ArithmeticError, ValueError, LookupError) as error:
@@ -36,7 +36,7 @@ def explain_finding(comparison: WindowComparison, finding: Finding, changes: Seq
 
 
 def not_explained(finding: Finding, error: Exception) -> Finding:
-    """Return a finding that says why it has no explanation."""
+    """Return a finding with the error of its explanation in ``detail["not_explained"]``."""
     return replace(finding, detail={**finding.detail, "not_explained": f"{type(error).__name__}: {error}"})
 
 
@@ -73,7 +73,7 @@ def _find_carriers(
     before: Mapping[str | None, Profile],
     now: Mapping[str | None, Profile],
 ) -> tuple[SegmentContribution, ...]:
-    """Return the carriers among the segments of every segment column, the most telling first."""
+    """Return the segments, of all segment columns, that contribute most, largest contribution first."""
     monitor, carriers = comparison.monitor, list[SegmentContribution]()
     for name in monitor.segments:
         present = sorted({s for s in (*before, *now) if s is not None and s.startswith(f"{name}=")})

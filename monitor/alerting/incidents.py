@@ -1,4 +1,4 @@
-"""Incidents: what findings mean for an incident of a rule. Pure: every decision has a reason."""
+"""State machine of incidents: open, fire, change and resolve an incident of a rule. Every decision has a reason."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ MOST_EVIDENCE = 50
 MOST_CHANGES = 20
 LONGEST_REASON = 512
 LEAST_EXPLAINED = 0.5
-"""A version whose share of the traffic explains less of the effect is not told apart by it."""
+"""Minimum part of the effect that the best version must explain for the attribution to be used."""
 WITHIN = 0.05
-"""Versions whose explained parts differ by less explain an effect equally well."""
+"""Versions whose explained parts differ by less are ranked equally."""
 HARMFUL = frozenset(
     [
         *("failed", "rate_limited", "timed_out", "slow", "refusal", "truncation", "user_feedback"),
@@ -32,7 +32,7 @@ HARMFUL = frozenset(
         *("pii", "secrets", "profanity", "injection", "price", *TIMES_AND_COSTS),
     ]
 )
-"""Signals and logged columns that say how users are served: what gets worse here is told before any other change."""
+"""Signals and logged columns that measure harm to users; a deterioration in these leads the message."""
 IDENTITY = uuid.UUID("6f1c9f6e-5a51-4c0e-9a3e-0d4f2f6d7d11")
 
 
@@ -86,11 +86,11 @@ def decide_incident(
     if incident is None:
         return None
     if not classified.measured:
-        return Decision(replace(incident, updated_at=context.at), None, "nothing could be measured; the state is kept")
+        return Decision(replace(incident, updated_at=context.at), None, "nothing was measured; the state is kept")
     return _recover(context, classified, incident)
 
 
-def brought_by_version(
+def find_version_findings(
     monitor: Monitor,
     incident: Incident | None,
     findings: Sequence[Finding],
@@ -98,10 +98,10 @@ def brought_by_version(
     changes: Sequence[Change],
     moved: Sequence[Finding] = (),
 ) -> list[Finding]:
-    """Return what a version has brought that came in after an incident fired: an incident of its own.
+    """Return the findings that a version caused that is newer than the firing incident. They form another incident.
 
-    That is what was not bad before, or is farther from the baseline than it was when people were told, where a version
-    that is newer than the incident is the most likely cause and something got worse.
+    These are findings that are new, or farther from the baseline than at the last announcement, if a version that
+    appeared after the incident fired is the suspect and at least one finding is a deterioration of the model.
     """
     if incident is None or incident.state != "firing" or incident.fired_at is None:
         return []
@@ -125,7 +125,7 @@ def brought_by_version(
 
 
 def _is_farther(finding: Finding, incident: Incident) -> bool:
-    """Say whether a version departs from the baseline by a threshold more than an incident knows of the others."""
+    """Return whether a version exceeds the worst values of the other versions of an incident by one threshold."""
     if not finding.threshold:
         return False
     role = str(finding.segment).partition("=")[0]
@@ -149,7 +149,7 @@ def _is_bad(rule: Rule, finding: Finding, incident: Incident | None) -> bool:
 
 
 def _reopen(context: IncidentContext, classified: GroupFindings, before: Incident | None) -> Incident | None:
-    """Return the last incident when this is the same again, soon enough, and nothing new could have caused it."""
+    """Return the last incident if the same findings recur within ``reopen_within`` and no new version appeared."""
     if before is None or before.resolved_at is None:
         return None
     within = max(rule.reopen_within for rule in context.rules if classified.bad[rule_name(rule)])
@@ -216,7 +216,7 @@ def _decide_pending(
 def _suspect_now(
     context: IncidentContext, incident: Incident, evidence: Mapping[str, IncidentFinding]
 ) -> Suspect | None:
-    """Return what most likely caused an incident, by all that is known now; what came after it fired cannot have."""
+    """Return the suspect of an incident. Changes after it fired are not candidates."""
     since = incident.opened_at - context.monitor.window - context.monitor.bucket
     until = incident.fired_at if incident.state == "firing" and incident.fired_at else context.at
     suspect = choose_suspect([change for change in context.changes if change.first_seen <= until], since, evidence)
@@ -227,7 +227,7 @@ def _suspect_now(
 
 
 def _is_same_change(one: Suspect, other: Suspect) -> bool:
-    """Say whether two suspects are one, whatever else is known of them."""
+    """Return whether two suspects are the same change."""
     return (one["kind"], one["column"], one["value"]) == (other["kind"], other["column"], other["value"])
 
 
@@ -238,13 +238,13 @@ def _decide_further_change(
     moved: Sequence[Finding],
     news: tuple[str, ...],
 ) -> Decision:
-    """Decide whether a firing incident has a further, different change that people must be told of.
+    """Decide whether a firing incident has a further change to announce.
 
-    For one window after people were told, the change is still entering the window: columns that join are part of it.
-    Later a column that joins is a change of its own, and so is a drifted column that has moved on from its plateau. On
-    the way back to the baseline a recovery gets the time to resolve; what stops halfway, still bad, is told then.
+    For one window after an announcement the change is still entering the window, so additional columns are part of it.
+    Later an additional column is a further change, and so is a drifted column that has left its plateau. A change
+    towards the baseline is announced only if the incident has not resolved after the time that a recovery takes.
     """
-    last, at, monitor = grown.told_at, context.at, context.monitor
+    last, at, monitor = grown.announced_at, context.at, context.monitor
     if last is None or at - last <= monitor.window:
         return Decision(replace(grown, moved=0), None, "still firing", news=news)
     fresh = [finding for finding in bad if _rose_after(finding, grown.evidence, last + monitor.window)]
@@ -271,7 +271,7 @@ def _decide_further_change(
 
 
 def _rose_after(finding: Finding, evidence: Mapping[str, IncidentFinding], after: datetime) -> bool:
-    """Say whether a finding's check, column and segment rose for the first time after a moment."""
+    """Return whether the check, column and segment of a finding first occurred in the incident after a time."""
     subject = _subject(finding.check, finding.column, finding.segment)
     alike = [
         item.get("since")
@@ -283,7 +283,7 @@ def _rose_after(finding: Finding, evidence: Mapping[str, IncidentFinding], after
 
 
 def describe_change(at: datetime, findings: Sequence[Finding], reason: str, suspect: Suspect | None) -> FurtherChange:
-    """Return what people are told of a change, as plain data."""
+    """Return a change of an incident as JSON types."""
     return {
         "at": at.isoformat(),
         "checks": sorted({finding.check for finding in findings}),
@@ -294,12 +294,12 @@ def describe_change(at: datetime, findings: Sequence[Finding], reason: str, susp
 
 
 def is_news(finding: Finding, incident: Incident | None) -> bool:
-    """Say whether people were not told of a finding: there is no open incident, or it does not know it."""
+    """Return whether no finding of the same check, column and segment was announced in the incident."""
     return incident is None or not is_known(finding, incident)
 
 
 def is_known(finding: Finding, incident: Incident | None) -> bool:
-    """Say whether a finding's check, column and segment are among the evidence of an incident."""
+    """Return whether the check, column and segment of a finding are in the evidence of an incident."""
     return incident is not None and _subject(finding.check, finding.column, finding.segment) in _announced_keys(
         incident
     )
@@ -310,14 +310,14 @@ def _announced_keys(incident: Incident) -> set[tuple[str, str | None, str | None
 
 
 def _was_announced(finding: Finding, announced: set[tuple[str, str | None, str | None]]) -> bool:
-    """Say whether people were told: what all columns show together is no news once one of them is known."""
+    """Return whether a finding was announced; one over all columns jointly counts as announced with any column."""
     if finding.column == JOINT:
         return any(check == finding.check for check, _, _ in announced)
     return _subject(finding.check, finding.column, finding.segment) in announced
 
 
 def _subject(check: str, column: str | None, segment: str | None) -> tuple[str, str | None, str | None]:
-    """Return what people are told of: another method that sees the same thing is no news."""
+    """Return the key of announcements, which does not include the method."""
     return check, column, segment
 
 
@@ -342,7 +342,7 @@ def _buckets_to_resolve(context: IncidentContext, incident: Incident) -> int:
 def merge_evidence(
     older: Mapping[str, IncidentFinding], bad: Sequence[Finding], at: datetime | None = None
 ) -> dict[str, IncidentFinding]:
-    """Add findings to the evidence, each with its last and its worst value and its first time; the worst 50 stay."""
+    """Merge findings into the evidence, each with its latest and worst value and first time; the worst 50 are kept."""
     merged = dict(older)
     for finding in bad:
         before = merged.get(finding.key)
@@ -376,7 +376,7 @@ def merge_evidence(
 
 
 def _clearer(before: Mapping[str, float] | None, now: object) -> Mapping[str, float] | None:
-    """Return the attribution that tells the changes apart best; one that knows another change replaces the old one."""
+    """Return the more selective of two attributions; one with additional changes replaces the old one."""
     if not isinstance(now, Mapping) or not now:
         return before
     fresh = {str(name): float(share) for name, share in now.items()}
@@ -386,7 +386,7 @@ def _clearer(before: Mapping[str, float] | None, now: object) -> Mapping[str, fl
 
 
 def _clarity(explained: Mapping[str, float]) -> float:
-    """Return how well an attribution tells its changes apart: much is explained, and by one far more than another."""
+    """Return the selectivity of an attribution: high if one change explains much and another one little."""
     best = max(explained.values())
     return best * (best - min(explained.values()))
 
@@ -396,9 +396,9 @@ def _excess(item: IncidentFinding) -> float:
 
 
 def rank_harm(finding: Finding) -> int:
-    """Rank what a finding means to users: 2 where answers, errors, waits or costs got worse, 1 where that is not known.
+    """Rank the harm of a finding to users: 2 if quality, errors, latency or costs got worse, 1 for anything else worse.
 
-    0 is for what is neither good nor bad by itself, and for an improvement.
+    Neutral changes and improvements have rank 0.
     """
     if finding.direction != "worse":
         return 0
@@ -407,12 +407,12 @@ def rank_harm(finding: Finding) -> int:
 
 
 def most_harmful(bad: Sequence[Finding]) -> Finding:
-    """Return the finding that harms users most, and of those the one that is furthest over its threshold."""
+    """Return the finding of the highest rank of harm; among these, the one with the largest ratio to its threshold."""
     return max(bad, key=lambda finding: (rank_harm(finding), min(finding.excess, 1e9)))
 
 
 def find_explanation(bad: Sequence[Finding], evidence: Mapping[str, IncidentFinding]) -> str:
-    """Return what explains the worst finding, or another method's of the same column, as it was when it was new."""
+    """Return the stored explanation of the worst finding, or of another method on the same column."""
     worst = most_harmful(bad)
     subject = _subject(worst.check, worst.column, worst.segment)
     explanations = [
@@ -424,22 +424,22 @@ def find_explanation(bad: Sequence[Finding], evidence: Mapping[str, IncidentFind
 
 
 def headline(bad: Sequence[Finding]) -> str:
-    """Return the sentence of the most harmful finding and the number of the others."""
+    """Return the reason of the most harmful finding and the number of other findings."""
     return most_harmful(bad).reason + count_others(len(bad))
 
 
 def count_others(findings: int) -> str:
-    """Write how many findings there are besides the one that was described."""
+    """Format the number of findings besides the first."""
     return f"; {findings - 1} more finding{'s' * (findings > 2)}" if findings > 1 else ""
 
 
 def choose_suspect(
     changes: Sequence[Change], since: datetime, evidence: Mapping[str, IncidentFinding]
 ) -> Suspect | None:
-    """Return the change that most likely caused it, of those since a moment.
+    """Return the most likely cause among the changes since a time.
 
-    First comes the version whose share of the traffic explains the effect; of those that explain it equally well, one
-    that a drifted segment names, then a model before a prompt before a category or a column, then the newest.
+    Candidates are ranked by whether their traffic share explains the effect, then by whether they are a drifted
+    segment, then by kind (model, prompt, category or column), then by time, newest first.
     """
     blamed = {item["segment"] for item in evidence.values() if item["segment"]}
     recent = [change for change in changes if change.first_seen >= since]
@@ -467,18 +467,18 @@ def choose_suspect(
 
 
 def change_key(change: Change) -> str:
-    """Return the name of a change, which is that of the segment it stands for."""
+    """Return the key of a change, which equals the name of its segment."""
     return f"{change.column}={change.value}"
 
 
 def _share_explained(evidence: Mapping[str, IncidentFinding]) -> dict[str, float]:
-    """Return for each change which part of the evidence it explains, on average."""
+    """Return the mean part of the evidence that each change explains."""
     explained = [item["explained"] for item in evidence.values() if item.get("explained")]
     names = {name for item in explained for name in item}
     return {name: sum(item.get(name, 0.0) for item in explained) / len(explained) for name in names}
 
 
 def repeat_due(incident: Incident, interval: timedelta, at: datetime) -> bool:
-    """Say whether people are to be reminded of a firing incident."""
+    """Return whether a reminder of a firing incident is due."""
     since: timedelta = at - (incident.notified_at or at)
     return incident.state == "firing" and since >= interval

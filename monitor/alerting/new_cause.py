@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from detectors import Finding
 from detectors.joint import JOINT
-from monitor.alerting.incidents import IncidentContext, brought_by_version, is_news
+from monitor.alerting.incidents import IncidentContext, find_version_findings, is_news
 from monitor.core.incident import Incident
 
 
@@ -22,7 +22,7 @@ def find_new_cause(
     moved
         How the window differs from the first one after the incident was announced last.
     """
-    brought = brought_by_version(context.monitor, incident, findings, context.at, context.changes, moved)
+    brought = find_version_findings(context.monitor, incident, findings, context.at, context.changes, moved)
     return brought or find_independent(context, incident, findings, moved)
 
 
@@ -35,9 +35,9 @@ def find_independent(
     incident knows has moved with it. A column that a weak effect takes over its threshold late has not moved since; one
     that the same cause makes worse moves together with the others.
     """
-    if incident is None or incident.state != "firing" or incident.told_at is None:
+    if incident is None or incident.state != "firing" or incident.announced_at is None:
         return []
-    if context.at - incident.told_at <= context.monitor.window:
+    if context.at - incident.announced_at <= context.monitor.window:
         return []
     away = {(finding.column, finding.segment) for finding in moved if finding.is_adverse and not finding.detail["back"]}
     known = {(item["column"], item["segment"]) for item in incident.evidence.values()}

@@ -1,4 +1,4 @@
-"""Which findings are news: those that no open incident holds yet, of rules that alert. Pure."""
+"""Select the new findings: those that match a rule and are not in its open incident."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_FINDINGS = 10
 
 
 def choose_news(monitor: Monitor, findings: Sequence[Finding], incidents: Mapping[str, Incident]) -> list[Finding]:
-    """Return the worst finding of each check, column and segment that is news, all rows before segments."""
+    """Return the worst new finding of each check, column and segment, those of all rows before segments."""
     worst: dict[tuple[str, str | None, str | None], Finding] = {}
     drifted = [f for f in findings if f.is_adverse and f.column is not None]
     for finding in sorted(drifted, key=lambda f: (f.segment is not None, -f.excess)):

@@ -1,4 +1,4 @@
-"""Whether a monitor has data at all: an incident of its own, about the pipe and never about the model. Pure."""
+"""Decide the incident `no_data` of a monitor, which is about the data pipeline and never about the model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def decide_no_data(
     baseline: Baseline | None,
     bucket: Bucket,
 ) -> list[Decision]:
-    """Decide whether the monitor has data at all; nothing where the evaluation does not say."""
+    """Decide the incident `no_data`; no decision if the evaluation is not that of a bucket or source."""
     incident, reason = history.open.get(NO_DATA), evaluation.reason or ""
     missing = evaluation.missing_buckets
     if missing is None:
@@ -40,9 +40,9 @@ def decide_no_data(
 
 
 def is_learning(monitor: Monitor, reason: str, bucket: Bucket) -> bool:
-    """Say whether a bucket is inconclusive because the baseline is still to be learnt, which is no missing data.
+    """Return whether a bucket is inconclusive because the baseline is not learnt yet, which is not missing data.
 
-    When a fixed range is over and there is no baseline nevertheless, its rows are too few, and people must know.
+    If a fixed range has ended and there is still no baseline, it has too few rows, which is missing data.
     """
     end = monitor.baseline.end
     return reason.startswith("no_baseline") and (end is None or bucket.end <= end)
@@ -51,15 +51,15 @@ def is_learning(monitor: Monitor, reason: str, bucket: Bucket) -> bool:
 def decide_no_data_incident(
     monitor: Monitor, setting: NoData, blind: int, why: str, incident: Incident | None, at: datetime
 ) -> Decision | None:
-    """Decide about not seeing: a state of its own, which pages the owners of the pipe and nobody else.
+    """Decide the incident `no_data` from the number of buckets without a result.
 
-    ``blind`` is the number of buckets in a row, this one included, that could tell nothing, without those that the
-    baseline's own gaps explain; 0 means sight.
+    ``blind`` is the number of consecutive buckets without a result, including this one and excluding gaps as long as
+    in the baseline; 0 if this bucket has a result.
     """
     if blind == 0:
         if incident is None:
             return None
-        reason = "the monitor sees again"
+        reason = "data is available again"
         done = replace(incident, state="resolved", resolved_at=at, updated_at=at, reason=reason)
         return Decision(done, "resolved", reason)
     if incident is None:
@@ -70,8 +70,8 @@ def decide_no_data_incident(
         opened = None
     grown = replace(incident, bad=blind, updated_at=at)
     if incident.state == "firing":
-        return Decision(grown, None, "still blind")
-    reason = f"nothing could be told for {blind} bucket{'s' * (blind > 1)}: {why}"
+        return Decision(grown, None, "still no data")
+    reason = f"no result for {blind} bucket{'s' * (blind > 1)}: {why}"
     if blind < setting.after:
         return Decision(replace(grown, reason=reason), opened, reason)
     return Decision(replace(grown, state="firing", fired_at=at, reason=reason), "firing", reason)

@@ -1,4 +1,4 @@
-"""Every rule of a monitor over the findings of a bucket. Pure."""
+"""Decide the incidents of all rules of a monitor from the findings of a bucket."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _decide_group(
 ) -> list[Decision | None]:
     """Decide the open incidents of a group, each by its own findings, and open one for a new cause.
 
-    Older incidents are decided by what they know; everything else belongs to the newest one.
+    Older incidents are decided by the findings in their evidence; all other findings belong to the newest incident.
     """
     context = IncidentContext(monitor, group.rules, group.name, bucket.end, changes)
     older = [incident for incident in history.older if incident.group == group.name]
@@ -77,7 +77,7 @@ def _decide_group(
 
 
 def name_prompt(decision: Decision, prompts: Sequence[Prompt]) -> Decision:
-    """Say whose prompt a suspected version is, where the registry knows it."""
+    """Add author and commit to a suspected prompt version that is in the registry."""
     suspect = decision.incident.suspected_change
     if suspect is None or suspect["kind"] != "prompt_version" or "prompt" in suspect:
         return decision

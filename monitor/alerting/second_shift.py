@@ -1,4 +1,4 @@
-"""Plateaus: how a window differs from what the open incidents of its monitor have led to. Pure."""
+"""Compare a window with the plateaus of the firing incidents of its monitor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from monitor.core.incident import NO_DATA, Incident
 
 def plateau_starts(monitor: Monitor, incidents: Mapping[str, Incident], end: datetime) -> dict[str, datetime]:
     """Return by group when its firing incident was announced last, where a whole window has passed since."""
-    announced = {i.group: i.told_at for i in incidents.values() if i.state == "firing" and i.group != NO_DATA}
+    announced = {i.group: i.announced_at for i in incidents.values() if i.state == "firing" and i.group != NO_DATA}
     return {group: at for group, at in announced.items() if at and end - at > monitor.window}
 
 
@@ -35,7 +35,7 @@ def compare_with_plateaus(
 ) -> dict[str, list[Finding]]:
     """Return by group how a window differs from what was announced last of its firing incident, explained.
 
-    ``plateaus`` are by the bins of the baseline and by their beginning.
+    ``plateaus`` are by the id of the bins of the baseline and by start.
     """
     if baseline is None or window is None or window.end is None:
         return {}
@@ -47,7 +47,7 @@ def compare_with_plateaus(
 
 
 def explain_moves(plateau: Plateau, window: Window, moved: Sequence[Finding]) -> list[Finding]:
-    """Add to what has moved on from a plateau which values moved; of at most ten findings, the worst first."""
+    """Add explanations to the worst findings, at most ten, about differences from a plateau."""
     chosen = {finding.key for finding in sorted(moved, key=lambda f: -f.excess)[:MOST_FINDINGS]}
     return [_explain_move(plateau, window, finding) if finding.key in chosen else finding for finding in moved]
 

@@ -1,4 +1,4 @@
-"""Verdicts of experiments and shadows that people were not told of. Pure."""
+"""Select the verdicts of experiments and shadows that were not announced yet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.profiling.shadow_join import CHECK as SHADOW
 
 @dataclass(frozen=True)
 class VerdictChange:
-    """A verdict of an experiment's treatment, or of a shadow, that people were not told of."""
+    """A verdict about a treatment of an experiment, or a shadow, that was not announced yet."""
 
     kind: str
     name: str
@@ -21,7 +21,7 @@ class VerdictChange:
 
 
 def find_new_verdicts(update: ComparisonUpdate, history: AlertHistory) -> list[VerdictChange]:
-    """Return the verdicts that people were not told of, those of silenced comparisons left out."""
+    """Return the verdicts that were not announced yet, except those of silenced comparisons."""
     changes = []
     for (kind, name), report in update.reports.items():
         if f"{kind}.{name}" in history.silences:

@@ -1,1 +1,1 @@
-"""Learning, reviewing and keeping baselines."""
+"""Baselines: fingerprint, range and lifecycle."""

@@ -1,4 +1,4 @@
-"""What a baseline is of: the fingerprint that decides whether a stored one is still the one that is asked for. Pure."""
+"""Fingerprint of a baseline, which decides whether a stored baseline matches the configuration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from detectors.outcome import VERSION as OUTCOME_VERSION
 from monitor.config.models import Monitor
 
 VERSION = 2
-"""Of the fingerprint; written in front of it. Another one needs a migration, as 0017 was for version 1."""
+"""Version of the fingerprint, and its prefix. A new version needs a migration, as 0017 for version 1."""
 MEASURED: dict[str, Any] = {
     "source": {
         "table": True,
@@ -27,18 +27,18 @@ MEASURED: dict[str, Any] = {
     "traffic": {"__all__": {"column", "values"}},
     "signals": True,
 }
-"""The settings that decide which rows and columns a baseline counts, and how. No other setting enters the fingerprint.
+"""Settings in the fingerprint: those that determine which rows and columns a baseline counts, and how.
 
-A key that a later release adds here must not be written while it has its default: then no fingerprint changes.
+A key that is added later must be omitted while it has its default, so that no fingerprint changes.
 """
 
 
 def definition(monitor: Monitor) -> str:
-    """Return the fingerprint of what a monitor's baseline measures, as ``VERSION:hash``.
+    """Return the fingerprint of the baseline settings of a monitor, as ``VERSION:hash``.
 
-    Which records are marked as no served traffic counts, where any are. Of the checks only those count that add columns
-    to a baseline: the performance of the model, and rates that take a judge's verdicts. The address of the database is
-    left out: a password is rotated and a database moves, and the log is the same.
+    `traffic:` is included if it is set. Checks are included only if they add columns to a baseline: `performance`, and
+    `rate` with `labels_from: judge`. The URL of the database is not included, since passwords and hosts change while
+    the records stay the same.
     """
     measured = monitor.model_dump(mode="json", include=MEASURED, exclude_none=True)
     measured["segments"].sort()
@@ -46,7 +46,7 @@ def definition(monitor: Monitor) -> str:
     if check := monitor.performance:
         measured["performance"] = [check.decision, check.positive, OUTCOME_VERSION]
     if not measured["traffic"]:
-        del measured["traffic"]  # it is newer than the fingerprint: without it nothing changes
+        del measured["traffic"]  # added later: omitted if it is not set
     if monitor.judged:
         measured["judged"] = sorted(monitor.judged)
     text = json.dumps(measured, sort_keys=True)

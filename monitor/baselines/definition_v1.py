@@ -1,9 +1,9 @@
-"""Fingerprints of version 1, as driftd 0.1.0 wrote them: to recognise the baselines of a store that was upgraded. Pure.
+"""Recognise fingerprints of version 1, as driftd 0.1.0 wrote them, in a store that was upgraded.
 
-Version 1 hashed the whole configuration of a monitor but for a few sections, so it changed with settings that measure
-nothing, such as a timeout. Its hash is all that the store kept of them. A stored hash is therefore tried with the
-settings of now, and with defaults and other usual values in place of those settings: when one combination gives the
-stored hash, everything else is as it was, and the baseline is the one that is asked for. Nothing else is taken over.
+Version 1 hashed almost the whole configuration of a monitor, so its fingerprint changed with settings that do not
+affect the baseline, such as a timeout. Only the hash is stored. It is therefore compared with the hashes of the current
+configuration in which these settings have their current, default or other usual values. If one of these matches, all
+other settings are unchanged and the baseline is reused.
 
 The keys and their order are those of that release; a later key must not enter.
 """
@@ -52,25 +52,25 @@ USUAL: Mapping[str, list[Any]] = {
     "start": [None],
     "window": [f"{60 * minutes:g}s" for minutes in _MINUTES],
 }
-"""The settings of version 1 that measure nothing, each with its default and then with other values that people give."""
+"""Settings in version 1 that do not affect the baseline: default value first, then other usual values."""
 MARK = re.compile(r'"\\u0000([a-z._]+)"')
-"""Stands in the text that is hashed where one of these settings stood."""
+"""Placeholder of one of these settings in the hashed text."""
 
 
 def fingerprint(monitor: Monitor) -> str:
-    """Return the fingerprint that driftd 0.1.0 gave to a configuration."""
+    """Return the fingerprint of version 1 of a configuration."""
     pieces, present = _text(monitor)
     return _hash(pieces, present)
 
 
 def recognises(monitor: Monitor, stored: str) -> bool:
-    """Say whether a stored fingerprint is that of the same measurement, whatever its timeouts and the like were."""
+    """Return whether a stored fingerprint matches the configuration, up to settings that do not affect the baseline."""
     pieces, present = _text(monitor)
     return any(_hash(pieces, values) == stored for values in _combinations(present))
 
 
 def _combinations(present: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Yield each choice of present and default values, alone and with any one setting at another usual value."""
+    """Yield each combination of current and default values, and each with one setting at another usual value."""
     usual = {name: [json.dumps(value) for value in values] for name, values in USUAL.items()}
     choices = [dict.fromkeys((present[name], usual[name][0])) for name in USUAL]
     for chosen in itertools.product(*choices):
@@ -81,7 +81,7 @@ def _combinations(present: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 def _text(monitor: Monitor) -> tuple[list[str], dict[str, str]]:
-    """Return what version 1 hashed, split where :data:`USUAL` settings stand, and these settings as they are now."""
+    """Return the text that version 1 hashed, split at the :data:`USUAL` settings, and the current values of these."""
     dump = monitor.model_dump(mode="json")
     written = {key: dump[key] for key in MONITOR}
     source = written["source"] = {key: dump["source"][key] for key in SOURCE}
@@ -103,6 +103,6 @@ def _text(monitor: Monitor) -> tuple[list[str], dict[str, str]]:
 
 
 def _hash(pieces: Sequence[str], values: Mapping[str, str]) -> str:
-    """Return the hash of the text with values in place; every second piece is the name of a setting."""
+    """Return the hash of the text with values inserted; every second piece is the name of a setting."""
     parts = [values[piece] if place % 2 else piece for place, piece in enumerate(pieces)]
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]

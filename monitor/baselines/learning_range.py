@@ -1,4 +1,4 @@
-"""The range that a baseline is learnt from. Pure."""
+"""Compute the time range that a baseline is learnt from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from monitor.core.schedule import floor
 
 
 def baseline_range(monitor: Monitor, live_start: datetime) -> tuple[datetime, datetime]:
-    """Return the stretch that a baseline is learnt from, in whole buckets."""
+    """Return the time range that a baseline is learnt from, in whole buckets."""
     settings = monitor.baseline
     if settings.start is not None and settings.end is not None:
         return floor(settings.start, monitor.bucket), floor(settings.end, monitor.bucket)

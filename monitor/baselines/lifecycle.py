@@ -1,4 +1,4 @@
-"""The life of a baseline as a table: what is done in each state when something happens, and what follows. Pure."""
+"""Lifecycle of a baseline as a transition table of states and events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Step = Literal["read_file", "start_learning", "freeze", "calibrate", "renew", "a
 
 @dataclass(frozen=True)
 class Transition:
-    """What an event leads to."""
+    """The step that an event triggers, and the state after it."""
 
     step: Step
     after: BaselineState
@@ -37,11 +37,11 @@ TRANSITIONS: Mapping[tuple[BaselineState, Event], Transition] = {
     ("learning", "definition_changed"): Transition("forget", "absent"),
     ("active", "definition_changed"): Transition("forget", "absent"),
 }
-"""Every other pair of a state and an event changes nothing."""
+"""Transitions by state and event; other events are ignored."""
 
 
 def next_transition(state: BaselineState, event: Event | None) -> Transition | None:
-    """Return what an event leads to, None where it changes nothing.
+    """Return the transition of an event, None if it is ignored.
 
     Examples
     --------

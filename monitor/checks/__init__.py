@@ -1,1 +1,1 @@
-"""From a window and a baseline to findings."""
+"""Checks: compare a window with a baseline and return findings."""

@@ -1,8 +1,8 @@
-"""Anchor: the first baseline of a rolling one, beside which every renewal is put, so that no slow drift is absorbed.
+"""Anchor of a rolling baseline: report the total change of each column since the first baseline.
 
-A rolling baseline follows the application; each day's step is too small to alert. The counts of the first baseline,
-over the same bins, are kept with each later one, and the total change since then is a finding. It stays until the
-baseline is learnt again. Pure.
+A rolling baseline absorbs slow drift, as each daily change is too small to alert. Each renewed baseline therefore
+stores the counts of the first one over the same bins, and a large total change since then is a finding until the
+baseline is learnt again.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from monitor.checks.baseline_review import BASELINE, sentences
 
 ANCHOR = "anchor"
 FLOOR = 0.25
-"""A smaller total change is not worth a word, in standard deviations; of shares, see :func:`effect`."""
+"""Smallest total change that is reported, in standard deviations; for shares see :func:`effect`."""
 SURE = 4.0
-"""Standard errors that a total change must reach, the column's own wander included."""
+"""Minimum total change in standard errors, which include the autocorrelated noise of the column."""
 RANK_OF_A_DEVIATION = 0.5 / math.sqrt(math.pi)
-"""How far a shift of a standard deviation moves P(X < Y) from one half, for small shifts of a normal column."""
+"""Change of P(X < Y) per standard deviation of shift, for small shifts of a normal distribution."""
 MOST_FINDINGS = 20
 
 
 def with_anchor(old: Baseline, new: Baseline) -> dict[str, Any]:
-    """Return the facts of a renewed baseline about its anchor: that of the one before, or that one itself."""
+    """Return the anchor of a renewed baseline: that of the previous baseline, or the previous baseline itself."""
     anchor = old.facts.get(ANCHOR) or _make_anchor(old)
     return {ANCHOR: {**anchor, "changes": list(_changes(anchor, new))}}
 
@@ -56,7 +56,7 @@ def _make_anchor(baseline: Baseline) -> dict[str, Any]:
 
 
 def _changes(anchor: Mapping[str, Any], new: Baseline) -> Iterator[dict[str, Any]]:
-    """Yield how far each column has moved in all, and how far it must have moved to matter."""
+    """Yield the total change of each column and its threshold."""
     noise = new.review.noise if new.review else {}
     for name, kept in anchor["columns"].items():
         profile = new.profiles.get(None, {}).get(name)
@@ -71,7 +71,7 @@ def _changes(anchor: Mapping[str, Any], new: Baseline) -> Iterator[dict[str, Any
 def _measure_changes(
     name: str, layout: Binning, kept: Mapping[str, Any], before: np.ndarray, now: Profile
 ) -> Iterator[tuple[float, str]]:
-    """Yield the changes of a column's values and of its missing ones, each with its words."""
+    """Yield the changes of the values and of the missing values of a column, each with a description."""
     old = before / before.sum()
     new = now.counts / now.n
     if layout.kind == "numeric":
@@ -88,12 +88,12 @@ def _measure_changes(
 
 
 def notes_on(baseline: Baseline) -> list[str]:
-    """Return what people should know of a baseline: of its range, and of the total change since the first one."""
+    """Return the problems of the range of a baseline, and the total changes since the first one, as sentences."""
     return sentences(baseline.review) + [finding.reason for finding in evaluate_anchor(baseline)]
 
 
 def evaluate_anchor(baseline: Baseline) -> list[Finding]:
-    """Return a finding for each column whose total change matters, the largest first."""
+    """Return a finding for each column whose total change exceeds its threshold, largest change first."""
     anchor = baseline.facts.get(ANCHOR)
     if not anchor:
         return []

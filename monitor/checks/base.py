@@ -1,4 +1,4 @@
-"""What a check kind is: what it measures of each column, and what else it finds in a window."""
+"""Base classes of check kinds: their targets (detectors on columns), and other findings of a window or bucket."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ Profiles = Mapping[str, Profile]
 
 @dataclass(frozen=True)
 class CheckTarget:
-    """One detector on one column, as the configuration asks for it.
+    """A detector that is run on a column, with the settings of its check.
 
-    ``late`` when it waits for labels; ``better`` is which way the column improves; ``owner`` is its check.
+    ``late``: whether it measures the window with complete labels. ``better``: the direction in which the column
+    improves. ``owner``: its check.
     """
 
     check: str
@@ -44,14 +45,14 @@ class CheckTarget:
     owner: ColumnCheck[MeasuredConfig] | None = None
 
     def finding(self, segment: str | None, reason: str = "") -> Finding:
-        """Return the finding of something that could not be measured."""
+        """Return an inconclusive finding of this target."""
         unit, about = self.detector.unit, self.detector.about
         return Finding(
             self.check, self.column, self.detector.name, segment, Status.INCONCLUSIVE, reason, unit=unit, about=about
         )
 
     def improves(self, baseline: Counted, window: Counted) -> np.ndarray:
-        """Say of one window or of many whether a change is an improvement; what can only get worse never is."""
+        """Return whether the change is an improvement, elementwise for a stack of windows; False for pure defects."""
         if self.detector.check in ("drift", "range"):
             return has_improved(self.better, baseline, window)
         if self.detector is RISE:
@@ -59,31 +60,31 @@ class CheckTarget:
         return np.zeros(np.shape(window.n), dtype=bool)
 
     def direction(self, baseline: Profile, window: Profile) -> Direction:
-        """Return what the change of a window means."""
+        """Return the direction of the change of a window."""
         return infer_direction(self.better, self.improves(baseline, window))
 
 
 def add_direction(finding: Finding, direction: Direction) -> Finding:
-    """Return a finding with its direction, named in its reason when it drifted for the better."""
+    """Return a finding with its direction; the reason states if a drifted finding is an improvement."""
     improved = finding.status is Status.DRIFTED and direction == "better"
     return replace(finding, direction=direction, reason=finding.reason + ", an improvement" * improved)
 
 
 def missing_column(stated: Finding, baseline: Profile | None) -> Finding:
-    """Return the finding of a column that one of the sides does not have."""
+    """Return the finding of a column that is missing from the baseline or the window."""
     side = "baseline" if baseline is None else "window"
     return replace(stated, reason=f"missing_column: the {side} has no column {stated.column!r}")
 
 
 class Check(Generic[ConfigT_co]):
-    """A check of a monitor. A kind overrides what it needs of `targets`, `evaluate` and `evaluate_bucket`. Pure.
+    """A check of a monitor. Kinds override any of `targets`, `evaluate` and `evaluate_bucket`, which are pure.
 
     Parameters
     ----------
     config
-        Its settings, of the type `Config`.
+        Settings, an instance of `Config`.
     monitor
-        The monitor that it belongs to.
+        The monitor of the check.
     """
 
     Config: ClassVar[type[CheckConfig]]
@@ -98,23 +99,23 @@ class Check(Generic[ConfigT_co]):
         return self.config.kind
 
     def targets(self, layouts: Layouts, profiles: Profiles) -> Iterator[CheckTarget]:
-        """Yield what is measured of each column.
+        """Yield the targets: each a detector on a column.
 
         Parameters
         ----------
         layouts
-            Bins of the baseline's columns.
-        profiles
-            The baseline's of all rows, by column; empty where they are not at hand.
+            Bins of the columns of the baseline.
+            profiles
+                Profiles of all rows of the baseline, by column; empty if they are not loaded.
         """
         yield from ()
 
     def evaluate(self, baseline: BaselineData, window: WindowData) -> Iterator[Finding]:
-        """Yield what it finds in a window beside its targets."""
+        """Yield the findings of a window other than those of the targets."""
         yield from ()
 
     def evaluate_bucket(self, bucket: BucketData) -> Iterator[Finding]:
-        """Yield what it finds in a bucket, with or without a baseline."""
+        """Yield the findings of a bucket that need no baseline."""
         yield from ()
 
 
@@ -130,15 +131,15 @@ class ColumnCheck(Check[MeasuredT_co]):
         raise NotImplementedError
 
     def waits_for_labels(self, detector: Detector) -> bool:
-        """Say whether a detector measures the window whose labels have had their time to arrive."""
+        """Return whether a detector measures the window that ended `labels_after` ago."""
         return False
 
     def complete(self, finding: Finding, target: CheckTarget, baseline: BaselineData, window: WindowData) -> Finding:
-        """Add what else the kind knows of a finding of one of its targets."""
+        """Add details of the kind to a finding of one of its targets."""
         return finding
 
     def targets(self, layouts: Layouts, profiles: Profiles) -> Iterator[CheckTarget]:
-        """Yield what is measured of each column."""
+        """Yield the targets: each a detector on a column."""
         config, better = self.config, preferences(self.monitor)
         for column in self.columns(layouts):
             for detector in self.detectors(layouts.get(column), profiles.get(column)):
@@ -156,11 +157,11 @@ class ColumnCheck(Check[MeasuredT_co]):
 
 
 def preferences(monitor: Monitor) -> dict[str, Preference | None]:
-    """Return which way each column improves, where that is known: by its signal, or by its role."""
+    """Return the direction in which each column improves, as defined by its signal or its role."""
     of_signals = {signal.name: signal.better for signal in resolve(monitor.signals)}
     return {**ROLES, **of_signals, JOINT: "neutral"}
 
 
 def by_bucket(layout: Binning | None) -> list[Detector]:
-    """Return what looks at a rate or a time bucket by bucket, beside the detectors of windows."""
+    """Return the sequential detectors, which evaluate bucket by bucket, of a rate or a duration."""
     return [RATE_CUSUM] if layout and layout.kind in RATE_CUSUM.kinds else []

@@ -1,4 +1,4 @@
-"""Baseline: frozen profiles, their bins, and the frame of the traffic they came from."""
+"""Baseline: the frozen profiles that windows are compared with, their bins, and their calibration."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from monitor.core.schedule import floor
 
 
 def previous_stretch(monitor: Monitor, length: timedelta, window_start: datetime) -> tuple[datetime, datetime]:
-    """Return the stretch before a window; it moves on by whole windows, so that many windows share one sum."""
+    """Return the range before a window, for `baseline.previous:`; it ends on a multiple of the window length."""
     end = floor(window_start, monitor.window)
     return end - length, end
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What windows are compared with.
+    """A frozen reference that windows are compared with.
 
-    ``profiles`` is segment to column to profile: samples where rows have weights. ``previous`` are those of the stretch
-    just before a window, where it is compared with that.
+    ``profiles`` are by segment and column, and samples if rows have weights. ``previous`` are the profiles of the range
+    just before the window, with `baseline.previous:`.
     """
 
     id: int
@@ -48,16 +48,16 @@ class Baseline:
     previous: Mapping[str | None, Mapping[str, Profile]] | None = None
 
     def __post_init__(self) -> None:
-        """Take the samples of profiles with weights."""
+        """Convert profiles of weighted rows to samples."""
         object.__setattr__(self, "profiles", samples(self.profiles))
         if self.previous is not None:
             object.__setattr__(self, "previous", samples(self.previous))
 
     def within(self, column: str, starts: Sequence[datetime]) -> Mapping[str | None, Profile]:
-        """Return what a column of a window is compared with, by segment.
+        """Return the profiles that a column of a window is compared with, by segment.
 
-        That is all of the baseline, or the same hours of it, or the stretch before the window; predictions beside their
-        labels, which come late, are never compared with that stretch.
+        These are the whole baseline, the slots of its season, or the range before the window. Joint profiles of
+        predictions and labels are never compared with the range before the window, since labels arrive late.
         """
         if self.previous is not None and self.layouts[column].kind not in LABELLED:
             return _of_column(self.previous, column)
@@ -77,16 +77,16 @@ class Baseline:
 
     @property
     def standing(self) -> tuple[int, str, str]:
-        """Return what tells one baseline, and one calibration of it, from another."""
+        """Return a key that identifies the baseline and its calibration."""
         return self.id, self.state, self.calibration.definition
 
     def gaps(self, monitor: Monitor) -> Gaps:
-        """Return how long the baseline itself had too few rows to tell anything."""
+        """Return the longest gaps in the baseline without rows and with too few rows."""
         return Gaps.of(self.traffic.bucket_rows, monitor.window // monitor.bucket, monitor.min_samples)
 
     @property
     def review(self) -> Review | None:
-        """Return what the range holds besides one state of the application; None where it was not reviewed."""
+        """Return the review of the range; None if it was not reviewed."""
         return Review.from_json(self.facts.get("review"))
 
 

@@ -1,4 +1,4 @@
-"""What is found of a baseline itself, whatever the window: what it is less able to find, and what has changed in it."""
+"""Findings about a baseline: lost sensitivity, problems of its range, and change since the first baseline."""
 
 from __future__ import annotations
 

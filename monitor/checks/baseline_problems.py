@@ -1,4 +1,4 @@
-"""Review a baseline: what inside its range makes it unfit to compare with, in the units of people. Pure."""
+"""Review the range of a baseline: detect shifts, trends, unusual periods, gaps and mixed versions inside it."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ MOST_COLUMNS = 3
 MOST_VERSIONS = 3
 MOST_PROBLEMS = 8
 LEAST_WINDOWS = 6
-"""A clean range holds at least so many windows."""
+"""Minimum length of a clean range, in windows."""
 AS_LONG = 0.9
-"""A later clean range is preferred to one that is hardly longer."""
+"""A later clean range is preferred if it has at least this share of the length of the longest."""
 FEWEST_EXPECTED = 20.0
-"""A silence is a gap where so many rows would have come."""
+"""A period without rows is a gap if at least this number of rows is expected in it."""
 LEAST_SHARE = 0.005
 SMALL_MOVE = 0.1
-"""Over a range that is proposed in spite of a trend, the trend moves a column by no more standard deviations."""
+"""Maximum change of a column by a trend within a proposed range, in standard deviations."""
 
 Versions = Mapping[str, Mapping[str, Sequence[float]]]
-"""Role to version to its rows, first and last time."""
+"""Row count, first and last time, by role and version."""
 
 
 def review_baseline(monitor: Monitor, timeline: Timeline, versions: Versions) -> Review:
-    """Look for shifts, trends, unusual stretches, gaps and mixes of versions among the buckets of a baseline."""
+    """Detect shifts, trends, unusual periods, gaps and mixed versions in the buckets of a baseline."""
     pieces = _BucketPieces(timeline)
     problems: list[BaselineProblem] = []
     noise: dict[str, float] = {}
@@ -84,14 +84,14 @@ class _Moved:
 
 
 class _BucketPieces:
-    """The buckets of a baseline in pieces of an hour or more, the last of which ends with it."""
+    """The buckets of a baseline, summed to pieces of an hour or more. The last piece ends with the baseline."""
 
     def __init__(self, timeline: Timeline) -> None:
         step = timeline.step.total_seconds()
         self.timeline = timeline
         self.length = piece_seconds(timeline.steps * step, step)
         self.size = max(1, round(self.length / step))
-        # A range that begins a day or more before the log does is looked at from its first row on.
+        # If the log starts a day or more after the range, the review starts at the first row.
         silent = int(np.argmax(timeline.rows > 0)) if timeline.rows.any() else 0
         silent = silent if silent * step >= DAY else 0
         count = (timeline.steps - silent) // self.size
@@ -102,20 +102,20 @@ class _BucketPieces:
 
     @property
     def start(self) -> datetime:
-        """Return when the first piece starts."""
+        """Return the start of the first piece."""
         return self.timeline.start + self.first * self.timeline.step
 
     def gather(self, part: np.ndarray) -> np.ndarray:
-        """Sum the steps of each piece."""
+        """Sum the buckets of each piece."""
         kept = part[self.first :]
         return np.asarray(kept.reshape(len(self.seconds), self.size, *kept.shape[1:]).sum(axis=1))
 
     def at(self, piece: int) -> datetime:
-        """Return when a piece starts; after the last one, the end."""
+        """Return the start of a piece; the end of the range for the index after the last one."""
         return self.start + timedelta(seconds=piece * self.length)
 
     def columns(self) -> list[_Column]:
-        """Return the watched columns of all rows."""
+        """Return the monitored columns over all traffic."""
         result = []
         for (segment, name), stack in self.timeline.series():
             if segment is None:
@@ -125,7 +125,7 @@ class _BucketPieces:
 
 
 def _changes(columns: Sequence[_Column], seconds: np.ndarray) -> tuple[list[_Moved], list[_Column]]:
-    """Return what changes, and the columns that only differ at weekends where too few weeks tell the two apart."""
+    """Return the changes, and the columns that differ only on weekends if the range has less than two weeks."""
     moved = _find(columns, seconds)
     weekend = is_weekend(seconds)
     is_short = len(seconds) * int(seconds[1] - seconds[0]) < CYCLES * WEEK
@@ -146,7 +146,7 @@ def _changes(columns: Sequence[_Column], seconds: np.ndarray) -> tuple[list[_Mov
 
 
 def _comes_and_goes(moved: Sequence[_Moved], weekend: np.ndarray) -> bool:
-    """Say whether every change of a column is of a weekend that has ended, or of the days beside it."""
+    """Return whether no change of a column is a shift that starts on a weekend and lasts to the end."""
     return not any(m.kind == "shift" and m.change.last == len(weekend) and weekend[m.change.first] for m in moved)
 
 
@@ -155,7 +155,7 @@ def _find(columns: Sequence[_Column], seconds: np.ndarray) -> list[_Moved]:
     owners = [column for column, _ in flat]
     moved = [_Moved(owners[change.row], change) for change in find_changes([series for _, series in flat], seconds)]
     levels = {each.column.name for each in moved if each.change.part == "level"}
-    # Where the level moves the distance from the middle moves too: that is no change of the spread.
+    # A change of the level also changes the distance from the centre, which is no change of the spread.
     return [each for each in moved if each.change.part != "spread" or each.column.name not in levels]
 
 
@@ -169,7 +169,7 @@ def _noise(columns: Sequence[_Column], seconds: np.ndarray) -> dict[str, float]:
 
 
 def _groups(moved: Sequence[_Moved]) -> list[list[_Moved]]:
-    """Put what happens at the same time together, each column once, with its largest change, largest first."""
+    """Group simultaneous changes; each group has the largest change of each column, largest first."""
     ordered = sorted(moved, key=lambda each: (each.change.first, each.change.last))
     groups: list[list[_Moved]] = []
     for each in ordered:
@@ -203,7 +203,7 @@ def _shift_problems(pieces: _BucketPieces, moved: Sequence[_Moved], versions: Ve
         )
         named = "".join(f"{text}; " for text, _ in mixes)
         ago = (pieces.timeline.end - exact).total_seconds()
-        text = f"{named}since {_moment(exact)}, {_length(ago)} before its end, it holds another state: {description}"
+        text = f"{named}since {_moment(exact)}, {_length(ago)} before its end, the data differs: {description}"
         yield BaselineProblem("shift", exact, None, text, _names(group), _size(group))
 
 
@@ -215,7 +215,7 @@ def _trend_problems(pieces: _BucketPieces, moved: Sequence[_Moved]) -> Iterator[
         description = _join_words(
             group, lambda each: _first_and_last(each, fifth) + f" ({each.change.effect / days:+.2g} sd a day)"
         )
-        text = f"it moves slowly all the way, from its first fifth to its last: {description}"
+        text = f"it has a trend over its whole range, from its first fifth to its last: {description}"
         yield BaselineProblem("trend", pieces.at(0), None, text, _names(group), _size(group))
 
 
@@ -231,7 +231,7 @@ def _stretch_problems(pieces: _BucketPieces, moved: Sequence[_Moved]) -> Iterato
 
 
 def _gap_problems(pieces: _BucketPieces) -> list[BaselineProblem]:
-    """Return the silences in which rows would have come at those hours of the day."""
+    """Return the periods without rows at hours of the day that usually have rows."""
     slot = pieces.seconds % DAY // pieces.length
     usual = np.zeros(len(pieces.seconds))
     for each in np.unique(slot):
@@ -248,8 +248,8 @@ def _gap_problems(pieces: _BucketPieces) -> list[BaselineProblem]:
             "gap",
             pieces.at(first),
             pieces.at(last),
-            f"no row from {_moment(pieces.at(first))} to {_moment(pieces.at(last))}, where about "
-            f"{usual[first:last].sum():,.0f} usually come",
+            f"no rows from {_moment(pieces.at(first))} to {_moment(pieces.at(last))}, where about "
+            f"{usual[first:last].sum():,.0f} are usual",
         )
         for first, last in runs
     ]
@@ -260,23 +260,23 @@ def _season_problems(pieces: _BucketPieces, weekly: Sequence[_Column]) -> Iterat
     if span >= CYCLES * WEEK or span < DAY:
         return
     names = tuple(column.name for column in weekly)
-    differ = f" ({', '.join(names[:MOST_COLUMNS])} do differ then)" if names else ""
+    differ = f" ({', '.join(names[:MOST_COLUMNS])} differ on weekends)" if names else ""
     text = (
-        f"it holds {span / DAY:.3g} days, less than two whole weeks, so weekends cannot be compared with weekends"
+        f"it spans {span / DAY:.3g} days, less than two whole weeks, so weekends cannot be compared with weekends"
         f"{differ}: "
-        "until two weeks are there a weekend may alert, or make thresholds wide"
+        "until it spans two weeks a weekend may alert, or widen the thresholds"
     )
     yield BaselineProblem("season", pieces.at(0), None, text, names)
 
 
 def _version_problems(pieces: _BucketPieces, versions: Versions) -> Iterator[BaselineProblem]:
-    """Return the mixes of versions with which no column changed."""
+    """Yield the mixed versions that no change of a column coincides with."""
     for text, start in _mixes(pieces, versions, (pieces.at(0) + timedelta(seconds=pieces.length), pieces.timeline.end)):
-        yield BaselineProblem("versions", start, None, f"{text}; no watched column changed with it")
+        yield BaselineProblem("versions", start, None, f"{text}; no monitored column changed with it")
 
 
 def _mixes(pieces: _BucketPieces, versions: Versions, between: Range) -> Iterator[tuple[str, datetime]]:
-    """Describe the roles that have a version which was first served in between, and when that was."""
+    """Yield a description of each role with a new version in a range, and the time of its first record."""
     begin, end = pieces.start.timestamp(), pieces.timeline.end.timestamp()
     for role, counted in versions.items():
         total = sum(count for count, _, _ in counted.values())
@@ -290,7 +290,7 @@ def _mixes(pieces: _BucketPieces, versions: Versions, between: Range) -> Iterato
             until = f" until {_moment(_time(last))}" if last < end - 2 * pieces.length else ""
             descriptions.append(f"{shown_category(value)}{since}{until} ({count / total:.0%} of rows)")
         number = {2: "two", 3: "three"}.get(len(kept), str(len(kept)))
-        yield f"it holds {number} versions of {role}: {', '.join(descriptions)}", _time(min(new))
+        yield f"it has {number} versions of {role}: {', '.join(descriptions)}", _time(min(new))
 
 
 def _join_words(group: Sequence[_Moved], describe: Callable[[_Moved], str]) -> str:
@@ -310,7 +310,7 @@ def _first_and_last(moved: _Moved, pieces: int) -> str:
 
 
 def _describe(moved: _Moved, before: np.ndarray, after: np.ndarray) -> str:
-    """Write a change in the column's own unit."""
+    """Describe a change in the unit of the column."""
     name, part, stack = moved.column.name, moved.change.part, moved.column.stack
     one, other = (stack.take(at).sum() for at in (before, after))
     if part == "missing":
@@ -335,7 +335,7 @@ def _share(hits: np.ndarray, rows: np.ndarray) -> str:
 
 
 def shown_category(value: str) -> str:
-    """Return a category as it may be shown and stored."""
+    """Return a category without personal data and free text, to show and store."""
     return "(free text)" if count_words(value) > MANY_WORDS else without_personal(value)
 
 
@@ -360,7 +360,7 @@ def _length(seconds: float) -> str:
 
 
 def _with_ranges(review: Review, monitor: Monitor, piece: timedelta) -> Review:
-    """Add the clean stretches: between shifts, without unusual stretches and gaps, a piece away from each."""
+    """Add the clean ranges: between shifts, without unusual periods and gaps, at least a piece away from each."""
     least = max(LEAST_WINDOWS * monitor.window, timedelta(days=1))
     shifts = sorted(problem.start for problem in review.problems if problem.kind == "shift")
     trend = max((p.size for p in review.problems if p.kind == "trend"), default=0.0)
@@ -383,7 +383,7 @@ def _with_ranges(review: Review, monitor: Monitor, piece: timedelta) -> Review:
 
 
 def _free(whole: Range, blocked: Sequence[Range], bucket: timedelta) -> Iterator[Range]:
-    """Yield what is left of a range, in whole buckets."""
+    """Yield the parts of a range that are not blocked, in whole buckets."""
     at, end = whole
     for first, last in [*sorted(blocked), (end, end)]:
         if first > at:
@@ -392,6 +392,6 @@ def _free(whole: Range, blocked: Sequence[Range], bucket: timedelta) -> Iterator
 
 
 def _best(spans: Sequence[Range]) -> Range | None:
-    """Return the longest of some ranges, or a later one that is hardly shorter."""
+    """Return the latest of the ranges that are nearly as long as the longest, see ``AS_LONG``."""
     longest = max((end - start for start, end in spans), default=timedelta(0))
     return max((span for span in spans if span[1] - span[0] >= AS_LONG * longest), default=None)

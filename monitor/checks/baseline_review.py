@@ -1,6 +1,6 @@
-"""Review: what the range of a baseline holds besides one state of the application, stored with the baseline. Pure.
+"""Review of a baseline: the problems of its range, stored with the baseline.
 
-:mod:`monitor.checks.baseline_problems` makes it.
+:mod:`monitor.checks.baseline_problems` creates it.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from detectors.base import Finding, Status
 from detectors.baseline_checks import SHIFT_FLOOR, TREND_FLOOR
 
 BASELINE = "baseline"
-"""Name of the check whose findings are about the baseline itself."""
+"""Name of the check of findings about the baseline itself."""
 REVIEW = "review"
 Kind = Literal["shift", "trend", "stretch", "gap", "season", "versions"]
 UNFIT: tuple[Kind, ...] = ("shift", "trend")
-"""Problems on account of which a baseline is not one state of the application."""
+"""Kinds of problems that make a range unfit as a baseline, since the data is not homogeneous."""
 Range = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True)
 class BaselineProblem:
-    """One thing inside a baseline's range that people should know of.
+    """A problem inside the range of a baseline.
 
     Parameters
     ----------
     start, end
-        When it began, and when it ended; None for what goes on to the end of the range.
+        Start and end; ``end`` is None if it lasts to the end of the range.
     text
-        What it is, as a clause without a full stop.
-    columns
-        Watched columns that it concerns, those that it changes most first.
-    size
-        Largest effect, in standard deviations of single values; 0 where there is none.
+        Description, a clause without a full stop.
+        columns
+            Affected columns, largest change first.
+        size
+            Largest effect, in standard deviations of single values; 0 if it has no size.
     """
 
     kind: Kind
@@ -48,18 +48,18 @@ class BaselineProblem:
 
 @dataclass(frozen=True)
 class Review:
-    """What a range holds besides one state of the application, and which part of it is clean.
+    """The problems of a range, and its clean parts.
 
     Parameters
     ----------
     clean
-        The longest stretch without a problem; None where all of the range is clean, or no part is long enough.
-    before
-        The longest clean stretch before the last shift; None where there is no shift, or none is long enough.
-    since
-        What lies after the last shift, where it is long enough.
-    noise
-        Column to the standard error of its means over the whole range, its own wander included, in standard deviations.
+        The longest part without a problem; None if the whole range is clean, or no part is long enough.
+        before
+            The longest clean part before the last shift; None if there is no shift, or no part is long enough.
+        since
+            The clean part after the last shift, if it is long enough.
+        noise
+            Standard error of the mean over the whole range by column, autocorrelation included, in standard deviations.
     """
 
     start: datetime
@@ -72,11 +72,11 @@ class Review:
 
     @property
     def unfit(self) -> list[BaselineProblem]:
-        """Return the problems on account of which the range is no baseline."""
+        """Return the problems that make the range unfit as a baseline."""
         return [problem for problem in self.problems if problem.kind in UNFIT]
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain data."""
+        """Return the review as JSON types."""
         problems = [
             {
                 "kind": each.kind,
@@ -99,7 +99,7 @@ class Review:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> Review | None:
-        """Read what :meth:`to_json` wrote; nothing where a baseline was not reviewed."""
+        """Return a review from the output of :meth:`to_json`; None if the baseline was not reviewed."""
         if not data:
             return None
         problems = tuple(
@@ -127,7 +127,7 @@ def _range_of_json(data: Mapping[str, str] | None) -> Range | None:
 
 
 def as_setting(span: Range) -> str:
-    """Write a range as the setting that one can paste.
+    """Format a range as a `baseline:` setting of driftd.yaml.
 
     Examples
     --------
@@ -139,38 +139,38 @@ def as_setting(span: Range) -> str:
 
 
 def advice(review: Review) -> list[str]:
-    """Return what can be done about the problems, as clauses with settings that one can paste."""
+    """Return suggested `baseline:` settings, as clauses."""
     sentences_of_advice = []
     if review.clean and any(problem.kind == "trend" for problem in review.problems):
-        sentences_of_advice.append(f"over its newest part the trend moves little: `{as_setting(review.clean)}`")
+        sentences_of_advice.append(f"over its newest part the trend is small: `{as_setting(review.clean)}`")
     elif review.clean:
-        sentences_of_advice.append(f"the longest clean stretch is `{as_setting(review.clean)}`")
+        sentences_of_advice.append(f"the longest clean range is `{as_setting(review.clean)}`")
     if review.since and review.since != review.clean:
         sentences_of_advice.append(
-            f"where the last change was intended, take what came after it: `{as_setting(review.since)}`"
+            f"if the last change was intended, use the range after it: `{as_setting(review.since)}`"
         )
     if review.unfit and not sentences_of_advice:
         sentences_of_advice.append(
-            "no stretch of it is clean and long enough; wait for one, or choose `baseline: {from: …, to: …}`"
+            "no part of it is clean and long enough; wait for more data, or set `baseline: {from: …, to: …}`"
         )
     return sentences_of_advice
 
 
 def sentences(review: Review | None) -> list[str]:
-    """Return what people should know of a baseline's range, and what they can do."""
+    """Return the problems of the range of a baseline and the suggested settings, as clauses."""
     if review is None or not review.problems:
         return []
     return [problem.text for problem in review.problems] + advice(review)
 
 
 def review_finding(review: Review | None) -> list[Finding]:
-    """Return the finding about a baseline: drifted where its range is not one state of the application.
+    """Return the finding about the range of a baseline, with status drifted if it is unfit.
 
-    A range that is too short to be looked at has none.
+    A range that is too short for a review has none.
     """
     if review is None or not (review.problems or review.noise):
         return []
-    reason = "; ".join(sentences(review)) or "its range holds one state of the application"
+    reason = "; ".join(sentences(review)) or "its range is homogeneous"
     unfit = review.unfit
     stated = Finding(BASELINE, None, REVIEW, None, Status.OK, f"the baseline: {reason}", about="pipe")
     if not unfit:

@@ -1,7 +1,7 @@
-"""Calibrate: every check of a monitor over the windows of its own baseline. Pure.
+"""Calibrate the thresholds of a monitor on the windows of its own baseline.
 
-Each window is measured against the rest of the baseline, its neighbourhood left out, exactly as a live window
-will be measured against the whole of it.
+Each window is compared with the rest of the baseline without its neighbourhood, by the same functions that compare
+live windows with the whole baseline.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def calibrate(
     layouts: Mapping[str, Binning],
     profiles: Mapping[str, Profile] | None = None,
 ) -> tuple[Calibration, SlotProfiles]:
-    """Learn every null and the limit that keeps the monitor's alert budget.
+    """Learn the null distribution of every statistic, and the limit that keeps the alert budget of the monitor.
 
-    ``profiles`` are the baseline's of all rows, whose families choose what is measured of the columns.
+    ``profiles`` are those of all rows of the baseline; the family of a column selects its detectors.
     """
     if reason := _why_not(monitor, timeline):
         return Calibration(reason=reason, definition=definition(monitor)), {}
@@ -68,20 +68,20 @@ def calibrate(
 
 
 def _why_not(monitor: Monitor, timeline: Timeline) -> str | None:
-    """Return why no threshold can be learnt from a baseline."""
+    """Return the reason why thresholds cannot be learnt, if any."""
     if not monitor.rules:
-        return "not_calibrated: there is no rule that could alert, so fixed thresholds hold"
+        return "not_calibrated: no rule is configured, so fixed thresholds apply"
     windows = float(timeline.is_complete.sum() / timeline.length)
     if windows < FEWEST_WINDOWS:
         return (
-            f"too_short: the baseline holds {windows:.0f} windows that do not overlap and {FEWEST_WINDOWS} are "
-            "needed; until then fixed thresholds hold"
+            f"too_short: the baseline has {windows:.0f} non-overlapping windows and {FEWEST_WINDOWS} are needed; "
+            "until then fixed thresholds apply"
         )
     return None
 
 
 def _describe_limit(limit: RarityLimit, timeline: Timeline) -> str:
-    text = f"calibrated on {timeline.weeks:.1f} weeks to {limit.budget:.3g} pages a week"
+    text = f"calibrated on {timeline.weeks:.1f} weeks to {limit.budget:.3g} alerts a week"
     if limit.beyond > 1:
-        text += f"; extrapolated: a page under this budget is {limit.beyond:.1f} times rarer than the baseline is long"
+        text += f"; extrapolated: the time between alerts is {limit.beyond:.1f} times the length of the baseline"
     return text

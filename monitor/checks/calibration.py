@@ -1,4 +1,4 @@
-"""What a baseline says about its own noise: null distributions, and the limit that keeps an alert budget."""
+"""Calibration of a baseline: null distributions of statistics, and the limit that keeps the alert budget."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from detectors.performance.interval_calibration import ResidualHistory
 from detectors.sensitivity import Sensitivity
 
 SlotProfiles = dict[str, dict[int, dict[str | None, dict[str, Profile]]]]
-"""Season to slot to segment to column: what windows of a season are compared with."""
+"""Profiles by season, slot, segment and column; windows are compared with the slots that they touch."""
 Subject = tuple[str, str | None, str, str | None]
 """Check, column, method and segment of a finding."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the baseline says about its own noise.
+    """Null distributions, thresholds and sensitivity that were learnt from a baseline.
 
     Parameters
     ----------
     limit
-        The rarity that pages; None when the baseline is too short to tell.
-    nulls, subjects
-        Finding key to the null of its statistic, and to check, column, method and segment.
-    seasons
-        Column to the season that it is compared within, for those that have one.
-    records
-        Metric that is estimated without labels to the record of its estimates over the baseline's windows.
-    clients
-        Column of clients to how the rows of a typical window spread over them.
-    reason
-        Why there is no limit, or how sure it is.
-    definition
-        Fingerprint of the settings that it was made for.
-    unusual
-        Column to the stretches of the baseline, start and end in ISO 8601, that its thresholds were not learnt from.
-    sensitivity
-        Column to the smallest change that is found.
-    finest
-        The same of the best of all baselines since the first, for columns that were measured before.
+        The rarity above which a finding alerts; None if the baseline is too short.
+        nulls, subjects
+            Null distribution, and check, column, method and segment, by finding key.
+        seasons
+            Season by column; columns without a season are omitted.
+        records
+            Errors of label-free estimates over the windows of the baseline, by metric.
+        clients
+            Distribution of the rows of a typical window over clients, by column of clients.
+        reason
+            Why there is no limit, or on how much data it is based.
+        definition
+            Fingerprint of the settings of the calibration.
+        unusual
+            Periods (start and end in ISO 8601) that were excluded from learning, by column.
+        sensitivity
+            Smallest detectable change by column.
+        finest
+            Best sensitivity of all earlier baselines by column.
     """
 
     limit: RarityLimit | None = None
@@ -61,22 +61,22 @@ class Calibration:
 
     @property
     def set_apart(self) -> dict[str, NullDistribution]:
-        """Return the statistics that the monitor's limit does not hold for, by finding key."""
+        """Return the null distributions of statistics with a separate limit, by finding key."""
         return {key: null for key, null in self.nulls.items() if null.limit is not None}
 
     def of(self, finding: Finding) -> CalibratedNull | None:
-        """Return the null of a finding; a segment that the baseline did not know borrows that of all rows."""
+        """Return the calibrated null of a finding; for a segment that is not in the baseline, that of all rows."""
         return self.calibrated(finding.key) or self.calibrated(replace(finding, segment=None).key)
 
     def calibrated(self, key: str) -> CalibratedNull | None:
-        """Return the null of a statistic and the limit that holds for it, by finding key."""
+        """Return the null distribution and the limit of a statistic, by finding key; None if it is not calibrated."""
         null = self.nulls.get(key)
         if null is None or self.limit is None:
             return None
         return CalibratedNull(null, self.limit.rarity if null.limit is None else null.limit)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain data."""
+        """Return the calibration as JSON types."""
         return {
             "limit": self.limit.to_json() if self.limit else None,
             "nulls": {key: null.to_json() for key, null in self.nulls.items()},
@@ -93,7 +93,7 @@ class Calibration:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> Calibration:
-        """Read what :meth:`to_json` wrote; nothing means not calibrated."""
+        """Return a calibration from the output of :meth:`to_json`; an empty one for None."""
         if not data:
             return cls()
         limit = RarityLimit.from_json(data["limit"]) if data["limit"] else None

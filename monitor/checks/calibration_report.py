@@ -1,4 +1,4 @@
-"""A calibration as plain data: what `driftd baseline show` prints."""
+"""Report of a calibration as JSON types, for `driftd baseline show`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.checks.sensitivity import list_sensitivity
 
 
 def describe_calibration(calibration: Calibration) -> dict[str, Any]:
-    """Return the thresholds of a baseline as plain data, the check that costs the most pages first."""
+    """Return the thresholds of a baseline as JSON types, sorted by expected alerts, most first."""
     limit = calibration.limit
     checks = [
         _describe_check(calibration, key, null)

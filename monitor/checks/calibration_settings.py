@@ -1,4 +1,4 @@
-"""The settings that thresholds depend on, and their fingerprint."""
+"""Fingerprint of the settings that learnt thresholds depend on."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 from monitor.config.models import Monitor
 
 VERSION = 5
-"""Of what is learnt: a calibration of another version is made again, from the buckets that are stored."""
+"""Version of the calibration. One of another version is replaced by a new one, learnt from the stored buckets."""
 SETTINGS: dict[str, Any] = {
     "alert_budget": True,
     "min_samples": True,
     "window": True,
     "rules": {"__all__": {"when", "for_", "resolve_for"}},
 }
-"""The settings that thresholds depend on. A key that a later release adds must have the default None here."""
+"""Settings in the fingerprint. A key that is added later must have the default None."""
 CHECK_SETTINGS = {
     *("kind", "name", "columns", "method", "signal", "segments", "min_samples"),
     *("threshold", "max_increase", "max", "p50", "p90", "p95", "p99"),
     *("labels_after", "labels_from", "positive", "decision"),
 }
-"""The same of each check."""
+"""Settings of checks in the fingerprint."""
 CHECK_DEFAULTS: dict[str, Any] = {
     "columns": "auto",
     "method": "auto",
@@ -31,7 +31,7 @@ CHECK_DEFAULTS: dict[str, Any] = {
     "labels_from": "people",
     "decision": 0.5,
 }
-"""What the fingerprint holds of a check whose kind does not have these keys: every kind had them once."""
+"""Values in the fingerprint for kinds without these keys, which every kind had in earlier versions."""
 
 
 def definition(monitor: Monitor) -> str:
@@ -41,7 +41,7 @@ def definition(monitor: Monitor) -> str:
         CHECK_DEFAULTS | check.model_dump(mode="json", include=CHECK_SETTINGS, exclude_none=True)
         for check in monitor.checks
     ]
-    if monitor.baseline.previous is not None:  # it is newer than the fingerprint: without it nothing changes
+    if monitor.baseline.previous is not None:  # added later: omitted if it is not set
         settings["previous"] = monitor.baseline.previous.total_seconds()
     settings["version"] = VERSION
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Choose the season that each column of a baseline is compared within, and sum the slots of it."""
+"""Choose the season (such as hour of the day) of each column of a baseline, and sum the profiles of its slots."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from monitor.checks.held_out_statistics import measure_windows
 from monitor.config.models import Monitor
 
 RHYTHM: Mapping[Kind, str] = {"numeric": "kolmogorov_smirnov", "categorical": "jensen_shannon", "vector": "mmd"}
-"""By which detector the season of a column is chosen."""
+"""Detector by which the season of a column is chosen."""
 MEASURED = 0.9
-"""A season must leave this share of the windows measurable."""
+"""Minimum share of the windows that must be measurable under a season."""
 
 
 class ColumnSeasons:
-    """The season of each column: chosen for all rows, and kept for its segments.
+    """The season of each column, chosen over all rows and used for its segments.
 
     Attributes
     ----------
     slots
-        What windows of a season are compared with.
+        Profiles by season, slot, segment and column.
     """
 
     def __init__(self, monitor: Monitor, held_out: HeldOutWindows) -> None:
@@ -41,7 +41,7 @@ class ColumnSeasons:
         return {column: season for column, season in self._seasons.items() if season != ALL_TIMES}
 
     def choose(self, segment: str | None, column: str, stack: Stack) -> str:
-        """Return what the windows of a series are compared within; series of all rows come first."""
+        """Return the season of a series. The series of all rows must come before those of segments."""
         if self._monitor.baseline.previous is not None and stack.layout.kind not in LABELLED:
             return PREVIOUS
         if segment is None:
@@ -52,7 +52,7 @@ class ColumnSeasons:
         return season
 
     def _choose_season(self, stack: Stack) -> str:
-        """Choose the season of a column by what its unchanged windows look like under each."""
+        """Choose the season under which the statistics of the baseline's windows are smallest."""
         if stack.layout.kind not in RHYTHM:
             return ALL_TIMES
         detector, held_out = DETECTORS[RHYTHM[stack.layout.kind]], self._held_out

@@ -1,4 +1,4 @@
-"""What the detectors find of each column and segment of a window."""
+"""Run the detectors on each column and segment of a window."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from monitor.checks.sequential import accumulate_target
 from monitor.checks.window_comparison import WindowComparison
 
 FEW_CLIENTS = 2.0
-"""A finding names few clients where they inflate the variance so many times."""
+"""Variance inflation from which the reason of a finding mentions that few clients sent the rows."""
 
 
 def evaluate_columns(comparison: WindowComparison) -> Iterator[Finding]:
-    """Yield the findings of all targets, column by column, all rows before segments."""
+    """Yield the findings of all targets by column, those of all rows before those of segments."""
     for target in comparison.targets():
         if isinstance(target.detector, Sequential):
             yield from accumulate_target(comparison, target, target.detector)
@@ -42,7 +42,7 @@ def _measure(comparison: WindowComparison, target: CheckTarget, segment: str | N
 
 
 def _mention_few_clients(finding: Finding, factor: float) -> Finding:
-    """Add to the reason that the rows of few clients count as half as many independent ones or fewer."""
+    """Add the effective number of rows to the reason if few clients sent most of them."""
     rows = finding.detail.get("n_effective")
     if factor**2 < FEW_CLIENTS or rows is None:
         return finding

@@ -1,4 +1,4 @@
-"""Experiments and shadows: what a bucket adds to each, and what it concludes with it. Pure."""
+"""Comparisons (experiments and shadows): counts of a bucket, and findings about the sums so far."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from monitor.profiling.shadow_join import Pairs, shadow_findings
 Key = tuple[str, str]
 """Kind and name of a comparison."""
 ComparisonReport = Mapping[str, object]
-"""What a comparison comes to so far, as plain data: an experiment's by treatment, a shadow's as one."""
+"""Report of a comparison as JSON types: by treatment for an experiment, a single one for a shadow."""
 
 
 class Countable(Protocol):
-    """Sums that add up and can be taken away again."""
+    """Sums that can be added and subtracted."""
 
     def __add__(self, other: Self) -> Self:
-        """Take two disjoint sets of records together."""
+        """Return the sums of the union of two disjoint sets of records."""
 
     def __sub__(self, other: Self) -> Self:
-        """Take records away."""
+        """Return the sums without those of a subset."""
 
     def to_json(self) -> dict[str, object]:
-        """Return plain data."""
+        """Return the sums as JSON types."""
 
     def with_definition(self, definition: str) -> Aggregate:
-        """Return the same sums under a fingerprint of what is counted."""
+        """Return the sums as an aggregate with a definition."""
 
 
 @dataclass(frozen=True)
 class ComparisonState:
-    """A comparison as it is stored: the sum of its buckets before ``next``, and its last report."""
+    """Stored state of a comparison: the sum of its buckets before ``next``, and its last report."""
 
     kind: str
     name: str
@@ -57,9 +57,9 @@ class ComparisonState:
 
 @dataclass(frozen=True)
 class ComparisonCounts:
-    """What one bucket adds to a comparison; ``read`` makes the sums of plain data.
+    """Counts of a bucket for a comparison. ``read`` converts JSON types to sums.
 
-    ``report`` is what the comparison comes to with it, where it is the next bucket.
+    ``report`` is the report including this bucket; None if an earlier bucket is missing.
     """
 
     kind: str
@@ -78,7 +78,7 @@ class ComparisonCounts:
 
 @dataclass(frozen=True)
 class ComparisonUpdate:
-    """What one bucket or several add to the comparisons of their monitor, and the findings."""
+    """Counts of one or more buckets for the comparisons of a monitor, and the findings."""
 
     counts: Sequence[ComparisonCounts] = ()
     findings: Sequence[Finding] = ()
@@ -86,15 +86,15 @@ class ComparisonUpdate:
 
     @property
     def reports(self) -> dict[Key, ComparisonReport]:
-        """Return the newest report of each comparison that has one."""
+        """Return the newest report by comparison; those without one are omitted."""
         return {counts.key: counts.report for counts in self.counts if counts.report is not None}
 
 
 class Comparisons:
     """The experiments and shadows of one monitor.
 
-    An experiment counts the rows of a bucket as it is profiled. A shadow counts a bucket when the records that may
-    still answer its requests are there, so it is always caught up with.
+    An experiment counts the rows of a bucket when it is profiled. A shadow counts a bucket later, when all records that
+    may be paired with its requests have arrived.
     """
 
     def __init__(self, monitor: Monitor) -> None:
@@ -112,12 +112,12 @@ class Comparisons:
         states: Mapping[Key, ComparisonState],
         recounted: Sequence[ComparisonCounts] = (),
     ) -> ComparisonUpdate:
-        """Return what a bucket adds, and what the comparisons conclude with it.
+        """Return the counts of a bucket, and the reports and findings of the comparisons.
 
         Parameters
         ----------
         recounted
-            Buckets of shadows that late records of this bucket have changed.
+            Buckets of shadows that changed by late records of this bucket.
         """
         counts: list[ComparisonCounts] = list(recounted)
         findings: list[Finding] = []
@@ -131,14 +131,14 @@ class Comparisons:
                 continue
             missing = [name for name in required_columns(spec) if name not in available]
             if missing:
-                findings.append(_unmeasured(key, f"missing_column: it compares {missing[0]!r}, which is not logged"))
+                findings.append(_unmeasured(key, f"missing_column: the compared column {missing[0]!r} is not logged"))
             if isinstance(spec, Shadow):
                 findings += [] if missing else shadow_findings(spec, state.report)
                 continue
             arms = profiled.arms[spec.name]
             report = None
             if not missing and bucket.start != state.next:
-                findings.append(_unmeasured(key, f"catching_up: it is counted up to {state.next.isoformat()}"))
+                findings.append(_unmeasured(key, f"catching_up: buckets are counted up to {state.next.isoformat()}"))
             elif not missing:
                 report = (total_arms(spec, state) + arms).summarize(state.report, bucket.end)
                 findings += experiment_findings(spec, report)
@@ -146,14 +146,14 @@ class Comparisons:
         return ComparisonUpdate(counts, findings, self.monitor.bucket)
 
     def state_during(self, key: Key, states: Mapping[Key, ComparisonState], bucket: Bucket) -> ComparisonState | None:
-        """Return the state of a comparison that a bucket belongs to, if it counts what is configured now."""
+        """Return the state of a comparison for a bucket; None before its start or if its definition has changed."""
         state = states.get(key)
         if state is None or state.definition != self.definitions[key] or bucket.end <= self.specs[key].start:
             return None
         return state
 
     def recount_range(self, spec: Shadow, state: ComparisonState, bucket: Bucket) -> tuple[datetime, datetime]:
-        """Return the stretch of a shadow that late records of a bucket may belong to; empty where none may."""
+        """Return the range of a shadow that late records of a bucket may change; it may be empty."""
         step = self.monitor.bucket
         start = max(floor(bucket.start - spec.within, step), floor(spec.start, step))
         return start, min(floor(bucket.end + spec.within + step, step), state.next)
@@ -165,7 +165,7 @@ class Comparisons:
         sums: Arms | Pairs,
         report: ComparisonReport | None = None,
     ) -> ComparisonCounts:
-        """Return the sums of a bucket with what they belong to."""
+        """Return the counts of a bucket for a comparison."""
         kind, read = (
             (EXPERIMENT, partial(Arms.from_json, spec))
             if isinstance(spec, Experiment)
@@ -180,12 +180,12 @@ def total_arms(spec: Experiment, state: ComparisonState) -> Arms:
 
 
 def _final_findings(spec: Experiment | Shadow, state: ComparisonState) -> list[Finding]:
-    """Return the findings of a comparison that has ended; they alert nobody any more."""
+    """Return the findings of a comparison that has ended, with status ok so that they do not alert."""
     findings = (
         experiment_findings(spec, state.report) if isinstance(spec, Experiment) else shadow_findings(spec, state.report)
     )
     return [
-        replace(finding, status=Status.OK, statistic=None, reason=f"it has ended; {finding.reason}")
+        replace(finding, status=Status.OK, statistic=None, reason=f"the comparison has ended; {finding.reason}")
         for finding in findings
     ]
 
@@ -196,7 +196,7 @@ def _unmeasured(key: Key, reason: str) -> Finding:
 
 
 def mark_announced(report: ComparisonReport, arms: Sequence[str]) -> ComparisonReport:
-    """Return a report in which the verdicts of some arms are those that people were told; "" is a shadow's own."""
+    """Return a report with the verdicts of the given arms marked as announced; "" is the verdict of a shadow."""
     if "" in arms:
         return {**report, "announced": report["verdict"]}
     return {

@@ -1,4 +1,4 @@
-"""Detect: every check of a monitor over one window against its baseline. Pure."""
+"""Run all checks of a monitor on a window and its baseline."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from monitor.config.models import Monitor
 
 
 def detect(monitor: Monitor, baseline: Baseline, window: Window, stattests: Stattests | None = None) -> list[Finding]:
-    """Run every check; one that fails is a finding of status error and stops no other.
+    """Run every check and return the findings. A check that fails yields a finding with status error.
 
-    ``stattests`` puts questions to Evidently; without it they are inconclusive.
+    ``stattests`` runs the statistical tests of Evidently; without it, their findings are inconclusive.
     """
     comparison = WindowComparison(monitor, baseline, window)
     evaluated = [finding for check in make_checks(monitor) for finding in check.evaluate(baseline, window)]
@@ -46,5 +46,5 @@ def detect(monitor: Monitor, baseline: Baseline, window: Window, stattests: Stat
 
 
 def evaluate_bucket(monitor: Monitor, bucket: BucketData) -> list[Finding]:
-    """Return what the checks find without a window and a baseline."""
+    """Return the findings that need neither a window nor a baseline."""
     return [finding for check in make_checks(monitor) for finding in check.evaluate_bucket(bucket)]

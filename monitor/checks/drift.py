@@ -1,4 +1,4 @@
-"""Drift: the distribution of each column compared with the baseline's."""
+"""Drift checks: compare the distribution of each column with that of the baseline."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_METHODS: dict[Kind, tuple[str, ...]] = {
 
 
 class Drift(ColumnCheck[DriftConfig]):
-    """Runs the methods that fit each column: those that are named, or those of the column's family."""
+    """Runs the configured methods on each column of a suitable kind, or the methods of the column's family."""
 
     Config: ClassVar[type[CheckConfig]] = DriftConfig
 
@@ -38,5 +38,5 @@ class Drift(ColumnCheck[DriftConfig]):
         family = classify(profile) if profile is not None else None
         names = family.methods if family else DEFAULT_METHODS.get(kind, ())
         if kind == "vector" and not (layout and layout.paired):
-            names = ("mmd",)  # an embedding: its dimensions are no columns that could hang together
+            names = ("mmd",)  # an embedding: its dimensions are not columns, so correlations have no meaning
         return [find_detector(method) for method in names]

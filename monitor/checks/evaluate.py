@@ -1,4 +1,4 @@
-"""Evaluate: everything the checks of a monitor find in a bucket, with the window that ends with it. Pure."""
+"""Evaluate all checks of a monitor on a bucket and on the window that ends with it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from monitor.core.incident import Change
 def evaluate(
     plan: MonitorPlan, observed: Observed, stored: StoredSums, stattests: Stattests | None = None
 ) -> Evaluation:
-    """Run every check of a monitor over the window that ends with an observed bucket.
+    """Run every check of a monitor on an observed bucket and on the window that ends with it.
 
     Parameters
     ----------
     plan
         The monitor and its baseline.
-    observed
-        The bucket, as it was read.
-    stored
-        What is known of earlier buckets.
-    stattests
-        Runs the statistical tests of Evidently; without it they are inconclusive.
+        observed
+            The aggregates of the bucket.
+        stored
+            The stored aggregates of earlier buckets.
+        stattests
+            Runs the statistical tests of Evidently; without it, their findings are inconclusive.
     """
     monitor, bucket, profiled = plan.monitor, observed.bucket, observed.profiled
     reference = plan.reference(bucket)
@@ -38,7 +38,7 @@ def evaluate(
         window = sum_window(monitor, reference, bucket, profiled, stored.window, observed.newest)
         findings = detect(monitor, reference, window, stattests)
         changes = detect_new_values(profiled.facts, reference)
-    if stored.spending is not None:  # no budget is about a bucket of the history
+    if stored.spending is not None:  # None for a bucket of the history, which no budget covers
         findings += evaluate_bucket(monitor, stored)
     result, reason = conclude(plan.baseline, plan.without_baseline, profiled, findings)
     comparisons = plan.comparisons.evaluate(bucket, profiled, stored.comparisons, observed.recounted)

@@ -1,4 +1,4 @@
-"""What evaluating a bucket takes and gives: what was read, what is stored, what was found."""
+"""Input and output of the evaluation of a bucket."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from monitor.profiling.spend import SpendState
 
 @dataclass(frozen=True)
 class Observed:
-    """A bucket as it was read from the source.
+    """The aggregates of a bucket, as read from the source.
 
     Parameters
     ----------
     newest
-        Time of the newest record in the window or before it, in seconds since 1970; None where there is none.
-    recounted
-        Earlier buckets of shadows that late records of this bucket have changed.
+        Time of the newest record in or before the window, in seconds since 1970; None if there is none.
+        recounted
+            Earlier buckets of shadows that changed by late records of this bucket.
     """
 
     bucket: Bucket
@@ -37,14 +37,14 @@ class Observed:
 
 @dataclass(frozen=True)
 class StoredSums:
-    """What the store holds of earlier buckets.
+    """The stored aggregates of earlier buckets.
 
     Parameters
     ----------
     window
-        Of the window that ends with the bucket; None where there is no baseline to compare with.
-    spending
-        What was spent up to the end of the bucket, itself included; None for a bucket of the history.
+        Earlier buckets of the window that ends with the bucket; None without a baseline.
+        spending
+            Costs up to and including the bucket; None for a bucket of the history.
     """
 
     window: StoredWindow | None = None
@@ -54,21 +54,20 @@ class StoredSums:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was found in a bucket, or by a run of an evaluation suite.
+    """The findings of a bucket, or of a run of an evaluation suite.
 
     Parameters
     ----------
     result, reason
-        How a bucket ended, and why it is inconclusive; None for what is no bucket.
-    changes
-        Versions, categories and columns that the baseline did not have.
-    window
-        The window that was compared; None where there is nothing to compare with.
-    missing_buckets
-        Buckets in a row without data, where it is known by something other than the results of the buckets: by how
-        long the source could not be read.
-    usage, events
-        What the window used, and the requests that objectives count in the bucket, by signal.
+        Result of a bucket, and why it is inconclusive; None for a run of a suite.
+        changes
+            Versions, categories and columns that are not in the baseline.
+        window
+            The compared window; None without a baseline.
+        missing_buckets
+            Number of consecutive buckets without data if the source cannot be read; None to count results of buckets.
+        usage, events
+            Requests, tokens and costs of the window, and the counts of the bucket for objectives, by signal.
     """
 
     findings: Sequence[Finding] = ()

@@ -35,42 +35,42 @@ if TYPE_CHECKING:
     from detectors.profile import Profile
 
 TWO_CATEGORIES = frozenset({"fisher_exact", "z"})
-"""They compare one share: other than two categories are refused, which Evidently does for the first only."""
+"""Tests of one share. Columns with more than two categories are rejected; Evidently does so for the first only."""
 
 EQUAL_SIZES = frozenset({"fisher_exact", "g_test"})
-"""They fail on sides of unequal size, so both are rebuilt with as many values as the smaller one has."""
+"""Tests that fail on samples of unequal size; both samples are reduced to the size of the smaller one."""
 
 OTHER = "(other)"
 MOST = 5000
 MOST_OF = {"empirical_mmd": 500}
-"""Tests with quadratic memory get fewer values: 5,000 a side would be 2 GB and minutes."""
+"""Maximum sample sizes of tests with quadratic memory: 5,000 values a side would take 2 GB and minutes."""
 TASKS_OF_A_CHILD = 200
 SMALLEST_P = 1e-300
 TIMEOUT = 60.0
 """Seconds for all tests of a bucket: half of its lease."""
-HANGS = 3
-"""Hangs in a row after which a test is left alone."""
-REST = 600.0
-LONGEST_REST = 6 * 3600.0
-"""Seconds before it is tried again: at first, and at most."""
+MOST_TIMEOUTS = 3
+"""Consecutive timeouts after which a test is suspended."""
+SUSPENSION = 600.0
+LONGEST_SUSPENSION = 6 * 3600.0
+"""Initial and maximum time, in seconds, for which a test is suspended."""
 LOOK_UP = 0.2
 LAST_WORDS = 400
 MISSING = "Evidently is not installed: pip install driftd[report]"
-LEAVING = "driftd is stopping, so Evidently was not waited for; the next bucket asks it again."
+STOPPING = "driftd is stopping, so the test was cancelled; it runs again with the next bucket."
 
 
 @dataclass(frozen=True)
 class Request:
-    """One test of one column.
+    """A test of a column.
 
     Parameters
     ----------
     name
         A key of ``STATTESTS``.
     kind
-        Of the column.
+        Kind of the column.
     baseline, window
-        Values, numbers or categories, as :func:`expand` rebuilds them.
+        Numbers or categories, as reconstructed by :func:`expand`.
     """
 
     name: str
@@ -81,9 +81,9 @@ class Request:
 
 @dataclass(frozen=True)
 class StatTestResult:
-    """What Evidently said: its drift score, its own threshold and verdict; or why there is none.
+    """Result of a test: Evidently's drift score, threshold and verdict, or the error.
 
-    ``resting`` is why it was not asked at all.
+    ``resting`` is the reason if the test is suspended and was not run.
     """
 
     statistic: float | None = None
@@ -95,22 +95,22 @@ class StatTestResult:
 
 @dataclass
 class StatTestBreaker:
-    """Leaves a test alone that has hung several times in a row, and tries it once after each rest.
+    """Suspends a test after several consecutive timeouts, and retries it once after each suspension.
 
-    A test that hangs costs its monitor's tick the whole timeout, bucket after bucket. While it rests its findings are
-    inconclusive. Each further hang doubles the rest, an answer ends it.
+    A test that hangs delays each bucket by the whole timeout. While it is suspended its findings are inconclusive.
+    Each further timeout doubles the suspension; a result ends it.
 
     Examples
     --------
     >>> breaker = StatTestBreaker()
-    >>> for _ in range(HANGS):
-    ...     breaker.hung(now=0.0)
-    >>> breaker.rests(now=REST - 1), breaker.rests(now=REST)
+    >>> for _ in range(MOST_TIMEOUTS):
+    ...     breaker.record_timeout(now=0.0)
+    >>> breaker.is_suspended(now=SUSPENSION - 1), breaker.is_suspended(now=SUSPENSION)
     (True, False)
-    >>> breaker.hung(now=REST)  # the one try
-    >>> breaker.rests(now=2.5 * REST), breaker.rests(now=3 * REST)
+    >>> breaker.record_timeout(now=SUSPENSION)  # the retry
+    >>> breaker.is_suspended(now=2.5 * SUSPENSION), breaker.is_suspended(now=3 * SUSPENSION)
     (True, False)
-    >>> breaker.answered()
+    >>> breaker.record_result()
     >>> breaker.hangs
     0
     """
@@ -118,32 +118,31 @@ class StatTestBreaker:
     hangs: int = 0
     until: float = -math.inf
 
-    def hung(self, now: float) -> None:
-        """Note that the test had to be ended, at seconds of a clock that only goes on."""
+    def record_timeout(self, now: float) -> None:
+        """Record a timeout at ``now``, in seconds of a monotonic clock."""
         self.hangs += 1
-        if self.hangs >= HANGS:
-            self.until = now + min(LONGEST_REST, REST * 2.0 ** (self.hangs - HANGS))
+        if self.hangs >= MOST_TIMEOUTS:
+            self.until = now + min(LONGEST_SUSPENSION, SUSPENSION * 2.0 ** (self.hangs - MOST_TIMEOUTS))
 
-    def answered(self) -> None:
-        """Note an answer, whatever it says."""
+    def record_result(self) -> None:
+        """Record a result of any kind."""
         self.hangs, self.until = 0, -math.inf
 
-    def rests(self, now: float) -> bool:
-        """Say whether the test is to be left alone."""
+    def is_suspended(self, now: float) -> bool:
+        """Return whether the test is suspended."""
         return now < self.until
 
 
 def expand(profile: Profile, most: int = MOST) -> list[float | str]:
-    """Rebuild values from counts: one for each bin, repeated in proportion to its count.
+    """Reconstruct values from counts: one value per bin, repeated in proportion to its count.
 
-    A bin's value is its middle, or its edge for the two outermost; a point mass and a category are exact. The
-    running count is rounded, not each bin's, so that no side is favoured and the same counts give the same
-    values.
+    The value of a bin is its middle, or its edge for the two outermost; point masses and categories are exact. The
+    cumulative count is rounded, not that of each bin, so that the result is unbiased and deterministic.
 
     Parameters
     ----------
     most
-        At most so many values; all of them when there are fewer.
+        Maximum number of values.
 
     Examples
     --------
@@ -167,7 +166,7 @@ def expand(profile: Profile, most: int = MOST) -> list[float | str]:
 
 
 def _shrunk(counts: np.ndarray, most: int) -> np.ndarray:
-    """Scale counts down to a sum of ``most``, each to within one, in whole numbers throughout."""
+    """Scale counts down to a sum of ``most``, each within one, in integer arithmetic."""
     import numpy as np
 
     size = int(counts.sum())
@@ -178,9 +177,9 @@ def _shrunk(counts: np.ndarray, most: int) -> np.ndarray:
 
 
 def orient(name: str, value: float) -> float:
-    """Turn a score or a threshold of Evidently so that it grows with the change.
+    """Transform a score or a threshold of Evidently so that it increases with the change.
 
-    A p-value becomes its negative decimal logarithm, cut at 300; a distance stays as it is.
+    A p-value becomes its negative decimal logarithm, at most 300; a distance is not changed.
 
     Examples
     --------
@@ -191,7 +190,7 @@ def orient(name: str, value: float) -> float:
 
 
 def request(name: str, baseline: Profile, window: Profile) -> Request:
-    """Make the request for two profiles of one column, with as many values as the test can bear."""
+    """Return the request for two profiles of a column, with at most the sample size that the test supports."""
     most = MOST_OF.get(name, MOST)
     if name in EQUAL_SIZES:
         most = min(most, baseline.n, window.n)
@@ -201,20 +200,20 @@ def request(name: str, baseline: Profile, window: Profile) -> Request:
 def measure_in_child(
     requests: Sequence[Request], timeout: float = TIMEOUT, breakers: dict[str, StatTestBreaker] | None = None
 ) -> list[StatTestResult]:
-    """Run tests one after the other in the child, which is started when it is first needed.
+    """Run tests sequentially in the child process, which is started on first use.
 
     Parameters
     ----------
     timeout
-        Seconds for all of them, Evidently's import included. The child that is still busy then is ended, and
-        what it had not answered is answered with an error.
-    breakers
-        By test, those of this process unless others are given. One that rests is not asked.
+        Seconds for all tests, including the import of Evidently. After it the child is killed, and the remaining tests
+        get an error.
+        breakers
+            Breakers by test, by default those of this process. A suspended test is not run.
 
     Returns
     -------
     list of StatTestResult
-        In the order of the requests. Nothing is raised for what the values hold.
+        In the order of the requests. Invalid values give an error result, not an exception.
     """
     with _lock:
         breakers_of_tests = _breakers if breakers is None else breakers
@@ -226,13 +225,13 @@ def measure_in_child(
 
 
 def close() -> None:
-    """End the child, and with it its memory; the next request starts another."""
+    """Kill the child to free its memory; the next request starts another."""
     with _lock:
         _end()
 
 
 def abandon() -> None:
-    """Wait for no answer any more, for good: the daemon is leaving. Safe in a signal handler."""
+    """Cancel running and future tests, since the daemon is stopping. Safe in a signal handler."""
     _leaving.set()
 
 
@@ -243,53 +242,51 @@ _breakers: dict[str, StatTestBreaker] = {}
 
 
 def _refusal(request: Request) -> StatTestResult | None:
-    """Answer at once what cannot be asked."""
+    """Return an error for a request that cannot be run; None for a valid one."""
     if request.name in NOT_SUPPORTED:
         return StatTestResult(error=f"{request.name} cannot be run on a profile: {NOT_SUPPORTED[request.name]}.")
     if request.name not in STATTESTS:
-        return StatTestResult(error=f"{request.name} is no stattest of Evidently; known are {', '.join(STATTESTS)}.")
+        return StatTestResult(error=f"{request.name} is no stattest of Evidently. Supported: {', '.join(STATTESTS)}.")
     if request.kind not in STATTESTS[request.name]:
         return StatTestResult(
-            error=f"{request.name} cannot measure a {request.kind} column; name those it can with `columns:`."
+            error=f"{request.name} does not support {request.kind} columns; list other columns in `columns:`."
         )
     if not request.baseline or not request.window:
         return StatTestResult(error=f"{request.name} needs values on both sides.")
     if request.name in TWO_CATEGORIES and len({*request.baseline, *request.window}) > 2:
-        return StatTestResult(error=f"{request.name} compares one share, so it takes a column of two categories.")
+        return StatTestResult(error=f"{request.name} compares one share, so the column must have two categories.")
     return None
 
 
 def _ask_child(request: Request, end: float, timeout: float, breaker: StatTestBreaker) -> StatTestResult:
     now = time.monotonic()
-    if breaker.rests(now):
+    if breaker.is_suspended(now):
         minutes = math.ceil((breaker.until - now) / 60)
-        reason = f"it did not answer {breaker.hangs} times in a row; it is asked again in {minutes} min"
-        return StatTestResult(resting=f"evidently_rests: {request.name} is left alone, for {reason}")
+        reason = f"after {breaker.hangs} consecutive timeouts; it is retried in {minutes} min"
+        return StatTestResult(resting=f"evidently_rests: {request.name} is suspended {reason}")
     return _ask(request, end, timeout, breaker)
 
 
 def _ask(request: Request, end: float, timeout: float, breaker: StatTestBreaker) -> StatTestResult:
-    reason = (
-        f"Evidently did not answer within {timeout:g} s and was ended; ask it for fewer tests, columns or segments."
-    )
+    reason = f"Evidently did not answer within {timeout:g} s and was stopped; run fewer tests, columns or segments."
     try:
         answer = _child().submit(_run, request) if time.monotonic() < end and not _leaving.is_set() else None
         while answer and time.monotonic() < end and not _leaving.is_set():
             if wait([answer], min(LOOK_UP, max(0.0, end - time.monotonic()))).done:
                 response = answer.result()
-                breaker.answered()
+                breaker.record_result()
                 return response
     except BrokenProcessPool:
         _end()
-        breaker.hung(time.monotonic())
+        breaker.record_timeout(time.monotonic())
         return StatTestResult(
             error=f"Evidently's process ended during {request.name}, perhaps for lack of memory: it needs 400 MB."
         )
     if answer:
         _end()
         if not _leaving.is_set():
-            breaker.hung(time.monotonic())
-    return StatTestResult(error=LEAVING if _leaving.is_set() else reason)
+            breaker.record_timeout(time.monotonic())
+    return StatTestResult(error=STOPPING if _leaving.is_set() else reason)
 
 
 def _child() -> ProcessPoolExecutor:
@@ -304,7 +301,7 @@ def _child() -> ProcessPoolExecutor:
 
 
 def _end() -> None:
-    """End the child at once, also when it hangs."""
+    """Kill the child, even if it hangs."""
     while _pool:
         pool = _pool.pop()
         # Python has a public name for this from 3.14 on (`kill_workers`).
@@ -314,7 +311,7 @@ def _end() -> None:
 
 
 def _prepare() -> None:
-    """Begin the child: no secret of ours reaches the library, it calls nobody, says nothing, takes one core."""
+    """Initialise the child: clear its environment (no secrets), disable telemetry and warnings, use one core."""
     import os
     import warnings
 
@@ -326,7 +323,7 @@ def _prepare() -> None:
 
 
 def _leave_with_the_parent() -> None:
-    """End the child when the daemon is killed and cannot do it: a worker of a pool waits for ever otherwise."""
+    """Exit when the parent process ends; a worker of a pool would wait for ever if the daemon is killed."""
     import multiprocessing
     import os
 
@@ -337,7 +334,7 @@ def _leave_with_the_parent() -> None:
 
 
 def _run(request: Request) -> StatTestResult:
-    """Do the work of the child."""
+    """Run a test in the child."""
     import warnings
 
     try:
@@ -357,7 +354,7 @@ def _run(request: Request) -> StatTestResult:
     try:
         test = get_stattest(sides[0], sides[1], column, request.name)
         result = test(sides[0], sides[1], column, None)
-    except Exception as error:  # noqa: BLE001  (another project's code over data of any shape: its error is the answer)
+    except Exception as error:  # noqa: BLE001  (third-party code; its error is the result)
         return StatTestResult(error=f"{request.name} failed: {str(error)[:LAST_WORDS] or type(error).__name__}")
     score = float(result.drift_score)
     if not np.isfinite(score):

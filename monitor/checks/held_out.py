@@ -1,4 +1,4 @@
-"""The windows of a baseline, each with the rest of the baseline that it is compared with."""
+"""Cross-validation on a baseline: each window with the rest of the baseline that it is compared with."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from monitor.profiling.timeline import Timeline
 FOLD = timedelta(days=1)
 FEWEST_FOLDS = 5
 PREVIOUS = "previous"
-"""Stands in for a season where each window is compared with the stretch just before it."""
+"""Used as the name of a season if each window is compared with the range just before it."""
 
 
 @dataclass(frozen=True)
 class WindowGroup:
-    """Windows that share what they are compared with: the slots of a season less a stretch, as steps."""
+    """Windows that are compared with the same steps: the slots of a season without an excluded range."""
 
     windows: np.ndarray
     without: slice
@@ -32,7 +32,7 @@ class WindowGroup:
 
 
 class HeldOutWindows:
-    """The windows of a baseline, each with the rest of the baseline that it is compared with."""
+    """The windows of a baseline, each held out and compared with the rest of the baseline."""
 
     def __init__(self, timeline: Timeline, previous: timedelta | None = None) -> None:
         self.timeline = timeline
@@ -50,14 +50,14 @@ class HeldOutWindows:
         self.usual = usual_clients({name: windows[self.whole] for name, windows in self._clients.items()})
 
     def noise_factor(self, segment: str | None) -> np.ndarray:
-        """Return by how much the noise of each window exceeds that of its rows, for the clients that sent them."""
+        """Return the factor by which clustering of rows by client increases the noise of each window."""
         return np.broadcast_to(noise_factor(self._clients, self.usual, segment), self.timeline.steps)
 
     def _seconds(self) -> float:
         return self.timeline.steps * self.timeline.step.total_seconds()
 
     def groups(self, season: str) -> list[WindowGroup]:
-        """Return the windows of each fold by the slots that they touch."""
+        """Return the windows of each fold, grouped by the slots that they touch."""
         if season not in self._groups:
             folds = itertools.pairwise(self.edges.tolist())
             groups = self._before() if season == PREVIOUS else (g for fold in folds for g in self._fold(season, fold))
@@ -65,7 +65,7 @@ class HeldOutWindows:
         return self._groups[season]
 
     def _before(self) -> Iterator[WindowGroup]:
-        """Yield the windows that share the stretch before them, which moves on by whole windows."""
+        """Yield groups of windows with the same preceding range, which ends on a multiple of the window length."""
         seconds, step = self.timeline.seconds(), self.timeline.step.total_seconds()
         window = round(self.length * step)
         ends = np.flatnonzero(self.whole)
@@ -88,7 +88,7 @@ class HeldOutWindows:
             yield WindowGroup(np.array(ends), without, outside[np.isin(slots[outside], touched)])
 
     def rest(self, stack: Stack, group: WindowGroup) -> Stack:
-        """Return the sum of what the windows of a group are compared with."""
+        """Return the sum of the steps that the windows of a group are compared with."""
         return self._once(stack, id(group), lambda: stack.take(group.rest).sum())
 
     def windows(self, stack: Stack) -> Stack:
@@ -96,7 +96,7 @@ class HeldOutWindows:
         return self._once(stack, None, lambda: stack.windows(self.length))
 
     def _once(self, stack: Stack, key: int | None, make: Callable[[], Stack]) -> Stack:
-        """Sum only once for all detectors of a series; they are measured one series after the other."""
+        """Cache a sum for all detectors of the current series."""
         last, sums = self._sums
         if stack is not last:
             sums = {}

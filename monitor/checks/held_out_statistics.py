@@ -1,4 +1,4 @@
-"""What the detectors of a monitor measure of the windows of its own baseline, each against the rest of it."""
+"""Statistics of the detectors on the held-out windows of a baseline."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from monitor.checks.base import CheckTarget
 from monitor.checks.held_out import HeldOutWindows
 
 SELDOM = ("missing", "mistyped", "range", "unseen")
-"""Checks of what a baseline hardly shows: by how much clusters of rows inflate them, the column's values say."""
+"""Checks of rare events. Their variance inflation by clustered rows is estimated from the values of the column."""
 
 Series = tuple[np.ndarray, np.ndarray]
-"""Statistic and noise, float64 of shape (steps,), at the step with which a window ends; NaN where not measured."""
+"""Statistic and noise, float64 of shape (steps,), at the last step of each window; NaN if not measured."""
 
 
 def measure_target(
     held_out: HeldOutWindows, target: CheckTarget, segment: str | None, stack: Stack, season: str
 ) -> Series:
-    """Measure every window of a series, or add up every step where the detector does that."""
+    """Measure every window of a series, or fold its steps for a sequential detector."""
     detector = target.detector
     factor = np.ones(1) if target.late else held_out.noise_factor(segment)
     if isinstance(detector, Sequential):
@@ -40,7 +40,7 @@ def measure_target(
 def measure_windows(
     held_out: HeldOutWindows, detector: Detector, stack: Stack, season: str, min_samples: int
 ) -> Series:
-    """Measure every window against the rest; NaN where either side has too few rows."""
+    """Compare every window with the rest of the baseline; NaN if either side has too few rows."""
     statistic, noise = np.full((2, held_out.timeline.steps), np.nan)
     windows = held_out.windows(stack)
     for group in held_out.groups(season):
@@ -61,7 +61,7 @@ def measure_windows(
 def _accumulate(
     held_out: HeldOutWindows, detector: Sequential, stack: Stack, season: str, min_samples: int, factor: np.ndarray
 ) -> Series:
-    """Add up the steps of a series in the order of time, each scored against the rest."""
+    """Fold the scores of the steps of a series in order of time, each against the rest of the baseline."""
     scores: np.ndarray | None = None
     steps = held_out.timeline.steps
     enough = stack.n >= detector.fewest
@@ -79,7 +79,7 @@ def _accumulate(
 
 
 def measure_volume(held_out: HeldOutWindows) -> Series:
-    """Measure the rows of every window against those of the other windows."""
+    """Compare the row count of every window with those of the other windows."""
     timeline = held_out.timeline
     statistic, noise = np.full((2, timeline.steps), np.nan)
     sums = sliding(timeline.rows, held_out.length)
@@ -92,12 +92,12 @@ def measure_volume(held_out: HeldOutWindows) -> Series:
 
 
 def variance_inflation(stack: Stack) -> float:
-    """Return how much the variance of a column's rows, which come in clusters, exceeds that of independent ones."""
+    """Return the design effect: the variance inflation of a column by clustered rows."""
     return design_effect(stack) if stack.layout.kind in COUNTED else 1.0
 
 
 def backtest_metrics(held_out: HeldOutWindows, targets: Sequence[CheckTarget]) -> dict[str, ResidualHistory]:
-    """Estimate the metrics of labelled windows that do not overlap, each from the rest, to see how that goes."""
+    """Estimate the metrics of non-overlapping labelled windows from the rest, and return the residuals by metric."""
     timeline = held_out.timeline
     stack = next((stack for series, stack in timeline.series() if series == (None, OUTCOME)), None)
     if stack is None:
@@ -113,7 +113,7 @@ def backtest_metrics(held_out: HeldOutWindows, targets: Sequence[CheckTarget]) -
 
 
 def _apart(held_out: HeldOutWindows, stack: Stack, least: int) -> Iterator[tuple[np.ndarray, Stack, Stack]]:
-    """Yield the ends of windows that do not overlap, what they are compared with, and them."""
+    """Yield the ends of non-overlapping windows, the sum of the rest, and the windows."""
     windows = held_out.windows(stack)
     for group in held_out.groups(ALL_TIMES):
         own = group.windows[(group.windows + 1) % held_out.length == 0]

@@ -8,8 +8,8 @@ from detectors import Finding, Status
 from monitor.checks.window import Window
 
 LEFT_OUT = (
-    "are left out: their weight is not above 0 and at most 1,000,000, or their sampling_fraction not above 0 and at "
-    "most 1; correct the column that is mapped"
+    "are ignored: their weight is not above 0 and at most 1,000,000, or their sampling_fraction not above 0 and at "
+    "most 1; correct the mapped column"
 )
 
 LABELS_LEFT_OUT = (

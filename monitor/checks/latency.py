@@ -1,4 +1,4 @@
-"""Latency: percentiles of times, against targets or against the baseline."""
+"""Latency checks: compare percentiles of durations with targets or with the baseline."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from monitor.config.checks.base import CheckConfig
 from monitor.config.checks.latency import LatencyConfig
 
 RISING = ("p50_rise", "p95_rise", "p99_rise")
-"""What is watched of times when no target is given."""
+"""Detectors that are run if no target is set."""
 
 
 class Latency(ColumnCheck[LatencyConfig]):
-    """Compares percentiles with their targets, or their rise over the baseline's with a threshold."""
+    """Compares percentiles with their targets, or their increase over the baseline with a threshold."""
 
     Config: ClassVar[type[CheckConfig]] = LatencyConfig
 

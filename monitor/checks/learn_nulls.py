@@ -1,4 +1,4 @@
-"""Learn the null distribution of every statistic, and the limit that keeps the alert budget of a monitor."""
+"""Learn the null distribution of every statistic, and divide the alert budget of a monitor among them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monitor.profiling.timeline import Timeline
 
 
 class NullLearner:
-    """Learns the null of every finding, and the peaks of it by the rules that it may alert under."""
+    """Learns the null distribution of every finding, and its peaks under each rule that matches it."""
 
     def __init__(self, monitor: Monitor, held_out: HeldOutWindows) -> None:
         self.nulls: dict[str, NullDistribution] = {}
@@ -35,10 +35,10 @@ class NullLearner:
     def learn(
         self, finding: Finding, floor: float, statistic: np.ndarray, noise: np.ndarray, inflation: float = 1.0
     ) -> None:
-        """Learn the null of one statistic, an unusual stretch of the baseline left out.
+        """Learn the null distribution of a statistic, without unusual periods of the baseline.
 
-        ``inflation`` is how much the variance of rows that come in clusters exceeds that of independent ones, for a
-        statistic that the baseline shows too seldom to learn it from.
+        ``inflation`` is the variance inflation by clustered rows, for statistics of events that are too rare in the
+        baseline to estimate it from the statistic.
         """
         length = self._held_out.length
         stretch = find_unusual_stretch(statistic, noise, length)
@@ -67,7 +67,7 @@ class NullLearner:
         ]
 
     def share_budget(self) -> RarityLimit:
-        """Share the budget among all statistics, and give those that are set apart a limit of their own."""
+        """Divide the alert budget among all statistics; unusual statistics get a separate limit."""
         weeks = self._held_out.weeks
         spending = spend(self._peaks, self._monitor.budget_per_week, weeks)
         for key, null in self.nulls.items():
@@ -78,13 +78,13 @@ class NullLearner:
         return spending.limit
 
     def unusual_stretches(self) -> dict[str, list[tuple[str, str]]]:
-        """Return when the unusual stretches of each column were, start and end in ISO 8601."""
+        """Return the start and end, in ISO 8601, of the unusual periods of each column."""
         timeline = self._held_out.timeline
         return {column: _merge(stretches, timeline) for column, stretches in self._unusual.items()}
 
 
 def _merge(stretches: Sequence[tuple[int, int]], timeline: Timeline) -> list[tuple[str, str]]:
-    """Return when the stretches were; those that overlap are one."""
+    """Return the start and end of the periods, with overlapping ones merged."""
     joined: list[list[int]] = []
     for first, last in sorted(stretches):
         if joined and first <= joined[-1][1]:

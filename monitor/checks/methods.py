@@ -1,4 +1,4 @@
-"""Detectors by the names that findings carry and that checks may name."""
+"""Detectors by the names that are used in `method:` and in findings."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from detectors.profile import Profile
 from monitor.config.stattests import EXPLAINED_BY, P_VALUES, PREFIX, STATTESTS
 
 METHODS = DETECTORS | SEQUENTIAL | PERFORMANCE | LATENCY | RATES
-"""Detectors that are measured in this process, by name; each is imported when it is used."""
+"""Detectors that run in this process, by name; each is imported on first use."""
 
 
 def _elsewhere(_baseline: Profile, _window: Profile) -> Measurement:
-    raise ValueError("a stattest of Evidently is measured in a process of its own.")
+    raise ValueError("a stattest of Evidently runs in a separate process.")
 
 
 EVIDENTLY: dict[str, Detector] = {
@@ -23,7 +23,7 @@ EVIDENTLY: dict[str, Detector] = {
         check="drift",
         measure=_elsewhere,
         kinds=frozenset(kinds),
-        threshold=math.inf,  # it says its own with every answer
+        threshold=math.inf,  # returned with each result
         unit="-log10 p" if name in P_VALUES else "1",
         title=f"-log10 p of Evidently's {name}" if name in P_VALUES else f"Evidently's {name}",
         citation="Evidently 0.7",
@@ -31,9 +31,9 @@ EVIDENTLY: dict[str, Detector] = {
     )
     for name, kinds in STATTESTS.items()
 }
-"""Stattests of Evidently: measured in its own process, never calibrated, left out of replays."""
+"""Stattests of Evidently. They run in a separate process, are not calibrated, and are not part of replays."""
 
 
 def find_detector(name: str) -> Detector:
-    """Return a detector of this process, or a stattest of Evidently, by its name."""
+    """Return a detector or a stattest of Evidently by name."""
     return EVIDENTLY.get(name) or METHODS[name]

@@ -1,4 +1,4 @@
-"""The plan of a monitor: what its buckets are compared with, and who is told."""
+"""The plan of a monitor: its configuration, baseline and receivers, which do not change within a bucket."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from monitor.core.schedule import Bucket
 
 @dataclass(frozen=True)
 class MonitorPlan:
-    """What a bucket of a monitor is compared with.
+    """Configuration, comparisons and baseline with which the buckets of a monitor are evaluated.
 
     Parameters
     ----------
     baseline
-        The newest one, which may still be learning; with the stretch before the window where windows are compared
-        with that.
-    without_baseline
-        Why there is none, where there is none.
-    receivers
-        All that are configured; the rules name them.
+        The newest baseline, which may still be learning. With `baseline.previous:` it includes the range before the
+        window.
+        without_baseline
+            Why there is no baseline.
+        receivers
+            All configured receivers by name.
     """
 
     monitor: Monitor
@@ -35,16 +35,16 @@ class MonitorPlan:
 
     @property
     def layout(self) -> str | None:
-        """Return the bins that buckets are profiled over; None where there are none."""
+        """Return the id of the bins of the baseline; None without a baseline."""
         return self.baseline.layout if self.baseline else None
 
     @property
     def active_baseline(self) -> Baseline | None:
-        """Return the baseline if it is learnt."""
+        """Return the baseline if its state is active."""
         return self.baseline if self.baseline is not None and self.baseline.state == "active" else None
 
     def reference(self, bucket: Bucket) -> Baseline | None:
-        """Return what the window of a bucket is compared with; None for a bucket of the baseline itself."""
+        """Return the baseline of a bucket; None for a bucket that is part of the baseline."""
         active = self.active_baseline
         part_of_it = active is not None and active.end is not None and bucket.end <= active.end
         return None if part_of_it else active

@@ -1,4 +1,4 @@
-"""Change events: what a stretch of traffic shows for the first time. Pure."""
+"""Detect versions, categories and columns that occur for the first time: candidate causes of incidents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.profiling.facts import Facts
 
 
 def detect_new_values(facts: Facts, baseline: Baseline) -> list[Change]:
-    """Return the versions, categories and columns of a bucket or a window that the baseline did not have."""
+    """Return the versions, categories and columns of a bucket or window that are not in the baseline."""
     versions = baseline.facts.get("versions", {})
     new_values = [
         Change(role, role, value, moment(first))
@@ -33,12 +33,12 @@ def detect_new_values(facts: Facts, baseline: Baseline) -> list[Change]:
 
 
 def earliest(changes: Iterable[Change], versions: Iterable[Version] = ()) -> list[Change]:
-    """Return each change once, as it was first seen, in the order of time.
+    """Return the earliest occurrence of each change, in order of time.
 
     Parameters
     ----------
     versions
-        The traffic of every version that is known: one of them may have been seen before its first change was noted.
+        Traffic of versions; a version may have occurred before its change was recorded.
     """
     first_changes: dict[tuple[str, str, str], Change] = {}
     version_starts = {(version.role, version.role, version.value): version.first_seen for version in versions}
@@ -53,5 +53,5 @@ def earliest(changes: Iterable[Change], versions: Iterable[Version] = ()) -> lis
 
 
 def moment(seconds: float) -> datetime:
-    """Return epoch seconds as a time in UTC."""
+    """Convert seconds since 1970 to a UTC time."""
     return datetime.fromtimestamp(seconds, UTC)

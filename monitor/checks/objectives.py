@@ -1,4 +1,4 @@
-"""Objectives of a monitor: what a bucket counts toward them. Pure."""
+"""Count good and bad requests of a bucket for service level objectives."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from monitor.profiling.profile import Profiled
 
 
 def count_events(monitor: Monitor, profiled: Profiled) -> dict[str, EventCounts]:
-    """Return by signal how many requests of a bucket told, and how many were bad.
+    """Return the number of requests with a value and the number of bad ones, by signal.
 
-    Of rows with weights the share is that of the traffic, and the number the effective one of rows: ten requests that
-    one logged row stands for are no ten independent answers.
+    For weighted rows the share is that of the traffic and the number is the effective number of rows, since ten
+    requests that one logged row represents are not ten independent observations.
     """
     columns = {name: profile.sample() for name, profile in profiled.profiles.get(None, {}).items()}
     signals = {check.signal for check in monitor.objectives} & set(columns)

@@ -1,4 +1,4 @@
-"""Observe: a bucket as it is read from its source."""
+"""Read and profile a bucket from its source."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from monitor.sources.base import Reader
 
 
 class BucketSource(Protocol):
-    """The source of a monitor as a bucket reads it."""
+    """The source of a monitor, as used to compute a bucket."""
 
     @property
     def reader(self) -> Reader:
         """Return the reader of the source."""
 
     def bucket_reader(self, *, labels_imported: bool | None) -> Reader:
-        """Return the reader of one bucket; ``labels_imported`` need not be looked up where it is known."""
+        """Return the reader of a bucket; ``labels_imported`` None means that it is looked up."""
 
     def now(self) -> datetime:
-        """Return the source's own time."""
+        """Return the current time of the source's clock."""
 
     @property
     def prepared_at(self) -> datetime:
-        """Return the source's time when the turn of the monitor began."""
+        """Return the time of the source's clock at the start of the current run of the monitor."""
 
 
 def observe(source: BucketSource, plan: MonitorPlan, bucket: Bucket, *, labels_imported: bool | None) -> Observed:
@@ -46,9 +46,9 @@ def observe(source: BucketSource, plan: MonitorPlan, bucket: Bucket, *, labels_i
 def observe_late(
     source: BucketSource, plan: MonitorPlan, observed: Observed, stored: StoredSums, *, again: bool
 ) -> Observed:
-    """Read what depends on what is stored: when the newest record came, and the pairs of late records.
+    """Read the data that depends on stored state: the time of the newest record, and pairs of late records.
 
-    ``again`` says that the bucket is computed again, because late records of it have come.
+    ``again``: whether the bucket is computed again because of late records.
     """
     newest, window = observed.newest, stored.window
     if window is not None:
@@ -59,7 +59,7 @@ def observe_late(
 def find_newest(
     reader: Reader, monitor: Monitor, stored: StoredWindow, profiled: Profiled, end: datetime
 ) -> float | None:
-    """Return when the newest record of the window that ends at a time came, or the newest one before the window."""
+    """Return the time of the newest record in the window that ends at ``end``, else of the newest one before it."""
     newest = newest_time(stored, profiled)
     return newest_served(reader, monitor, end - monitor.window) if newest is None else newest
 
@@ -67,7 +67,7 @@ def find_newest(
 def _recount_shadows(
     source: BucketSource, plan: MonitorPlan, observed: Observed, stored: StoredSums
 ) -> list[ComparisonCounts]:
-    """Join again the pairs that late records of a bucket may belong to."""
+    """Recompute the pairs of shadows that late records of a bucket may change."""
     bucket, counts = observed.bucket, list[ComparisonCounts]()
     for key, spec in plan.comparisons.specs.items():
         standing = plan.comparisons.state_during(key, stored.comparisons, bucket)

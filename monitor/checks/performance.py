@@ -1,4 +1,4 @@
-"""Performance of the model: its metrics, with labels or estimated without."""
+"""Performance checks: metrics of the model, computed from labels or estimated without labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monitor.config.checks.performance import PerformanceConfig
 
 
 class Performance(ColumnCheck[PerformanceConfig]):
-    """Compares each metric with the baseline's."""
+    """Compares each metric with that of the baseline."""
 
     Config: ClassVar[type[CheckConfig]] = PerformanceConfig
 
@@ -30,7 +30,7 @@ class Performance(ColumnCheck[PerformanceConfig]):
         return detector.counts == "usable" and bool(self.config.labels_after)
 
     def complete(self, finding: Finding, target: CheckTarget, baseline: BaselineData, window: WindowData) -> Finding:
-        """Say of an estimate where the truth will lie, by how earlier ones went; of a truth, whether it lay there."""
+        """Add the interval of an estimate, from the errors of earlier ones; for a metric, whether it was within it."""
         monitor, metric = self.monitor, finding.method.removeprefix(ESTIMATED)
         learnt = baseline.calibration.records.get(metric)
         record = learnt + window.truths.get(metric, ()) if learnt else None

@@ -1,4 +1,4 @@
-"""What a check reads of a baseline and of a window."""
+"""Protocols of the baseline, window and bucket data that checks read."""
 
 from __future__ import annotations
 
@@ -15,63 +15,63 @@ from monitor.profiling.spend import SpendState
 
 
 class LearntCalibration(Protocol):
-    """What was learnt from the windows of a baseline."""
+    """The part of a calibration that checks read."""
 
     @property
     def records(self) -> Mapping[str, ResidualHistory]:
-        """How estimates without labels compared with the truth, by metric."""
+        """Errors of label-free estimates, by metric."""
 
     def of(self, finding: Finding) -> CalibratedNull | None:
         """Return the null distribution of a finding, if there is one."""
 
 
 class BaselineData(Protocol):
-    """What a check reads of a baseline."""
+    """The part of a baseline that checks read."""
 
     @property
     def traffic(self) -> Traffic:
-        """How many rows its buckets had, and which columns."""
+        """Row counts of the buckets, and the columns."""
 
     @property
     def calibration(self) -> LearntCalibration:
-        """What it says about its own noise."""
+        """Null distributions and thresholds."""
 
 
 class WindowData(Protocol):
-    """What a check reads of a window."""
+    """The part of a window that checks read."""
 
     @property
     def profiles(self) -> Mapping[str | None, Mapping[str, Profile]]:
-        """Profiles by segment and column; the segment None is all rows."""
+        """Profiles by segment and column; segment None is all rows."""
 
     @property
     def labelled(self) -> Mapping[str | None, Mapping[str, Profile]]:
-        """The same of the window whose labels have had their time to arrive."""
+        """Profiles of the window that ended `labels_after` ago."""
 
     @property
     def traffic(self) -> Traffic:
-        """How many rows its buckets had, and which columns."""
+        """Row counts of the buckets, and the columns."""
 
     @property
     def starts(self) -> Sequence[datetime]:
-        """When each of its buckets starts."""
+        """Start of each bucket."""
 
     @property
     def truths(self) -> Mapping[str, Sequence[Residual]]:
-        """How estimates compared with the truth in the labelled windows since the baseline, by metric."""
+        """Errors of estimates in the labelled windows since the baseline, by metric."""
 
     @property
     def counted(self) -> Mapping[str, Mapping[datetime, EventCounts]] | None:
-        """What objectives count, by signal and bucket, up to `end`; None where it is not at hand."""
+        """Counts for objectives, by signal and start of the period, up to `end`; None if not loaded."""
 
     @property
     def end(self) -> datetime | None:
-        """Where the window of a live monitor ends."""
+        """End of the window; None outside a live monitor."""
 
 
 class BucketData(Protocol):
-    """What a check reads of a bucket and of what is stored of those before it."""
+    """The part of a bucket, and of the buckets before it, that checks read."""
 
     @property
     def spending(self) -> SpendState | None:
-        """What was spent up to its end; None where that is not at hand."""
+        """Costs up to the end of the bucket; None if not loaded."""

@@ -1,4 +1,4 @@
-"""Quality: defects of single columns, and of the records as a whole."""
+"""Quality checks: defects of columns, and of the records as a whole."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from monitor.config.checks.quality import ColumnQualityConfig, FreshnessConfig, 
 
 
 class ColumnQuality(ColumnCheck[ColumnQualityConfig]):
-    """Runs the detector of the kind on each column that it fits."""
+    """Runs the detector of the kind on each column of a suitable kind."""
 
     Config: ClassVar[type[CheckConfig]] = ColumnQualityConfig
 
@@ -31,7 +31,7 @@ class ColumnQuality(ColumnCheck[ColumnQualityConfig]):
 
 
 class RecordQuality(Check[RecordQualityConfig]):
-    """Compares the records as a whole with the baseline's."""
+    """Compares the records as a whole with those of the baseline."""
 
     Config: ClassVar[type[CheckConfig]] = RecordQualityConfig
 
@@ -39,7 +39,7 @@ class RecordQuality(Check[RecordQualityConfig]):
         yield from self.compare(baseline, window.traffic)
 
     def compare(self, baseline: BaselineData, traffic: Traffic) -> Iterator[Finding]:
-        """Yield the findings of the records of a window."""
+        """Yield the findings of the records of a window as a whole."""
         findings = TRAFFIC_CHECKS[self.kind](
             baseline.traffic,
             traffic,
@@ -50,17 +50,17 @@ class RecordQuality(Check[RecordQualityConfig]):
 
     @property
     def placeholder(self) -> Finding:
-        """Return a finding with the key of those that it yields, under which its null distribution is kept."""
+        """Return an empty finding with the key of its findings, under which the null distribution is stored."""
         return Finding(self.config.finding_name, None, self.kind, None, Status.OK, "", about="pipe")
 
 
 class Freshness(RecordQuality):
-    """Compares the age of the newest row with what it may be."""
+    """Compares the age of the newest row with its maximum."""
 
     Config: ClassVar[type[CheckConfig]] = FreshnessConfig
 
 
 class Quality(Check[QualityConfig]):
-    """Finds nothing itself: its configuration expands into the other kinds of this module."""
+    """A group without findings of its own; its configuration expands to the other kinds of this module."""
 
     Config: ClassVar[type[CheckConfig]] = QualityConfig

@@ -1,4 +1,4 @@
-"""Rates: the mean of a signal from 0 to 1, corrected by labels where there are some."""
+"""Rate checks: the mean of a signal from 0 to 1, corrected with labels if there are any."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.config.checks.rate import RateConfig
 
 
 class Rate(ColumnCheck[RateConfig]):
-    """Compares the mean with the baseline's and with what it may be at all."""
+    """Compares the mean with that of the baseline, and with its upper limit."""
 
     Config: ClassVar[type[CheckConfig]] = RateConfig
 
@@ -26,16 +26,16 @@ class Rate(ColumnCheck[RateConfig]):
         return [RISE, *([LEVEL] if config.max else []), *([] if is_fixed else by_bucket(layout))]
 
     def complete(self, finding: Finding, target: CheckTarget, baseline: BaselineData, window: WindowData) -> Finding:
-        """Say beside a mean what the labels of its window make of it."""
+        """Add the rate that is corrected with the labels of the window."""
         chosen = self.monitor.rates[target.column].labels_chosen
         return with_rate(finding, *self._labelled_profiles(target.column, finding.segment, window), chosen)
 
     def _labelled_profiles(
         self, signal: str, segment: str | None, window: WindowData
     ) -> tuple[Profile | None, Profile | None]:
-        """Return a signal's scores beside their labels, of the window whose labels have had their time to arrive.
+        """Return the joint profile of a signal and its labels, of the window that ended `labels_after` ago.
 
-        With a judge's verdicts among them, those with people's labels alone come second.
+        If verdicts of a judge count as labels, the second profile has human labels only.
         """
         late = bool(self.monitor.rates[signal].labels_after)
         profiles = (window.labelled if late else window.profiles).get(segment, {})

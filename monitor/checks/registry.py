@@ -1,4 +1,4 @@
-"""The registry of check kinds. To add a kind: one file with its check and its configuration, and one line here."""
+"""Registry of check kinds. To add a kind, add a module with its check and configuration, and a line here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHECKS: dict[str, type[Check[CheckConfig]]] = {
 
 
 def make_checks(monitor: Monitor) -> list[Check[CheckConfig]]:
-    """Return the checks of a monitor, groups expanded."""
+    """Return the checks of a monitor, with groups expanded."""
     configs = [config for entry in monitor.checks for config in entry.expand()]
     return [CHECKS[config.kind](config, monitor) for config in configs]
 

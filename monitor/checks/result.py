@@ -1,4 +1,4 @@
-"""How a bucket ends: whether its checks could tell anything."""
+"""Result of a bucket: whether any check was conclusive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Result = Literal["done", "inconclusive"]
 def conclude(
     baseline: Baseline | None, without: str, profiled: Profiled, findings: Sequence[Finding]
 ) -> tuple[Result, str | None]:
-    """Say how a bucket ends, ``done`` or ``inconclusive``, and why when it could tell nothing."""
+    """Return the result of a bucket, and the reason if no check was conclusive."""
     if baseline is None:
         return "inconclusive", without
     if profiled.facts.rows == 0 and profiled.facts.invalid_weights:

@@ -1,4 +1,4 @@
-"""Sensitivity of a monitor: the smallest change that it finds of each column, and whether that has grown. Pure."""
+"""Sensitivity of a monitor: the smallest detectable change of each column, and whether it has increased."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from monitor.config.models import Monitor
 DAY = timedelta(days=1)
 MOST_NAMED = 3
 COARSER = 1.5
-"""Ratio of two smallest changes above which a column is said to be seen less well."""
+"""Ratio of the smallest detectable changes above which a loss of sensitivity is reported."""
 
 
 def measure_sensitivity(monitor: Monitor, baseline: Baseline) -> Baseline:
-    """Return the baseline with what its thresholds find of each column, for windows of the usual size."""
+    """Return the baseline with the smallest detectable change of each column, for windows of median size."""
     rows = [rows for rows in baseline.traffic.bucket_rows if rows]
     if not rows or baseline.calibration.limit is None:
         return baseline
@@ -63,7 +63,7 @@ def _bound(question: CheckTarget, calibration: Calibration) -> Bound:
 
 
 def keep_finest(before: Calibration, after: Calibration) -> Calibration:
-    """Carry over the smallest changes that any baseline has found."""
+    """Return ``after`` with the best sensitivity of all earlier baselines."""
     finest = dict(before.finest)
     for column, measured in before.sensitivity.items():
         best = finest.get(column)
@@ -80,16 +80,16 @@ def _is_coarser(before: Sensitivity, after: Sensitivity, ratio: float = COARSER)
 
 
 def findings_of_sensitivity(calibration: Calibration) -> Iterator[Finding]:
-    """Yield a finding for each column that is seen less well than it was. Not seeing alerts nobody."""
+    """Yield an inconclusive finding for each column whose sensitivity has decreased; it does not alert."""
     for column, now in calibration.sensitivity.items():
         before = calibration.finest.get(column)
         if before is not None and _is_coarser(before, now):
-            reason = f"less_sensitive: finds {describe(now)}; an earlier baseline found {describe(before)}"
+            reason = f"less_sensitive: detects {describe(now)}; an earlier baseline detected {describe(before)}"
             yield Finding("sensitivity", column, "sensitivity", None, Status.INCONCLUSIVE, reason, about="pipe")
 
 
 def findings_of_calibration(calibration: Calibration) -> Iterator[Finding]:
-    """Yield a finding for each column with a statistic whose threshold is its own, and which sees less for it."""
+    """Yield an inconclusive finding for each column with a statistic that has a separate, higher threshold."""
     methods: dict[str, list[str]] = {}
     for key in calibration.set_apart:
         check, column, method, segment = calibration.subjects[key]
@@ -99,14 +99,14 @@ def findings_of_calibration(calibration: Calibration) -> Iterator[Finding]:
             f" and {len(several) - MOST_NAMED} more" * (len(several) > MOST_NAMED)
         )
         reason = (
-            f"set_apart: {named} did not behave like the other statistics on the baseline; with a threshold of its own "
-            "it sees less, and the others are not affected"
+            f"set_apart: {named} was unusual on the baseline and has a separate threshold, with which it is less "
+            "sensitive; other thresholds are not affected"
         )
         yield Finding("calibration", column, "calibration", None, Status.INCONCLUSIVE, reason, about="pipe")
 
 
 def list_sensitivity(calibration: Calibration) -> list[dict[str, Any]]:
-    """Return the smallest change of each column that is found, as plain data and in words (``finds``)."""
+    """Return the smallest detectable change of each column as JSON types, with a description (``finds``)."""
     return [
         {"column": column, **asdict(one), "finds": describe(one)}
         for column, one in sorted(calibration.sensitivity.items())
@@ -116,7 +116,7 @@ def list_sensitivity(calibration: Calibration) -> list[dict[str, Any]]:
 def tabulate_sensitivity(
     calibration: Calibration, families: Mapping[str, Family]
 ) -> list[tuple[str, Family | None, str, str, str]]:
-    """Return column, family, what is found of it within a window and within a day, and what holds for it alone."""
+    """Return column, family, smallest detectable change within a window and within a day, and notes."""
     apart = {finding.column: finding.reason.partition(": ")[2] for finding in findings_of_calibration(calibration)}
     rows = []
     for column in sorted({*families, *calibration.sensitivity, *calibration.unusual, *filter(None, apart)}):
@@ -128,7 +128,7 @@ def tabulate_sensitivity(
         )
         notes = [apart[column]] if column in apart else []
         notes += [
-            f"thresholds are not learnt from an unusual stretch, {start} to {end}"
+            f"thresholds are not learnt from an unusual period, {start} to {end}"
             for start, end in calibration.unusual.get(column, ())
         ]
         rows.append((column, families.get(column), window, day, "; ".join(notes)))
@@ -136,7 +136,7 @@ def tabulate_sensitivity(
 
 
 def describe(sensitivity: Sensitivity) -> str:
-    """Say what is found within a window and within a day.
+    """Describe the smallest detectable changes within a window and within a day.
 
     Examples
     --------

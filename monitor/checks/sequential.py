@@ -1,4 +1,4 @@
-"""What sequential detectors find of each column and segment when the newest bucket of a window is added."""
+"""Run sequential detectors: fold the newest bucket of a window into the state of each column and segment."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def fold_sequential(
     starts: Sequence[datetime],
     parts: Sequence[BucketSummary],
 ) -> dict[str, State]:
-    """Return what sequential detectors remember, by finding key, after a run of buckets that nobody followed.
+    """Return the state of sequential detectors, by finding key, after a run of stored buckets.
 
     Parameters
     ----------
     profiles
-        The sum of a window, which says what its largest segments are.
+        The sum of a window, which determines its largest segments.
     starts, parts
         The buckets, oldest first.
     """
@@ -53,7 +53,7 @@ def fold_sequential(
 
 
 def accumulate_target(comparison: WindowComparison, target: CheckTarget, detector: Sequential) -> Iterator[Finding]:
-    """Add the newest bucket to what is remembered of each segment; segments without rows keep what they had."""
+    """Fold the newest bucket into the state of each segment; segments without rows keep their state."""
     if comparison.window.newest:
         yield from (_accumulate(comparison, target, detector, each) for each in comparison.list_segments(target))
     if target.segments:
@@ -63,7 +63,7 @@ def accumulate_target(comparison: WindowComparison, target: CheckTarget, detecto
 def _accumulate(
     comparison: WindowComparison, target: CheckTarget, detector: Sequential, segment: str | None
 ) -> Finding:
-    """Add the newest bucket to what is remembered; one with hardly a row leaves it as it is."""
+    """Fold the newest bucket into the state; a bucket with too few rows does not change it."""
     window = comparison.window
     old, new = comparison.before(target.column).get(segment), window.newest.get(segment, {}).get(target.column)
     stated = target.finding(segment)
@@ -89,7 +89,7 @@ def _accumulate(
 
 
 def _carry_state(comparison: WindowComparison, target: CheckTarget) -> Iterator[Finding]:
-    """Keep what is remembered of segments that have no rows in the window."""
+    """Yield findings that keep the state of segments that are not measured in the window."""
     whole, sums = target.finding(None).key, comparison.window.sums
     for key in sums:
         segment = key.removeprefix(whole)

@@ -1,4 +1,4 @@
-"""Service level objectives: whether the error budget of a period burns too fast."""
+"""Checks of service level objectives: burn rates of the error budget of a period."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitor.config.checks.slo import SloConfig
 
 
 class Slo(Check[SloConfig]):
-    """Compares the bad requests that the daemon counted with an objective."""
+    """Compares the bad requests counted by the daemon with an objective."""
 
     Config: ClassVar[type[CheckConfig]] = SloConfig
 
@@ -27,8 +27,8 @@ class Slo(Check[SloConfig]):
             )
             yield burning(objective, at, events)
             return
-        reason = f"missing_column: nothing says {config.signal!r} of the requests; add it to `signals:`"
+        reason = f"missing_column: the signal {config.signal!r} is not computed; add it to `signals:`"
         if window.counted is None:
-            reason = "not_measured: objectives are held against the daemon's counts, which a single check does not have"
+            reason = "not_measured: objectives use the counts of the daemon, which a single check does not have"
         unit = "of the rate that alerts"
         yield Finding(config.finding_name, config.signal, "burn_rate", None, Status.INCONCLUSIVE, reason, unit=unit)

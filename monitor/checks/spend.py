@@ -1,4 +1,4 @@
-"""Budgets: what requests cost in a day, a week and a month."""
+"""Spend checks: compare the costs of a day and of a month with budgets."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from monitor.config.checks.base import CheckConfig
 from monitor.config.checks.spend import SpendConfig
 from monitor.profiling.spend import SpendState, shares
 
-NO_LEDGER = "not_measured: budgets are held against the daemon's ledger, which a single check does not have"
+NO_LEDGER = "not_measured: budgets use the ledger of the daemon, which a single check does not have"
 
 
 class Spend(Check[SpendConfig]):
-    """Compares what was spent up to the end of a bucket with its budgets, with or without a baseline."""
+    """Compares the costs up to the end of a bucket with the budgets; needs no baseline."""
 
     Config: ClassVar[type[CheckConfig]] = SpendConfig
 
@@ -47,7 +47,7 @@ class Spend(Check[SpendConfig]):
                 yield self._unknown(period, NO_LEDGER)
             elif spending.bill.total is None:
                 money = self.monitor.money
-                why = f"nothing says what a request costs; log {money!r} or add the signal `price`"
+                why = f"no column has the cost of a request; log {money!r} or add the signal `price`"
                 yield self._unknown(period, f"missing_column: {why}")
             elif config.by:
                 yield from self._compare_values(period, spending)
@@ -74,7 +74,7 @@ class Spend(Check[SpendConfig]):
             yield burning(scope, budget, at, spending.since)
 
     def _compare_values(self, period: Period, spending: SpendState) -> Iterator[Finding]:
-        """Yield the values whose budget is gone, then those that are nearest to it, then what no budget covers."""
+        """Yield findings of values, those nearest to their budget first, then of costs that no budget covers."""
         config, at, by = self.config, spending.end, str(self.config.by)
         first, _ = bounds(at, period, config.zone)
         totals = spending.values[by, first]
@@ -86,10 +86,10 @@ class Spend(Check[SpendConfig]):
                 yield overrun(scope, budget, at, end, spent)
         everything = spending.since[first]
         rest = {value: spent for value, spent in totals.items() if value in (MISSING, OTHER)}
-        kept = sum(totals.values(), SpendTotals())
-        if everything.requests > kept.requests:  # the budget is younger than the period, or its values are too many
-            rest["not kept apart"] = SpendTotals(
-                max(0.0, everything.amount - kept.amount), everything.requests - kept.requests
+        by_value = sum(totals.values(), SpendTotals())
+        if everything.requests > by_value.requests:  # the budget is newer than the period, or values are too many
+            rest["not separated"] = SpendTotals(
+                max(0.0, everything.amount - by_value.amount), everything.requests - by_value.requests
             )
         unassigned = find_unassigned(self._scope(by), period, at, everything, rest)
         if unassigned is not None:

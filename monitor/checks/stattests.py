@@ -1,4 +1,4 @@
-"""What the statistical tests of Evidently find of each column and segment of a window."""
+"""Run the statistical tests of Evidently on each column and segment of a window."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from monitor.checks.window_comparison import WindowComparison
 from monitor.config.stattests import P_VALUES, PREFIX
 
 Stattests = Callable[[Sequence[Request]], Sequence[StatTestResult]]
-"""Runs the tests in a process of Evidently's own."""
+"""Runs tests in the separate process of Evidently."""
 
 
 def evaluate_stattests(comparison: WindowComparison, stattests: Stattests | None) -> Iterator[Finding]:
-    """Run all tests at once: the process of Evidently is started and waited for once a window."""
+    """Run all tests of a window in one call to the process of Evidently, and yield their findings."""
     waiting: list[tuple[CheckTarget, Finding, Request, tuple[Profile, Profile]]] = []
     for target in expand_stattests(comparison.monitor, comparison.baseline.layouts):
         for segment in comparison.list_segments(target):
@@ -41,7 +41,7 @@ def evaluate_stattests(comparison: WindowComparison, stattests: Stattests | None
 
 
 def _add_sizes(target: CheckTarget, segment: str | None, old: Profile | None, new: Profile | None) -> Finding:
-    """Return the finding with its sample sizes, and with a reason when they are too small to measure."""
+    """Return the finding with its sample sizes, and with a reason if they are too small."""
     stated = target.finding(segment)
     if old is None or new is None:
         return missing_column(stated, old)
@@ -53,7 +53,7 @@ def _add_sizes(target: CheckTarget, segment: str | None, old: Profile | None, ne
 
 
 def _evidently_finding(target: CheckTarget, stated: Finding, test: Request, answer: StatTestResult) -> Finding:
-    """Hold Evidently's score against the operator's threshold or its own, both turned to grow with the change."""
+    """Compare Evidently's score with the configured threshold or Evidently's own, see :func:`orient`."""
     if answer.resting is not None:
         return replace(stated, reason=answer.resting)
     if answer.statistic is None or answer.threshold is None:

@@ -1,4 +1,4 @@
-"""What a window used, for all its rows and for each of its largest segments. Pure."""
+"""Usage of a window (requests, tokens, costs), over all rows and by segment."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from monitor.config.checks import LatencyConfig
 from monitor.config.models import Monitor
 
 ALL = ""
-"""The key of all rows: no segment is called so."""
+"""Key of all rows; no segment has this name."""
 
 
 def usage_by_segment(monitor: Monitor, window: Window) -> dict[str, Any]:
-    """Return usage by segment, with the currency of its money."""
+    """Return usage by segment, and the currency of costs."""
     latency = [check for check in monitor.checks if isinstance(check, LatencyConfig)]
     named = [column for check in latency if check.columns != "auto" for column in check.columns]
     times = tuple(dict.fromkeys([*TIMES, *named]))
@@ -34,11 +34,11 @@ def usage_by_segment(monitor: Monitor, window: Window) -> dict[str, Any]:
 
 
 def _finite(data: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what overflowed: JSON has no infinity, and a sum that is none is not known."""
-    kept: dict[str, Any] = {}
+    """Remove infinite values, which JSON cannot represent."""
+    finite: dict[str, Any] = {}
     for key, value in data.items():
         if isinstance(value, dict):
-            kept[key] = _finite(value)
+            finite[key] = _finite(value)
         elif not isinstance(value, float) or math.isfinite(value):
-            kept[key] = value
-    return kept
+            finite[key] = value
+    return finite

@@ -1,4 +1,4 @@
-"""A window of a monitor: the sum of a run of buckets. Pure."""
+"""Window: the sum of a run of buckets, with the data that checks read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monitor.profiling.facts import Facts
 
 @dataclass(frozen=True)
 class BucketSummary:
-    """One bucket of a window."""
+    """Facts and profiles of a bucket of a window."""
 
     facts: Facts
     profiles: Mapping[str | None, Mapping[str, Profile]]
@@ -29,14 +29,26 @@ class BucketSummary:
 
 @dataclass(frozen=True)
 class Window:
-    """The sum of a run of buckets, when each of them starts, and its newest bucket by itself.
+    """The sum of a run of buckets. Profiles of weighted rows are samples, except in ``parts``.
 
-    ``sums`` is what sequential detectors remembered, by finding key, before the newest bucket. ``labelled`` is
-    the window whose labels have had their time to arrive. ``counted`` is what objectives count by signal, the newest
-    bucket included, up to ``end``; None where it is not at hand. ``truths``
-    are the labelled windows since the baseline, by metric: how the estimates of each compared with the truth.
-    ``parts`` are the buckets of the window one by one, where they are at hand. Profiles of rows with weights are
-    samples (:meth:`~detectors.profile.Profile.sample`), but for those of the parts.
+    Parameters
+    ----------
+    profiles
+        Profiles by segment and column; segment None is all rows.
+    starts
+        Start of each bucket.
+    newest
+        Profiles of the newest bucket.
+    sums
+        State of sequential detectors before the newest bucket, by finding key.
+    labelled
+        Profiles of the window that ended `labels_after` ago.
+    counted
+        Counts for objectives by signal and start of the period, up to ``end``; None if not loaded.
+    truths
+        Errors of estimates in the labelled windows since the baseline, by metric.
+    parts
+        The single buckets, if they are loaded.
     """
 
     profiles: Mapping[str | None, Mapping[str, Profile]]
@@ -51,13 +63,13 @@ class Window:
     parts: Sequence[BucketSummary] = ()
 
     def __post_init__(self) -> None:
-        """Take the samples of profiles with weights."""
+        """Convert profiles of weighted rows to samples (:meth:`~detectors.profile.Profile.sample`)."""
         object.__setattr__(self, "profiles", samples(self.profiles))
         object.__setattr__(self, "labelled", samples(self.labelled))
         object.__setattr__(self, "newest", samples(self.newest))
 
     def noise_factor(self, baseline: Baseline, segment: str | None) -> float:
-        """Return by how much the window is noisier than its rows say, for the clients that sent them."""
+        """Return the factor by which clustering of rows by client increases the noise of a segment."""
         counted: dict[str, list[int]] = {}
         for part in self.parts:
             counted = add_sketches(counted, part.facts.clients)

@@ -1,4 +1,4 @@
-"""What a window is compared with: the targets of a monitor's checks, the segments, the side of the baseline of each."""
+"""Pair each column and segment of a window with its profile in the baseline."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from monitor.checks.window import Window
 from monitor.config.models import Monitor
 
 Sides = tuple[Profile | None, Profile | None]
-"""The baseline's and the window's profile of a column."""
+"""Profiles of a column in the baseline and in the window."""
 
 
 @dataclass(frozen=True)
 class WindowComparison:
-    """A window of a monitor beside the baseline that it is compared with."""
+    """A window of a monitor and the baseline that it is compared with."""
 
     monitor: Monitor
     baseline: Baseline
@@ -33,7 +33,7 @@ class WindowComparison:
 
     @cached_property
     def noise_factors(self) -> dict[str | None, float]:
-        """By how much each segment of the window is noisier than its rows say, for the clients that sent them."""
+        """Factor by which clustering of rows by client increases the noise, by segment."""
         return {segment: self.window.noise_factor(self.baseline, segment) for segment in [None, *self.segments]}
 
     @cached_property
@@ -41,13 +41,13 @@ class WindowComparison:
         return {}
 
     def before(self, column: str) -> Mapping[str | None, Profile]:
-        """Return what a column is compared with, by segment."""
+        """Return the profiles that a column is compared with, by segment."""
         if column not in self._before:
             self._before[column] = self.baseline.within(column, self.window.starts)
         return self._before[column]
 
     def targets(self) -> list[CheckTarget]:
-        """Return what is measured in this process, column by column."""
+        """Return the targets that are measured in this process, grouped by column."""
         baseline = self.baseline
         by_column: dict[str, list[CheckTarget]] = {}
         for target in expand_checks(self.monitor, baseline.layouts, baseline.profiles.get(None)):
@@ -55,15 +55,15 @@ class WindowComparison:
         return [target for targets in by_column.values() for target in targets]
 
     def list_segments(self, target: CheckTarget) -> Sequence[str | None]:
-        """Return the segments that a target is measured in; None is all rows."""
+        """Return the segments of a target; None is all rows."""
         return [None, *(self.segments if target.segments else [])]
 
     def reference(self, finding: Finding) -> Profile | None:
-        """Return what the column and segment of a finding are compared with."""
+        """Return the profile that the column and segment of a finding are compared with."""
         return choose_reference(self.monitor, self.before(str(finding.column)), finding.segment)
 
     def after(self, finding: Finding) -> Mapping[str | None, Profile]:
-        """Return the profiles of the window that a finding was measured on, by segment."""
+        """Return the profiles of the window of a finding, by segment."""
         column = str(finding.column)
         late = (finding.check, finding.column, finding.method) in self._late
         profiles = self.window.labelled if late else self.window.profiles
@@ -82,9 +82,9 @@ class WindowComparison:
 
 
 def choose_reference(monitor: Monitor, before: Mapping[str | None, Profile], segment: str | None) -> Profile | None:
-    """Return what a segment is compared with: itself, or all traffic where the baseline hardly knew it.
+    """Return the baseline of a segment: its own profile, or that of all traffic if it has too few rows.
 
-    A stretch before the window with too few rows of a segment says nothing of it, for there may be more at other times.
+    With `baseline.previous:` the profile of all traffic is not used, since the segment may have rows at other times.
     """
     own = before.get(segment)
     if own is not None and (own.rows >= monitor.min_samples or monitor.baseline.previous):
@@ -93,7 +93,7 @@ def choose_reference(monitor: Monitor, before: Mapping[str | None, Profile], seg
 
 
 def largest_segments(monitor: Monitor, profiles: Mapping[str | None, Mapping[str, Counted]]) -> list[str]:
-    """Return the largest segments of each segment column, up to the cap, ties by name."""
+    """Return the largest segments of each segment column, at most `max_segments:` each, ties by name."""
     chosen: list[str] = []
     for column in monitor.segments:
         sizes = {

@@ -1,4 +1,4 @@
-"""The window of a bucket: the buckets that are stored before it, and the bucket itself, summed. Pure."""
+"""Sum the stored buckets of a window and its newest bucket."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from monitor.profiling.profile import Profiled
 
 @dataclass(frozen=True)
 class StoredWindow:
-    """What is stored of the window that ends with a bucket.
+    """The stored part of the window that ends with a bucket.
 
     Parameters
     ----------
     starts, parts
-        Its earlier buckets over the bins of the baseline, oldest first.
-    labelled
-        Sum of the window whose labels are complete.
-    sums
-        What sequential detectors remembered before the bucket, by finding key.
-    truths
-        LabelOverlayReader windows of the past, by metric.
-    counted
-        EventCounts of objectives by signal since several moments, up to the bucket; None where they are not at hand.
+        Earlier buckets over the bins of the baseline, oldest first.
+        labelled
+            Sum of the window that ended `labels_after` ago.
+        sums
+            State of sequential detectors before the bucket, by finding key.
+        truths
+            Errors of estimates in earlier labelled windows, by metric.
+        counted
+            Counts for objectives by signal and start of the period, up to the bucket; None if not loaded.
     """
 
     starts: Sequence[datetime] = ()
@@ -47,7 +47,7 @@ class StoredWindow:
 
 
 def newest_time(stored: StoredWindow, profiled: Profiled) -> float | None:
-    """Return when the newest record of a window was logged, None when it has none."""
+    """Return the time of the newest record of a window, in seconds since 1970; None if it has no records."""
     facts = [*(part.facts for part in stored.parts), profiled.facts]
     return max((one.last for one in facts if one.last is not None), default=None)
 
@@ -65,7 +65,7 @@ def sum_window(
     facts = [part.facts for part in parts]
     own = count_events(monitor, profiled)
     traffic = Traffic(
-        # a baseline of before weights counted rows
+        # baselines of earlier versions, without weights, counted rows
         bucket_rows=tuple(one.whole_requests if "requests" in baseline.facts else one.rows for one in facts),
         bucket_seconds=monitor.bucket.total_seconds(),
         schema=profiled.facts.schema,

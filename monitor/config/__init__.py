@@ -1,1 +1,1 @@
-"""driftd.yaml and its typed models."""
+"""Typed models of driftd.yaml, and the loader that validates them."""

@@ -1,6 +1,6 @@
-"""Sections of driftd.yaml for comparisons, and for what is not served traffic.
+"""Sections `experiments:`, `shadows:` and `traffic:` of driftd.yaml.
 
-Experiments share the traffic, shadows answer the same requests.
+The arms of an experiment share the traffic; the challenger of a shadow answers the same requests as the champion.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ComparedMetric(Section):
 
 
 def _accept_bare_name(value: object) -> object:
-    """Let a metric without settings be written without a colon."""
+    """Accept a list of metrics without settings, and null as empty settings."""
     if isinstance(value, list):
         return {str(name): {} for name in value}
     if isinstance(value, dict):
@@ -109,16 +109,16 @@ class Experiment(Section):
 
     @property
     def unserved_arms(self) -> list[str]:
-        """Return the arms whose answers no user sees."""
+        """Return the arms whose answers are not shown to users."""
         return self.unserved
 
     def share(self, arm: str) -> float:
-        """Return the weight of an arm's traffic."""
+        """Return the intended share of traffic of an arm, relative to the other arms."""
         return self.shares.get(arm, 1.0)
 
 
 class Shadow(Section):
-    """A shadow deployment: a challenger answers the champion's requests unseen; its records count only here."""
+    """A shadow deployment: a challenger also answers the champion's requests; its records count only here."""
 
     name: Name
     """Name in messages, metrics and reports."""
@@ -163,16 +163,16 @@ class Shadow(Section):
 
     @property
     def unserved_arms(self) -> list[str]:
-        """Return the arms whose answers no user sees."""
+        """Return the arms whose answers are not shown to users."""
         return [self.challenger]
 
     def overlaps(self, other: Shadow) -> bool:
-        """Say whether two shadows run at the same time."""
+        """Return whether two shadows run at the same time."""
         return (other.end is None or self.start < other.end) and (self.end is None or other.start < self.end)
 
 
 TrafficRole = Literal["evaluation", "probe"]
-"""Why a record is no served traffic, other than being of a comparison's arm."""
+"""Kinds of records that are not served traffic, besides unserved arms of experiments and shadows."""
 
 
 class TrafficMark(Section):

@@ -1,4 +1,4 @@
-"""Circuit breakers in driftd.yaml: what trips one, and what is answered to those who ask."""
+"""Section `breakers:` of driftd.yaml: circuit breakers, when they open, and how they close."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class BreakerSpec(Section):
 
     @property
     def renews(self) -> bool:
-        """Say whether a new period closes it."""
+        """Return whether the breaker closes when a new budget period begins."""
         return self.budget is not None
 
     @model_validator(mode="after")

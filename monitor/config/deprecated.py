@@ -1,4 +1,4 @@
-"""Old forms of driftd.yaml: `slack:` and `actions:`, which are `receivers:` now."""
+"""Deprecated sections `slack:` and `actions:` of driftd.yaml, which `receivers:` replaces."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class OldAction(EffectLimits):
 
 
 class OldForms(Section):
-    """The old keys of the file. They are translated when the file is read, and are empty from then on."""
+    """The deprecated keys of the file. They are converted to receivers when the file is read, and then empty."""
 
     slack: OldSlack | None = Field(None, json_schema_extra={"deprecated": True})
     """Deprecated: the receiver `slack` of kind slack."""
@@ -58,16 +58,16 @@ class OldForms(Section):
 
     @property
     def deprecations(self) -> list[str]:
-        """Return a warning for each old form that the file uses, with the new form."""
+        """Return a warning for each deprecated form in the file, with its replacement."""
         return self._deprecations
 
     def with_old_receivers(self, receivers: Mapping[str, ReceiverConfig]) -> dict[str, ReceiverConfig]:
-        """Return the receivers together with those of the old keys, which become empty."""
+        """Return the receivers together with those of the deprecated keys, and clear these keys."""
         old = {name: _webhook(action, message=name == "slack") for name, action in self.actions.items()}
         if self.slack is not None:
             old["slack"] = read_receiver({"kind": "slack", **_set_fields(self.slack)})
         if twice := sorted(set(old) & set(receivers)):
-            reason = "the receiver '{name}' stands here in the old form and under `receivers:`; keep the latter"
+            reason = "the receiver '{name}' is defined in the old form and under `receivers:`; keep the latter"
             raise PydanticCustomError("receivers", reason, {"name": twice[0]})
         if old:
             self._deprecations.append(_deprecation(old))
@@ -77,7 +77,7 @@ class OldForms(Section):
 
 
 def _webhook(action: OldAction, *, message: bool) -> ReceiverConfig:
-    """Translate an action. One that was called `slack` got messages, whatever its kind."""
+    """Convert an action to a receiver. An action named `slack` receives messages, whatever its kind."""
     settings: dict[str, object] = {"kind": "webhook", **_set_fields(action.webhook)}
     if action.dry_run:
         settings["dry_run"] = True
@@ -88,17 +88,17 @@ def _webhook(action: OldAction, *, message: bool) -> ReceiverConfig:
 
 
 def _set_fields(section: Section) -> dict[str, object]:
-    """Return the settings that a file gives, `kind` first."""
+    """Return the settings that are set in the file, `kind` first."""
     names = [name for name in type(section).model_fields if name in section.model_fields_set]
     return {name: getattr(section, name) for name in sorted(names, key=lambda name: name != "kind")}
 
 
 def _deprecation(receivers: Mapping[str, ReceiverConfig]) -> str:
-    """Return the warning about old keys, with the new form of what they mean."""
+    """Return the warning about deprecated keys, with the equivalent `receivers:`."""
     new = {"receivers": {name: _plain_value(receiver) for name, receiver in receivers.items()}}
     return (
-        "`slack:` and `actions:` are deprecated, and still work. Write this in their place; for … write what stands "
-        "there now, or name its file by `token_file`, `secret_file` or `url_file` as before:\n"
+        "`slack:` and `actions:` are deprecated, and still work. Replace them by this; for … write the present value, "
+        "or name its file by `token_file`, `secret_file` or `url_file` as before:\n"
         + yaml.safe_dump(new, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120).rstrip()
     )
 

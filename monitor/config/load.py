@@ -1,4 +1,4 @@
-"""Read driftd.yaml. Every error names file, line, key, what was found and what is allowed."""
+"""Read and validate driftd.yaml. Every error states file, line, key, invalid value and allowed values."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _SQLITE_FILE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)([^?]+)(.*
 
 
 def load(path: Path, environment: dict[str, str] | None = None, checks: Models = MODELS) -> Config:
-    """Read, check and cross-check a configuration file; raises :class:`ConfigError` with every problem.
+    """Read and validate a configuration file; raises :class:`ConfigError` with every problem.
 
-    ``checks`` are the check kinds, each with its configuration model.
+    ``checks`` maps each check kind to its configuration model.
     """
     document = read(path, environment)
     try:
         config = Config.model_validate(document.data, context={"check_models": checks})
     except ValidationError as error:
         raise document.explain([describe_problem(detail) for detail in flatten(error.errors())]) from None
-    config = _beside(config, path.parent)
+    config = _resolve_paths(config, path.parent)
     problems = cross_check(config, checks)
     if problems:
         raise document.explain(problems)
@@ -46,7 +46,7 @@ def load(path: Path, environment: dict[str, str] | None = None, checks: Models =
 
 
 def deprecations(data: Any, checks: Models) -> Iterator[Problem]:  # noqa: ANN401
-    """Yield the keys of an old form in the data of a valid file, each with what to write instead."""
+    """Yield the deprecated keys of a valid file, each with its replacement."""
     for index, monitor in enumerate(data["monitors"]):
         for place, entry in enumerate(monitor.get("checks", [])):
             kind, settings = next(iter(entry.items())) if isinstance(entry, dict) else (entry, None)
@@ -57,7 +57,7 @@ def deprecations(data: Any, checks: Models) -> Iterator[Problem]:  # noqa: ANN40
 
 @cache
 def _warn_once(text: str) -> None:
-    """Log a warning about the configuration, once in the life of the process."""
+    """Log a warning about the configuration, once per process."""
     LOG.warning("deprecated", key=text)
 
 
@@ -72,8 +72,8 @@ def json_schema(checks: Models = MODELS) -> dict[str, Any]:
     return schema
 
 
-def _beside(config: Config, folder: Path) -> Config:
-    """Resolve every relative path against the folder of the configuration file, whatever the working directory is."""
+def _resolve_paths(config: Config, folder: Path) -> Config:
+    """Resolve relative paths against the directory of the configuration file."""
     monitors = []
     for monitor in config.monitors:
         changes: dict[str, Any] = {
@@ -89,7 +89,7 @@ def _beside(config: Config, folder: Path) -> Config:
 
 
 def resolve_url(url: str, folder: Path) -> str:
-    """Resolve the file of a SQLite URL; a URI (``file:…``), a database in memory and any other URL stay."""
+    """Resolve the path of a SQLite URL. ``file:`` URIs, in-memory databases and other URLs are not changed."""
     match = _SQLITE_FILE.match(url)
     return url if match is None else f"{match[1]}{folder.absolute() / match[2]}{match[3]}"
 
@@ -99,7 +99,7 @@ def _resolve_url(url: SecretStr, folder: Path) -> SecretStr:
 
 
 def describe_problem(detail: Any) -> Problem:  # noqa: ANN401
-    """Turn what pydantic found into a place and a sentence."""
+    """Convert an error of pydantic to a :class:`Problem`."""
     where = tuple(part for part in detail["loc"] if not str(part).startswith(("function-", "constrained-")))
     context, value = detail.get("ctx", {}), detail.get("input")
     if detail["type"] in ("unknown_key", "word"):
@@ -107,7 +107,8 @@ def describe_problem(detail: Any) -> Problem:  # noqa: ANN401
         at = (*where, key) if detail["type"] == "unknown_key" else where
         having = context.get("having")
         unknown = f"{key!r} is not a key of {context['check']}, but of {_listed(having)}" if having else ""
-        message = unknown or f"{key!r} is not known here"
+        word = "key" if detail["type"] == "unknown_key" else "value"
+        message = unknown or f"unknown {word} {key!r}"
         return Problem(at, f"{message}. Allowed: {', '.join(allowed)}.{'' if having else nearest(key, allowed)}")
     if detail["type"] == "missing":
         return Problem(where[:-1], f"the key {where[-1]!r} is missing.")
@@ -115,7 +116,7 @@ def describe_problem(detail: Any) -> Problem:  # noqa: ANN401
     hidden = "a mapping" if isinstance(value, dict) else "(hidden)" if SECRET_KEYS & set(where) else None
     text = hidden or repr(value)[:60]  # a mapping may hold a secret
     hint = nearest(str(value), allowed) if allowed else ""
-    return Problem(where, f"found {text}: {detail['msg'][:1].lower()}{detail['msg'][1:]}.{hint}")
+    return Problem(where, f"invalid value {text}: {detail['msg'][:1].lower()}{detail['msg'][1:]}.{hint}")
 
 
 def _listed(words: list[str]) -> str:
@@ -123,7 +124,7 @@ def _listed(words: list[str]) -> str:
 
 
 def cross_check(config: Config, checks: Models = MODELS) -> list[Problem]:
-    """Find references to things that are not there."""
+    """Return the references to receivers, signals, checks and rules that are not defined, and duplicate names."""
     problems: list[Problem] = []
     known_actions = sorted(config.receivers)
     names = [monitor.name for monitor in config.monitors]
@@ -154,7 +155,7 @@ def cross_check(config: Config, checks: Models = MODELS) -> list[Problem]:
 
 
 def _evaluations(config: Config, monitors: list[str], known_actions: list[str]) -> list[Problem]:
-    """Refuse a regression that would be nobody's incident."""
+    """Return the problems of `evaluations:`: unknown names, and an ambiguous `monitor:`."""
     problems: list[Problem] = []
     for place, spec in enumerate(config.evaluations):
         problems += _unknown(("evaluations", place, "do"), spec.do, known_actions)
@@ -162,13 +163,13 @@ def _evaluations(config: Config, monitors: list[str], known_actions: list[str]) 
             unknown = _unknown(("evaluations", place, "monitor"), [spec.monitor], monitors)
             problems += [replace(problem, where=problem.where[:-1]) for problem in unknown]
         elif spec.do and len(monitors) > 1:
-            message = "there are several monitors; say with `monitor:` whose incident a regression is."
+            message = "there are several monitors; set `monitor:` to the one that gets the incident of a regression."
             problems.append(Problem(("evaluations", place, "do"), message))
     return problems
 
 
 def _comparisons(where: tuple[str | int, ...], monitor: Monitor, config: Config) -> list[Problem]:
-    """Refuse two comparisons of one name, and messages to where nobody listens."""
+    """Return the problems of `experiments:` and `shadows:`: duplicate names, unknown receivers, unserved champions."""
     problems: list[Problem] = []
     kinds: dict[str, Sequence[Experiment | Shadow]] = {"experiments": monitor.experiments, "shadows": monitor.shadows}
     for kind, specs in kinds.items():
@@ -192,7 +193,7 @@ def _comparisons(where: tuple[str | int, ...], monitor: Monitor, config: Config)
 
 
 def _breakers(where: tuple[str | int, ...], monitor: Monitor, config: Config) -> list[Problem]:
-    """Refuse a breaker without a cause of its own, a name that is taken, and an action that is more than a message."""
+    """Return the problems of `breakers:`: unknown causes, duplicate names, and receivers that get no messages."""
     problems: list[Problem] = []
     named = [check.finding_name for check in monitor.budgets]
     made = sorted(signals.column_name(entry) for entry in monitor.signals)
@@ -208,10 +209,10 @@ def _breakers(where: tuple[str | int, ...], monitor: Monitor, config: Config) ->
             if word is not None and word not in allowed:
                 hint = nearest(word, allowed)
                 problems.append(
-                    Problem((*at, key), f"{word!r} is not there. There: {', '.join(allowed) or 'none'}.{hint}")
+                    Problem((*at, key), f"{word!r} is not defined. Defined: {', '.join(allowed) or 'none'}.{hint}")
                 )
         if spec.budget is not None and named.count(spec.budget) > 1:
-            sentence = f"several checks of what is spent are called {spec.budget!r}; give each a `name:`."
+            sentence = f"several `spend` checks are named {spec.budget!r}; give each a `name:`."
             problems.append(Problem((*at, "budget"), sentence))
         if names.count(spec.name) > 1:
             problems.append(Problem((*at, "name"), f"the name {spec.name!r} is taken; names of breakers are unique."))
@@ -220,7 +221,7 @@ def _breakers(where: tuple[str | int, ...], monitor: Monitor, config: Config) ->
 
 
 def _messages_only(where: tuple[str | int, ...], names: list[str], config: Config) -> list[Problem]:
-    """Refuse receivers that are not there, and those of effects, which get no messages."""
+    """Return a problem for each unknown receiver, and for each receiver of effects, which gets no messages."""
     effects = {name: receiver.effect_settings for name, receiver in config.receivers.items()}
     return _unknown(where, names, sorted(effects)) + [
         Problem(where, f"the receiver {name!r} gets a {effect.kind}; name one without `effect:`, which gets messages.")
@@ -230,12 +231,12 @@ def _messages_only(where: tuple[str | int, ...], names: list[str], config: Confi
 
 
 def _unknown_signals(where: tuple[str | int, ...], monitor: Monitor) -> list[Problem]:
-    """Refuse a rate or an objective of a signal that the monitor does not compute."""
+    """Return a problem for each `rate` or `slo` check of a signal that the monitor does not compute."""
     made = sorted(signals.column_name(entry) for entry in monitor.signals)
     return [
         Problem(
             (*where, place, check.kind, "signal"),
-            f"{check.signal!r} is not among `signals:` of this monitor. There: {', '.join(made) or 'none'}."
+            f"{check.signal!r} is not among `signals:` of this monitor. Defined: {', '.join(made) or 'none'}."
             f"{nearest(check.signal, made)}",
         )
         for place, check in enumerate(monitor.checks)
@@ -247,7 +248,7 @@ def _unknown(where: tuple[str | int, ...], names: list[str], allowed: list[str])
     return [
         Problem(
             (*where, index),
-            f"{word!r} is not known here. Allowed: {', '.join(allowed) or 'nothing yet'}.{nearest(word, allowed)}",
+            f"unknown name {word!r}. Allowed: {', '.join(allowed) or 'none'}.{nearest(word, allowed)}",
         )
         for index, word in enumerate(names)
         if word not in allowed

@@ -1,4 +1,4 @@
-"""driftd.yaml as typed settings. `load.py` reads them and explains what is wrong."""
+"""Models of the top-level sections of driftd.yaml. :mod:`monitor.config.load` reads and validates them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _features(value: object) -> object:
 
 ROLLING = timedelta(days=14)
 AUDIT_AFTER_WINDOWS = (1, 6, 24)
-"""A sealed bucket is counted again so many windows after its end."""
+"""Ages, in windows, at which a sealed bucket is counted again to include late rows."""
 
 
 class BaselineConfig(Section):
@@ -111,14 +111,14 @@ class Rule(Section):
     """Interval of reminders while an incident is firing."""
 
     def buckets(self, value: int | timedelta, bucket: timedelta) -> int:
-        """Return how many buckets a count or a duration means, at least 1."""
+        """Convert a count or a duration to a number of buckets, at least 1."""
         return value if isinstance(value, int) else max(1, -(-value // bucket))
 
 
 BASELINE_RULE = "baseline"
-"""Name of the rule, and of the check, that is about the baseline itself."""
+"""Name of the rule and of the check that cover the baseline itself."""
 DEFAULT_BASELINE_RULE = Rule(when=[BASELINE_RULE], severity="info", repeat_interval=timedelta(days=7))
-"""The rule about the baseline of a monitor that has none of its own."""
+"""The rule for findings about the baseline, added to monitors without such a rule."""
 
 
 class NoData(Section):
@@ -191,31 +191,31 @@ class Monitor(Section):
 
     @property
     def performance(self) -> PerformanceConfig | None:
-        """Return the check of the model's performance, the last one when there are several."""
+        """Return the `performance` check, the last one if there are several."""
         return next((check for check in reversed(self.checks) if isinstance(check, PerformanceConfig)), None)
 
     @property
     def budgets(self) -> list[SpendConfig]:
-        """Return the checks of what is spent."""
+        """Return the `spend` checks."""
         return [check for check in self.checks if isinstance(check, SpendConfig)]
 
     @property
     def objectives(self) -> list[SloConfig]:
-        """Return the checks of objectives."""
+        """Return the `slo` checks."""
         return [check for check in self.checks if isinstance(check, SloConfig)]
 
     def find_budget(self, name: str) -> SpendConfig | None:
-        """Return the check of what is spent that has a name."""
+        """Return the `spend` check with a name, if there is one."""
         return next((check for check in self.budgets if check.finding_name == name), None)
 
     @property
     def money(self) -> str:
-        """Return the column that says what a record cost: named by a budget, else the signal, else as logged."""
+        """Return the column with the cost of a record: the one named by a budget, else `price`, else `cost`."""
         named = [str(check.columns[0]) for check in self.budgets if check.columns != "auto" and check.columns]
         return named[0] if named else "price" if "price" in self.signal_names else "cost"
 
     def with_rules(self, rules: Sequence[Rule]) -> Monitor:
-        """Return the same monitor with other rules."""
+        """Return a copy of the monitor with other rules."""
         return self.model_copy(update={"rules": list(rules)})
 
     @property
@@ -225,46 +225,46 @@ class Monitor(Section):
 
     @property
     def currency(self) -> str:
-        """Return the currency of the account, as a budget says it."""
+        """Return the currency of the costs: that of the first budget, by default USD."""
         return self.budgets[0].currency if self.budgets else "USD"
 
     @property
     def labels_after(self) -> timedelta:
-        """Return how long labels take, by the check that waits longest for them."""
+        """Return the longest `labels_after:` of the checks."""
         waiting = [check.labels_after for check in self.rates.values()]
         return max([*waiting, self.performance.labels_after if self.performance else timedelta(0)])
 
     @property
     def rates(self) -> dict[str, RateConfig]:
-        """Return the check of each signal whose rate is watched."""
+        """Return the `rate` checks by signal."""
         return {check.signal: check for check in self.checks if isinstance(check, RateConfig)}
 
     @property
     def judged(self) -> dict[str, RateConfig]:
-        """Return the check of each signal whose rate takes a judge's verdicts for labels."""
+        """Return the `rate` checks with `labels_from: judge` by signal."""
         return {signal: check for signal, check in self.rates.items() if check.labels_from == "judge"}
 
     @property
     def audit_ages(self) -> list[timedelta]:
-        """Return how old a bucket is when it is counted again; once more when its labels should be there."""
+        """Return the ages at which a bucket is counted again, including the delay of labels."""
         labels = [self.labels_after] if self.labels_after else []
         return sorted([windows * self.window for windows in AUDIT_AFTER_WINDOWS] + labels)
 
     @property
     def budget_per_week(self) -> float:
-        """Return the alert budget in pages a week."""
+        """Return the alert budget in alerts per week."""
         count, _, unit = self.alert_budget.partition("/")
         return float(count) * {"day": 7.0, "week": 1.0, "month": 7 / 30.4375}[unit]
 
     @model_validator(mode="after")
     def _with_baseline_rule(self) -> Monitor:
-        """Add a rule about the baseline itself where none names it."""
+        """Add the default rule for the baseline if no rule names it."""
         if self.rules and not any(BASELINE_RULE in (rule.name, *rule.when) for rule in self.rules):
             object.__setattr__(self, "rules", [*self.rules, DEFAULT_BASELINE_RULE])
         return self
 
-    def tell_about_baseline(self, people: Collection[str]) -> Monitor:
-        """Let the added rule about the baseline tell those of the receivers whom another rule tells."""
+    def route_baseline_rule(self, people: Collection[str]) -> Monitor:
+        """Return a copy whose default baseline rule notifies the receivers in ``people`` that another rule names."""
         named = list(dict.fromkeys(name for rule in self.rules for name in rule.do if name in people))
         with_receivers = DEFAULT_BASELINE_RULE.model_copy(update={"do": named})
         rules = [with_receivers if rule is DEFAULT_BASELINE_RULE else rule for rule in self.rules]
@@ -340,11 +340,11 @@ class Config(OldForms):
 
     @model_validator(mode="after")
     def _with_receivers(self) -> Config:
-        """Take over receivers of the old form, and let the added rules about baselines tell people."""
+        """Add the receivers of deprecated sections, and set the receivers of the default baseline rules."""
         receivers = self.with_old_receivers(self.receivers)
         people = [name for name, receiver in receivers.items() if receiver.audience == "people"]
         object.__setattr__(self, "receivers", receivers)
-        object.__setattr__(self, "monitors", [monitor.tell_about_baseline(people) for monitor in self.monitors])
+        object.__setattr__(self, "monitors", [monitor.route_baseline_rule(people) for monitor in self.monitors])
         return self
 
     def monitor(self, name: str | None) -> Monitor:

@@ -1,4 +1,4 @@
-"""`policies:` of driftd.yaml, and policies in files of their own: what the output parser does about what it finds."""
+"""Guardrail policies: the section `policies:` of driftd.yaml, and policies in separate files."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def _schema(value: object) -> object:
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
-        raise PydanticCustomError("schema", "a JSON schema is wanted, as YAML or in a file of `schema_file:`") from None
+        raise PydanticCustomError("schema", "expected a JSON schema, as YAML or in the file `schema_file:`") from None
 
 
 class PolicyRule(Section):
-    """What is looked for, and what is done about it."""
+    """What to scan for, and the action on a finding."""
 
     type: Annotated[str, BeforeValidator(_type)]
     """A group (`pii`, `secrets`, `profanity`, `injection`), one of their types, `embedded_instruction`, `pattern`, `topic`, `json_schema` or `max_length`."""  # noqa: E501
     action: Literal["count", "alert", "redact", "block"] = "count"
     """count and alert let the text pass, redact replaces the findings, block withholds the text."""
     threshold: int = Field(1, ge=1)
-    """Findings from which on the action is taken."""
+    """Minimum number of findings for the action."""
     patterns: dict[str, str] = {}
     """For `pattern`: name to RE2 pattern."""
     topics: dict[str, list[str]] = {}
@@ -45,14 +45,14 @@ class PolicyRule(Section):
     schema_: Annotated[dict[str, Any] | bool | None, BeforeValidator(_schema)] = Field(None, alias="schema")
     """For `json_schema`: the schema; `schema_file` reads it from a file."""
     limit: int | None = Field(None, ge=0)
-    """For `max_length`: code points."""
+    """For `max_length`: maximum number of Unicode code points."""
     fallback: str | None = None
-    """What is said instead of a text that this rule blocks; by default the policy's."""
+    """Replacement of a text that this rule blocks; default: that of the policy."""
     fail: Literal["closed", "open"] | None = None
-    """Whether a failure of this rule withholds the text; by default the policy's."""
+    """Whether a failure of this rule withholds the text; default: that of the policy."""
 
     def build(self) -> GuardRule:
-        """Return the rule as detectors know it; raises :class:`PatternError`."""
+        """Return the rule for :mod:`detectors`; raises :class:`PatternError`."""
         return GuardRule(
             self.type,
             self.action,
@@ -79,23 +79,23 @@ class PolicyRule(Section):
 
 
 class PolicySpec(Section):
-    """Rules, and what happens when they cannot be applied."""
+    """A guardrail policy: its rules, and what happens if one fails."""
 
     rules: list[PolicyRule] = Field(min_length=1)
-    """The one that names a type wins over the one that names its group."""
+    """Rules; a rule for a type overrides a rule for its group."""
     fallback: str = FALLBACK
-    """What is said instead of a text that is withheld."""
+    """Replacement of a text that is withheld."""
     fail: Literal["closed", "open"] = "closed"
     """closed withholds a text that could not be checked, open lets it pass."""
     salt: SecretStr | None = None
-    """Key of the hashes of findings; without one there are none."""
+    """Key of the hashes of findings; without it, findings have no hashes."""
     max_bytes: int = Field(200_000, ge=1, le=50_000_000)
-    """A longer text is not scanned; it fails as `fail` says."""
+    """Maximum size of a text in bytes; a larger one is not scanned and counts as a failure, see `fail`."""
     timeout: Duration = timedelta(seconds=1)
-    """Time for one text."""
+    """Timeout of one text."""
 
     def build(self, name: str) -> Policy:
-        """Return the policy as detectors know it."""
+        """Return the policy for :mod:`detectors`."""
         salt = self.salt.get_secret_value().encode() if self.salt else b""
         return Policy(
             name,
@@ -109,17 +109,17 @@ class PolicySpec(Section):
 
 
 def merge_policies(specs: dict[str, PolicySpec]) -> dict[str, Policy]:
-    """Return the configured policies, and the built-in ones that they do not replace."""
+    """Return the built-in policies, replaced or extended by the configured ones."""
     return built_in() | {name: spec.build(name) for name, spec in specs.items()}
 
 
 def unknown_policy(name: str, names: list[str]) -> str:
-    """Say that there is no such policy, and which there are."""
-    return f"There is no policy {name!r}. Known: {', '.join(sorted(names))}.{nearest(name, names)}"
+    """Return the error message for an unknown policy, with the existing ones."""
+    return f"There is no policy {name!r}. Defined: {', '.join(sorted(names))}.{nearest(name, names)}"
 
 
 def load_policy(path: Path) -> Policy:
-    """Read a policy from a YAML file of its own; raises ConfigError with every problem."""
+    """Read a policy from a separate YAML file; raises ConfigError with every problem."""
     from pydantic import ValidationError
 
     from monitor.config.load import describe_problem

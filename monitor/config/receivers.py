@@ -1,6 +1,6 @@
-"""Receivers in driftd.yaml: where messages and effects are sent. Each kind brings its own model.
+"""Section `receivers:` of driftd.yaml: destinations of messages and effects. Each kind has its own model.
 
-To add a kind: one folder of `monitor/actions/receivers/`, and one line in `RECEIVERS`.
+To add a kind, add a folder to `monitor/actions/receivers/` and a line to `RECEIVERS`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ RECEIVERS: dict[str, str] = {
     "slack": "monitor.actions.receivers.slack:Slack",
     "webhook": "monitor.actions.receivers.webhook:Webhook",
 }
-"""Class of each kind as `module:attribute`, so that a kind is imported when a configuration uses it."""
+"""Class of each kind as `module:attribute`, imported when a configuration uses the kind."""
 
 
 class EffectLimits(Section):
-    """When an effect may happen."""
+    """Approval mode, rate limits and expiry of effects."""
 
     mode: Literal["notify", "approve", "auto"] = "approve"
     """`approve` waits for the approval of a person, `auto` sends at once, `notify` only announces it."""
@@ -39,7 +39,7 @@ class EffectLimits(Section):
 
 
 class EffectSettings(EffectLimits):
-    """An effect: rollback and retrain change a system and need a finding about the model's behaviour."""
+    """Settings of an effect. Rollback and retrain are triggered only by findings about the model's behaviour."""
 
     kind: Literal["rollback", "retrain"]
     """Kind of the effect: rollback, retrain or notify."""
@@ -48,9 +48,9 @@ class EffectSettings(EffectLimits):
 class ReceiverConfig(Section):
     """A receiver of messages.
 
-    ``audience`` says who reads them: software is told of a breaker by kind `breaker`, and never of the baseline unless
-    a rule asks for it. ``example`` are settings as the documentation shows them, and ``address_key`` is the one among
-    them, or beside them, that says where the receiver listens.
+    ``audience`` is who reads the messages: software gets breaker messages of kind `breaker`, and messages about the
+    baseline only if a rule names it. ``example`` are the settings shown in the documentation; ``address_key`` is the
+    setting with the address of the receiver.
     """
 
     audience: ClassVar[Literal["people", "software"]] = "people"
@@ -64,24 +64,24 @@ class ReceiverConfig(Section):
 
     @property
     def effect_settings(self) -> EffectSettings | None:
-        """Return what it changes; None for a receiver that gets messages."""
+        """Return the settings of its effect; None for a receiver of messages."""
         return None
 
 
 class EffectReceiverConfig(ReceiverConfig):
-    """A receiver of messages or, with ``effect``, of effects. One of effects only makes ``effect`` a needed key."""
+    """A receiver of messages or, with ``effect``, of effects. Kinds for effects only make ``effect`` required."""
 
     effect: EffectSettings | None = None
     """What the receiver changes. A receiver with `effect:` gets effects; one without gets messages."""
 
     @property
     def effect_settings(self) -> EffectSettings | None:
-        """Return what it changes; None for a receiver that gets messages."""
+        """Return the settings of its effect; None for a receiver of messages."""
         return self.effect
 
 
 class ReceiverKind(Protocol):
-    """What the configuration needs of a receiver's class."""
+    """The attributes of a receiver class that the configuration uses."""
 
     kind: ClassVar[str]
     Config: ClassVar[type[ReceiverConfig]]
@@ -94,11 +94,11 @@ def config_model(kind: str) -> type[ReceiverConfig]:
 
 
 def read_receiver(value: object) -> ReceiverConfig:
-    """Read the settings of a receiver by the model of its kind."""
+    """Validate the settings of a receiver with the model of its kind."""
     if isinstance(value, ReceiverConfig):
         return value
     if not isinstance(value, Mapping):
-        raise PydanticCustomError("receiver", "a mapping is wanted, such as {example}", {"example": _example()})
+        raise PydanticCustomError("receiver", "expected a mapping, such as {example}", {"example": _example()})
     kind = value.get("kind")
     if not isinstance(kind, str) or kind not in RECEIVERS:
         context = {"key": str(kind), "allowed": sorted(RECEIVERS)}
@@ -113,7 +113,7 @@ def _example() -> str:
 
 
 class _SchemaOfKinds:
-    """The JSON schema of any receiver: that of each kind, told apart by `kind`."""
+    """The JSON schema of a receiver: a union of the models of all kinds, discriminated by `kind`."""
 
     def __get_pydantic_json_schema__(self, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         models = [config_model(kind) for kind in RECEIVERS]

@@ -1,4 +1,4 @@
-"""What a rule is called and which findings it watches."""
+"""Names of rules, and which findings a rule matches."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from detectors.base import Finding
 from monitor.config.models import Rule
 
 COMPARED = ("experiment", "shadow")
-"""Checks of arms that are compared with one another, not with a baseline."""
+"""Checks that compare arms with each other, not with a baseline."""
 STANDING_CHECKS = (*COMPARED, "baseline")
-"""Checks whose findings stand for long: `*` does not watch them, for they would hide what comes meanwhile."""
+"""Checks whose findings persist for long. `*` does not match them, since they would keep its incident open."""
 
 OWN_INCIDENT = (*STANDING_CHECKS, "evaluation")
 """Checks whose findings are an incident of their own rule: they are evaluated at other times, or stand for long."""
@@ -22,15 +22,15 @@ def is_more_severe(severity: str, other: str | None) -> bool:
 
 
 def rule_name(rule: Rule) -> str:
-    """Return the name of a rule, by default what it watches."""
+    """Return the name of a rule, by default derived from `when:`."""
     return rule.name or "+".join(rule.when)
 
 
 def matches(rule: Rule, finding: Finding) -> bool:
-    """Say whether a rule watches a finding: ``check``, ``check.column``, ``quality``, or ``*``.
+    """Return whether a rule matches a finding by ``check``, ``check.column``, ``quality``, or ``*``.
 
-    What experiments say must be asked for by name: a loss stands for as long as the experiment runs. What is said of
-    the baseline stands until there is another one, and has a rule of its own.
+    Findings of experiments, shadows and the baseline match by name only: a lost experiment is reported for as long as
+    it runs, and a problem of the baseline until the baseline is replaced.
     """
     names = {finding.check, f"{finding.check}.{finding.column}"}
     if finding.check in STANDING_CHECKS:

@@ -1,4 +1,4 @@
-"""The section `savings:` of a monitor: other ways to answer the same requests, and what a retraining would cost."""
+"""Section `savings:` of a monitor: alternative models for the same requests, and the costs of a retraining."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class PlanSpec(Section):
         return self
 
     def plan(self) -> Plan:
-        """Return the plan as it is counted."""
+        """Return the plan for :mod:`detectors.cost.savings`."""
         from detectors.cost.savings import Condition, Plan, Tier
 
         if self.model:
@@ -110,5 +110,5 @@ class Savings(Section):
     def _names(self) -> Savings:
         names = [plan.name for plan in self.plans]
         if len(set(names)) < len(names):
-            raise PydanticCustomError("plans", "plans must have names of their own")
+            raise PydanticCustomError("plans", "names of plans must be unique")
         return self

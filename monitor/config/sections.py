@@ -1,4 +1,4 @@
-"""What every part of driftd.yaml is made of: durations, times, and sections that refuse unknown keys."""
+"""Base types of the configuration: durations, times, and sections that reject unknown keys."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def parse_duration(value: object) -> object:
-    """Read ``90s``, ``5m``, ``1h30m``, ``14d``, ``2w`` or a number of seconds."""
+    """Parse ``90s``, ``5m``, ``1h30m``, ``14d``, ``2w`` or a number of seconds."""
     if isinstance(value, timedelta):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return timedelta(seconds=value)
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhdw])", value) if isinstance(value, str) else []
     if not parts or "".join(number + unit for number, unit in parts) != value:
-        raise PydanticCustomError("duration", "a duration is wanted, such as 90s, 5m, 1h30m, 14d or 2w")
+        raise PydanticCustomError("duration", "expected a duration, such as 90s, 5m, 1h30m, 14d or 2w")
     return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
 
 
 def parse_time(value: object) -> datetime:
-    """Read an ISO date or time; without a zone it is UTC."""
+    """Parse an ISO 8601 date or time; without an offset it is UTC."""
     if isinstance(value, datetime):
         moment = value
     else:
@@ -35,13 +35,13 @@ def parse_time(value: object) -> datetime:
             moment = datetime.fromisoformat(str(value))
         except ValueError:
             raise PydanticCustomError(
-                "time", "an ISO 8601 date or time is wanted, such as 2026-11-01 or 2026-11-01T08:00:00Z"
+                "time", "expected an ISO 8601 date or time, such as 2026-11-01 or 2026-11-01T08:00:00Z"
             ) from None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def format_duration(value: timedelta) -> str:
-    """Write a duration as in driftd.yaml.
+    """Format a duration as in driftd.yaml.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def format_duration(value: timedelta) -> str:
 
 
 def _serialize_duration(value: timedelta) -> str:
-    """Write a duration for fingerprints: stored baselines and experiments depend on this form."""
+    """Serialise a duration for fingerprints; stored baselines and experiments depend on this form."""
     return f"{value.total_seconds():g}s"
 
 
@@ -71,14 +71,14 @@ Time = Annotated[datetime, BeforeValidator(parse_time)]
 
 
 class FileSchema(GenerateJsonSchema):
-    """JSON schema with durations as they are written in the file."""
+    """JSON schema with default durations in the notation of the file."""
 
     def encode_default(self, dft: Any) -> Any:  # noqa: ANN401
         return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
 
 class Section(BaseModel):
-    """A part of the file: unknown keys are refused with the nearest valid word."""
+    """A section of the file. Unknown keys are rejected, with the most similar valid key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
@@ -96,6 +96,6 @@ class Section(BaseModel):
 
 
 def nearest(word: str, allowed: list[str]) -> str:
-    """Return `` Did you mean 'x'?`` for a near miss, or nothing."""
+    """Return `` Did you mean 'x'?`` if an allowed word is similar, else an empty string."""
     close = difflib.get_close_matches(word, allowed, n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""

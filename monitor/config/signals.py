@@ -1,4 +1,4 @@
-"""From `signals:` in driftd.yaml to Signal objects: the one place where it happens."""
+"""Section `signals:` of a monitor: validate the entries and build the Signal objects."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 def resolve(entries: Sequence[Entry]) -> tuple[Signal, ...]:
-    """Return the signals that a monitor asks for; the same configuration gives the same objects."""
+    """Return the configured signals; equal configurations give the same objects."""
     return _resolve(json.dumps(_plain(list(entries)), default=str))
 
 
 def _plain(data: Any) -> Any:  # noqa: ANN401
-    """Write keys as text: YAML reads 2026-11-01 as a date, and JSON has none."""
+    """Convert keys to text: YAML parses 2026-11-01 as a date, which JSON cannot represent."""
     if isinstance(data, dict):
         return {str(key): _plain(value) for key, value in data.items()}
     return [_plain(value) for value in data] if isinstance(data, list) else data
@@ -53,7 +53,7 @@ def _resolve(written: str) -> tuple[Signal, ...]:
 
 
 def problems(entries: Sequence[Entry], taken: Collection[str]) -> list[Problem]:
-    """Find what is wrong with each entry; ``taken`` are names that a signal cannot have."""
+    """Return the problems of the entries; ``taken`` are names of columns, which a signal cannot have."""
     problems_of_signals: list[Problem] = []
     names: dict[str, int] = {}
     for place, entry in enumerate(entries):
@@ -67,7 +67,7 @@ def problems(entries: Sequence[Entry], taken: Collection[str]) -> list[Problem]:
         problems_of_signals += [Problem((*at, *problem.where), problem.message) for problem in wrong]
         name = str(options.get("name", kind))
         if not wrong and name in names:
-            message = f"there are two signals named {name!r}; give this one a `name` of its own."
+            message = f"there are two signals named {name!r}; give this one another `name`."
             problems_of_signals.append(Problem(at, message))
         elif not wrong and name in taken and "name" in options:
             problems_of_signals.append(
@@ -78,7 +78,7 @@ def problems(entries: Sequence[Entry], taken: Collection[str]) -> list[Problem]:
 
 
 def column_name(entry: Entry) -> str:
-    """Return the name of the column that an entry makes."""
+    """Return the name of the column that a signal computes."""
     if isinstance(entry, dict) and len(entry) != 1:
         return ""
     kind, options = _parts(entry)
@@ -110,17 +110,17 @@ def _in_folder(entry: Entry, folder: Path) -> Entry:
 
 
 def _wrong(kind: str, options: dict[str, Any]) -> list[Problem]:
-    """Say what is wrong with one signal and its options, if anything."""
+    """Return the problems of a signal and its options."""
     if kind not in SIGNALS:
         names = sorted(SIGNALS)
-        return [Problem((), f"{kind!r} is not known here. Allowed: {', '.join(names)}.{nearest(kind, names)}")]
+        return [Problem((), f"unknown signal {kind!r}. Allowed: {', '.join(names)}.{nearest(kind, names)}")]
     allowed = sorted([*_parameters(kind), "name"])
     unknown = [key for key in options if key not in allowed]
     if unknown:
         message = f"is not an option of the signal {kind}. Allowed: {', '.join(allowed)}."
         return [Problem((key,), f"{key!r} {message}{nearest(key, allowed)}") for key in unknown]
     if "name" in options and not _NAME.fullmatch(str(options["name"])):
-        return [Problem(("name",), "a signal's name is small letters, digits and _, such as has_ticket.")]
+        return [Problem(("name",), "a signal's name consists of lower-case letters, digits and _, such as has_ticket.")]
     try:
         _signal(kind, options)
     except ValidationError as error:
@@ -134,7 +134,7 @@ def _option(kind: str, detail: Any) -> Problem:  # noqa: ANN401
     where = tuple(detail["loc"])
     if detail["type"].startswith("missing"):
         return Problem((), f"the signal {kind} needs the option {where[0]!r}.")
-    return Problem(where, f"found {detail['input']!r:.60}: {detail['msg'][:1].lower()}{detail['msg'][1:]}.")
+    return Problem(where, f"invalid value {detail['input']!r:.60}: {detail['msg'][:1].lower()}{detail['msg'][1:]}.")
 
 
 def _parameters(kind: str) -> list[str]:

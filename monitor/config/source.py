@@ -1,4 +1,4 @@
-"""Where an application logs: the `source:` of a monitor, and the roles that its columns may have."""
+"""Section `source:` of a monitor: the table with the records, and the roles of its columns."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TEXT_ROLES = ("question", "context", "response", "samples", "logprobs")
 
 
 class ColumnSpec(Section):
-    """A column of the source, and how its values are to be read."""
+    """A column of the source, and how its values are parsed."""
 
     column: str
     """Name of the column in the source."""
@@ -91,7 +91,7 @@ class Source(Section):
     @model_validator(mode="after")
     def _one_origin(self) -> Source:
         if sum(value is not None for value in (self.table, self.query, self.preset)) == 0:
-            raise PydanticCustomError("origin", "say where the records are: `table:`, `query:` or `preset:`")
+            raise PydanticCustomError("origin", "give `table:`, `query:` or `preset:`, which select the records")
         if self.table is not None and self.query is not None:
             raise PydanticCustomError("origin", "give `table:` or `query:`, not both")
         if self.where is not None and self.preset is None:

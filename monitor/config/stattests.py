@@ -1,4 +1,4 @@
-"""The stattests of Evidently that a check may name, as data: nothing of Evidently is imported."""
+"""Names and properties of the supported stattests of Evidently. Does not import Evidently."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ STATTESTS: dict[str, tuple[Kind, ...]] = {
     "wasserstein": ("numeric",),
     "z": ("categorical",),
 }
-"""Every stattest of Evidently 0.7.23 that can be run on a profile, and the kinds of column it takes."""
+"""Stattests of Evidently 0.7.23 that can be run on a profile, and the kinds of columns that each supports."""
 
 NEEDS_TEXT = "it trains a classifier on the texts themselves, and a profile holds none"
 NOT_SUPPORTED = {"perc_text_content_drift": NEEDS_TEXT, "abs_text_content_drift": NEEDS_TEXT}
-"""The others, each with the reason."""
+"""Stattests that cannot be run on a profile, each with the reason."""
 
 PREFIX = "evidently:"
-"""What comes before the name of a stattest in `method:`."""
+"""Prefix of the name of a stattest in `method:`."""
 
 P_VALUES = frozenset(
     {
@@ -52,7 +52,7 @@ P_VALUES = frozenset(
         "z",
     }
 )
-"""Stattests whose score is a p-value, so that small means drifted; the others are distances."""
+"""Stattests whose score is a p-value, so that small values mean drift; the others are distances."""
 
 EXPLAINED_BY = {
     "jensenshannon": "jensen_shannon",
@@ -64,4 +64,4 @@ EXPLAINED_BY = {
     "mannw": "rank",
     "t_test": "mean",
 }
-"""The detector that explains the findings of a stattest, where it is not the usual one of the kind of column."""
+"""Detector that explains the findings of a stattest, if not the default of the kind of column."""

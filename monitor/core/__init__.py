@@ -1,1 +1,1 @@
-"""What everything stands on: time, text, files, logs; no logic of its own."""
+"""Types and utilities that every other package imports: incidents, actions, record batches, time, files, logs."""

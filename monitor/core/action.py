@@ -1,4 +1,4 @@
-"""Actions: what is to be sent or changed outside, each with one identity, and what is known when it is planned."""
+"""Actions (messages and effects), and the history of a monitor from which they are planned."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ DESTRUCTIVE = ("rollback", "retrain")
 MESSAGES = ("firing", "update", "reminder", "resolved")
 """Kinds of the messages about an incident; every other action is an effect, or a message about something else."""
 UNSENT = ("pending", "awaiting_approval", "held", "expired", "rejected", "told")
-"""States of an effect that no receiver has got."""
+"""States of an effect that was not delivered."""
 NOT_SENT = ("held", "expired", "rejected", "superseded")
 """States of an effect that count neither for the cooldown nor for the cap."""
 STANDING = ("pending", "delivered", "dry_run")
-"""States of a message that its receiver has, or is about to get."""
+"""States of a message that was delivered or waits for delivery."""
 
 
 @dataclass(frozen=True)
 class ActionRecord:
-    """An intended outside effect with one identity for ever, as it is planned and stored."""
+    """A message or effect as it is planned and stored. Its ``id`` never changes."""
 
     id: str
     monitor: str
@@ -55,11 +55,11 @@ class ActionRecord:
 
 @dataclass(frozen=True)
 class Action(ActionRecord):
-    """A planned action, and what it does to those that are stored."""
+    """A planned action, and which of the stored actions it replaces."""
 
     not_before: datetime | None = None
-    supersedes: bool = False  # a message of the same incident and receiver that still waits says less than this one
-    replaces: str | None = None  # the id of a waiting effect whose place it takes; it is not planned when that was sent
+    supersedes: bool = False  # a waiting message of the same incident and receiver becomes `superseded`
+    replaces: str | None = None  # id of a waiting effect that it replaces; not planned if that one was sent meanwhile
 
 
 @dataclass(frozen=True)
@@ -75,20 +75,20 @@ class Version:
 
 @dataclass(frozen=True)
 class PastAction:
-    """One earlier action, for cooldown and cap, and for what a receiver knows of an incident.
+    """An earlier action. Cooldowns, daily limits and updates of messages are computed from these.
 
     Parameters
     ----------
     at, suspect, severity
         Of a message: the end of its bucket, the value that it suspects, and the severity that it states.
     backlog
-        A message that waits because its bucket was old, see :func:`backlog_pause`.
+        Whether a message waits because its bucket was old, see :func:`backlog_pause`.
     refused
-        A message that waits because its receiver does not accept it.
+        Whether a message waits because its receiver refused it.
     observed
-        Role and value of the version that an effect is about.
+        Role and value of the version that an effect concerns.
     missed
-        An effect that expired before it was ever sent, or could have been approved.
+        Whether an effect expired before it was sent or could be approved.
     """
 
     name: str
@@ -111,7 +111,7 @@ class PastAction:
 
 @dataclass(frozen=True)
 class AlertHistory:
-    """The past of a monitor, as far as the next decision needs it.
+    """The alerting state of a monitor that decisions about the next bucket need.
 
     Parameters
     ----------

@@ -13,22 +13,22 @@ Key = tuple[str, str]
 class Aggregate(Protocol):
     """A summary of the records of a bucket that can be added to those of other buckets.
 
-    It is a pure function of the records: stored again, it replaces what was stored before. A class that is built from
-    records itself has a method ``add`` too, which takes a page of them.
+    It is a pure function of the records: storing it again replaces the stored one. A class that is built directly from
+    records also has a method ``add``, which adds a :class:`~monitor.core.record_batch.RecordBatch`.
     """
 
     @property
     def definition(self) -> str:
-        """Return what it depends on besides the records: two aggregates of different definitions cannot be added."""
+        """Return a key of the settings it depends on. Aggregates with different definitions cannot be added."""
 
     def __add__(self, other: Self, /) -> Self:
-        """Return the aggregate of two disjoint sets of records together."""
+        """Return the aggregate of the union of two disjoint sets of records."""
 
     def to_bytes(self) -> bytes:
-        """Return the stored form."""
+        """Serialise the aggregate."""
 
     def from_bytes(self, data: bytes, /) -> Self:
-        """Return the aggregate of the same definition that :meth:`to_bytes` wrote."""
+        """Return an aggregate of the same definition from the output of :meth:`to_bytes`."""
 
 
 KINDS: Registry[type[Aggregate]] = Registry(
@@ -42,4 +42,4 @@ KINDS: Registry[type[Aggregate]] = Registry(
         "savings": "detectors.cost.savings:DayCells",
     }
 )
-"""Kinds of aggregates that are stored, by the name of the kind."""
+"""Classes of the stored aggregates, by kind, as ``module:attribute``."""

@@ -1,4 +1,4 @@
-"""Bounded calls: waiting only so long for somebody else's code."""
+"""Calls into third-party code with a timeout."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ Result = TypeVar("Result")
 
 
 class Bounded:
-    """Waits only so long for calls into somebody else's code; one that is late is left behind in its thread.
+    """Runs calls in a daemon thread and stops waiting after a timeout.
 
-    Until it has come back, further calls fail at once: what hangs costs one thread. The process can end without it.
+    Until a call that timed out returns, further calls fail at once, so at most one thread hangs. The thread does not
+    prevent the process from exiting.
     """
 
     def __init__(self) -> None:
@@ -21,13 +22,13 @@ class Bounded:
 
     @property
     def busy(self) -> bool:
-        """Say whether a call that was left behind is still at work."""
+        """Return whether a call that timed out is still running."""
         return self._thread is not None and self._thread.is_alive()
 
     def call(self, work: Callable[[], Result], seconds: float) -> Result:
-        """Return what ``work`` returns; raises TimeoutError after ``seconds``, or when an earlier call still hangs."""
+        """Return the result of ``work``; raises TimeoutError after ``seconds``, or if an earlier call still runs."""
         if self.busy:
-            raise TimeoutError("an earlier call has not come back")
+            raise TimeoutError("an earlier call is still running")
         future: Future[Result] = Future()
         self._thread = threading.Thread(target=complete, args=(future, work), daemon=True, name="bounded")
         self._thread.start()
@@ -35,8 +36,8 @@ class Bounded:
 
 
 def complete(future: Future[Result], work: Callable[[], Result]) -> None:
-    """Do the work, and give the future what it returns or raises."""
+    """Run ``work`` and set its result or exception on the future."""
     try:
         future.set_result(work())
-    except Exception as error:  # noqa: BLE001  (whoever asks for the result gets it)
+    except Exception as error:  # noqa: BLE001  (raised by ``future.result``)
         future.set_exception(error)

@@ -1,4 +1,4 @@
-"""The clock's one door. Everything else is handed a time."""
+"""Clocks. Only this module reads the time of the host; all other code gets a time as an argument."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time."""
+    """A source of the current time."""
 
     def now(self) -> datetime:
-        """Return the present in UTC."""
+        """Return the current time in UTC."""
 
 
 class SystemClock:
     """The host's clock."""
 
     def now(self) -> datetime:
-        """Return the present in UTC."""
+        """Return the current time in UTC."""
         return datetime.now(UTC)

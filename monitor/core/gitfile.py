@@ -1,4 +1,4 @@
-"""Who changed a file last, as git tells; nothing where there is no git."""
+"""The last commit of a file, read with git."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TIMEOUT = 10.0
 
 
 class LastChange(NamedTuple):
-    """Commit, author and time of a file's last change, and whether the file differs from it."""
+    """Hash, author and time of the last commit of a file, and whether the file has uncommitted changes."""
 
     commit: str = ""
     author: str = ""
@@ -20,7 +20,7 @@ class LastChange(NamedTuple):
 
 
 def last_change(path: Path) -> LastChange:
-    """Ask git; a file that was never committed, and a machine without git, give an empty answer."""
+    """Return the last commit of a file; all fields are empty if it was never committed or git is missing."""
     output = _git(path, "log", "-1", "--format=%H%x00%an%x00%cI", "--", path.name)
     commit, author, at = (*output.split("\x00"), "", "", "")[:3] if output else ("", "", "")
     if not commit:

@@ -1,4 +1,4 @@
-"""Incidents: an alert episode, what may have caused it, and what became of it."""
+"""Incidents, the changes that may have caused them, and decisions about them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VERSIONS = ("model_version", "prompt_version")
 
 @dataclass(frozen=True)
 class Change:
-    """First sight of a version, category or column: what may have caused an incident."""
+    """The first occurrence of a version, category or column: a candidate cause of incidents."""
 
     kind: str
     column: str
@@ -67,7 +67,7 @@ class Incident:
     rules: Mapping[str, RuleProgress] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Freeze the list of changes, which a row holds as a list."""
+        """Convert the list of changes of a stored row to a tuple."""
         object.__setattr__(self, "changes", tuple(self.changes))
 
     @property
@@ -83,36 +83,36 @@ class Incident:
         return [name for name, each in self.rules.items() if each["fired"]] or [self.rule]
 
     @property
-    def told_at(self) -> datetime | None:
-        """Return when people were told something new for the last time; None when it never fired."""
+    def announced_at(self) -> datetime | None:
+        """Return the time of the last announcement of a new or changed state; None if it never fired."""
         return datetime.fromisoformat(self.changes[-1]["at"]) if self.changes else self.fired_at
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What became of an incident: its new state, and the transition when there was one."""
+    """The new state of an incident, and its transition, if any."""
 
     incident: Incident
     transition: IncidentState | None
     reason: str
-    quiet: bool = False  # it never fired this time, so nobody need be told that it is over
-    news: tuple[str, ...] = ()  # keys of findings of a check, column or segment that was not told of before
-    change: FurtherChange | None = None  # a further change while it was firing, as ``Incident.changes`` has it
-    silence: int | None = None  # the number of the silence of its rule: no action is planned
+    quiet: bool = False  # it resolves without having fired, so no message is sent
+    news: tuple[str, ...] = ()  # keys of findings of a check, column or segment not announced before
+    change: FurtherChange | None = None  # a further change while firing, the last of ``Incident.changes``
+    silence: int | None = None  # id of the silence that matches its rule; no action is planned
 
 
 @dataclass(frozen=True)
 class MissingData:
-    """How many buckets in a row, up to the newest, could tell nothing, and why.
+    """Counts of consecutive buckets without a result, up to and including the newest.
 
     Parameters
     ----------
     silent
-        Buckets without a row.
+        Buckets without rows.
     thin
-        Buckets with too few rows, those without any among them.
+        Buckets with too few rows, including those without rows.
     blind
-        Buckets that could tell nothing for whatever reason.
+        Buckets without a result for any reason.
     """
 
     silent: int = 0
@@ -120,7 +120,7 @@ class MissingData:
     blind: int = 0
 
     def then(self, result: str, reason: str | None) -> MissingData:
-        """Return what it is after one bucket more."""
+        """Return the counts after one more bucket."""
         why = reason or ""
         if result == "done":
             return MissingData()
@@ -129,7 +129,7 @@ class MissingData:
         return MissingData(0, self.thin + 1 if why.startswith("too_few") else 0, self.blind + 1)
 
     def beyond(self, gaps: Gaps, after: int) -> int:
-        """Return how many of the buckets the baseline's own gaps do not explain; from ``after`` on people are told.
+        """Return the number of buckets that exceed the gaps of the baseline; the incident fires from ``after`` on.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""Records of a file one by one: JSON lines, CSV or Parquet, in bounded memory, with what is wrong with each."""
+"""Read records from a JSON lines, CSV or Parquet file one by one, in bounded memory."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from monitor.core.yamlfile import ConfigError
 LONGEST_LINE = 64_000_000
 
 Row = tuple[int, dict[str, Any] | None, str | None]
-"""Number of the record, what it holds, or what is wrong with it."""
+"""Number of a record, its fields (None if it is invalid), and the error (None if it is valid)."""
 
 
 @contextmanager
 def output(out: Path | None) -> Iterator[IO[str]]:
-    """Open what is written to, by default standard output."""
+    """Open the output file, by default standard output."""
     if out is None:
         yield sys.stdout
         return
@@ -36,7 +36,7 @@ def output(out: Path | None) -> Iterator[IO[str]]:
 
 @contextmanager
 def progress(file: Path, *, quiet: bool) -> Iterator[tuple[Iterator[Row], Any]]:
-    """Open the file, with a progress bar over its bytes or rows where somebody watches."""
+    """Open a file of records, with a progress bar if standard error is a terminal."""
     try:
         with _open(file) as (rows, total, place):
             hidden = quiet or not sys.stderr.isatty()
@@ -70,7 +70,7 @@ def _open(file: Path) -> Iterator[tuple[Iterator[Row], int, Any]]:
             yield opened
         return
     if ending not in (".jsonl", ".ndjson", ".csv", ".tsv"):
-        raise ConfigError(f"{file} is no .jsonl, .csv, .tsv or .parquet file; convert it to one.")
+        raise ConfigError(f"{file} is not a .jsonl, .csv, .tsv or .parquet file; convert it to one.")
     size = file.stat().st_size
     with file.open("rb") as raw:
         rows = _jsonl(raw) if ending in (".jsonl", ".ndjson") else _csv(raw, "\t" if ending == ".tsv" else ",")
@@ -93,7 +93,7 @@ def _jsonl(raw: IO[bytes]) -> Iterator[Row]:
         except (ValueError, RecursionError):
             yield number, None, "the line is not valid JSON."
             continue
-        yield (number, record, None) if isinstance(record, dict) else (number, None, "the line is no JSON object.")
+        yield (number, record, None) if isinstance(record, dict) else (number, None, "the line is not a JSON object.")
 
 
 def _csv(raw: IO[bytes], comma: str) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on standard error, without secrets and without user text."""
+"""Structured logging: one JSON object per line on standard error, without secrets and without user text."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def _show_control_characters(_logger: WrappedLogger, _name: str, event: EventDic
 
 LOG = structlog.get_logger(__name__)
 MOST_LINES = 10_000
-"""Lines that wait to be written; what comes beyond is dropped and counted."""
+"""Maximum number of lines that wait to be written; further lines are dropped and counted."""
 
 
 def set_up(level: str = "info", *, pretty: bool | None = None) -> None:
-    """Configure logging for the process; people at a terminal get colours, everybody else JSON."""
+    """Configure logging for the process: coloured text on a terminal, else JSON."""
     is_pretty = sys.stderr.isatty() if pretty is None else pretty
     renderers: list[Processor] = [_show_control_characters, structlog.dev.ConsoleRenderer()]
     structlog.configure(
@@ -41,17 +41,17 @@ def set_up(level: str = "info", *, pretty: bool | None = None) -> None:
             *(renderers if is_pretty else [structlog.processors.JSONRenderer()]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),  # the one of the moment: it may be replaced
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),  # stderr may be replaced
         cache_logger_on_first_use=False,
     )
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 class Buffer(io.TextIOBase):
-    """A stream that nobody who writes to it waits for: a thread of its own writes to the file descriptor.
+    """A text stream whose ``write`` never blocks: a thread writes to the file descriptor.
 
-    Lines are dropped and counted while a pipe is full because nobody reads it, and when it is closed. When lines can
-    be written again, one of them says how many were dropped.
+    Lines are dropped and counted while the reader of a pipe is too slow or has closed it. When writing succeeds
+    again, a warning with the number of dropped lines is logged.
     """
 
     def __init__(self, descriptor: int, most: int = MOST_LINES) -> None:
@@ -62,7 +62,7 @@ class Buffer(io.TextIOBase):
         threading.Thread(target=self._work, name="log", daemon=True).start()
 
     def write(self, text: str) -> int:
-        """Take a line; never waits."""
+        """Queue a line, or drop it if the queue is full."""
         try:
             self._lines.put_nowait(text)
         except queue.Full:
@@ -70,15 +70,15 @@ class Buffer(io.TextIOBase):
         return len(text)
 
     def fileno(self) -> int:
-        """Return the file descriptor that is written to."""
+        """Return the file descriptor of the stream."""
         return self._descriptor
 
     def isatty(self) -> bool:
-        """Say whether people read it."""
+        """Return whether the stream is a terminal."""
         return os.isatty(self._descriptor)
 
     def drain(self, seconds: float) -> None:
-        """Wait until everything is written, but only so long."""
+        """Wait at most ``seconds`` until all lines are written."""
         ends = time.monotonic() + seconds
         with self._lines.all_tasks_done:
             while self._lines.unfinished_tasks and (left := ends - time.monotonic()) > 0:
@@ -90,7 +90,7 @@ class Buffer(io.TextIOBase):
             written = self._send(self._lines.get())
             if written and self._lines.empty() and self.dropped > reported:
                 count, reported = self.dropped - reported, self.dropped
-                LOG.warning("log_lines_dropped", count=count, detail="Nobody read the log fast enough.")
+                LOG.warning("log_lines_dropped", count=count, detail="The reader of standard error is too slow.")
             self._lines.task_done()
 
     def _send(self, text: str) -> bool:
@@ -98,7 +98,7 @@ class Buffer(io.TextIOBase):
         try:
             while data:
                 data = data[os.write(self._descriptor, data) :]
-        except OSError:  # whoever read it has closed it; the daemon goes on
+        except OSError:  # the reader closed the pipe; the daemon keeps running
             self._drop()
             return False
         return True
@@ -113,7 +113,7 @@ _buffers: list[Buffer] = []
 
 @contextmanager
 def buffer_stderr() -> Iterator[None]:
-    """Put a buffer in the place of standard error, for whatever this process writes there."""
+    """Replace ``sys.stderr`` by a non-blocking :class:`Buffer`."""
     stream, buffer = sys.stderr, Buffer(sys.stderr.fileno())
     _buffers.append(buffer)
     sys.stderr = buffer
@@ -126,11 +126,11 @@ def buffer_stderr() -> Iterator[None]:
 
 
 def flush(seconds: float) -> None:
-    """Wait until the buffered lines are written, but only so long."""
+    """Wait at most ``seconds`` for each buffer until its lines are written."""
     for buffer in _buffers:
         buffer.drain(seconds)
 
 
 def count_dropped() -> int:
-    """Return how many lines were dropped so far."""
+    """Return the number of lines dropped so far."""
     return sum(buffer.dropped for buffer in _buffers)

@@ -1,4 +1,4 @@
-"""Plain data of incidents and of messages, as they are stored and sent; fields that are not always there say so."""
+"""Typed dictionaries of incidents and messages as they are stored and sent as JSON."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Literal, NotRequired, TypedDict
 ActionKind = Literal[
     "firing", "update", "reminder", "resolved", "expired", "verdict", "breaker", "rollback", "retrain", "notify"
 ]
-"""Every kind of action that is sent: messages about incidents, approvals, verdicts and breakers, and effects."""
+"""Kinds of actions: messages about incidents, approvals, verdicts and breakers, and effects."""
 
 
 class Suspect(TypedDict):
-    """A change that may have caused an incident."""
+    """A candidate cause of an incident."""
 
     kind: str
     column: str
@@ -31,7 +31,7 @@ class RuleProgress(TypedDict):
 
 
 class IncidentFinding(TypedDict):
-    """A finding of an incident with its last and its worst value."""
+    """A finding of an incident, with its latest and its worst value."""
 
     check: str
     column: str | None
@@ -51,7 +51,7 @@ class IncidentFinding(TypedDict):
 
 
 class FurtherChange(TypedDict):
-    """A change of an incident as it was announced."""
+    """A further change of a firing incident, as it was announced."""
 
     at: str
     checks: Sequence[str]
@@ -61,7 +61,7 @@ class FurtherChange(TypedDict):
 
 
 class News(TypedDict, total=False):
-    """What a receiver does not know yet of a firing incident; empty when it knows everything."""
+    """Changes of a firing incident that were not yet sent to a receiver; empty if there are none."""
 
     again: bool
     changes: Sequence[FurtherChange]
@@ -71,7 +71,7 @@ class News(TypedDict, total=False):
 
 
 class IncidentSummary(TypedDict):
-    """An incident, as every message about it names it."""
+    """The fields of an incident that every message about it contains."""
 
     id: str
     state: str
@@ -81,7 +81,7 @@ class IncidentSummary(TypedDict):
 
 
 class ActionSummary(TypedDict):
-    """An action, as a message mentions it."""
+    """The fields of an action that a message contains."""
 
     id: str
     name: str
@@ -92,14 +92,14 @@ class ActionSummary(TypedDict):
 
 
 class RetrainingData(TypedDict):
-    """The part about retraining, of which :mod:`monitor.actions.retraining` has the schema: what is cut to fit."""
+    """The fields of a retraining payload that may be truncated; :mod:`monitor.actions.retraining` has the schema."""
 
     drifted: Sequence[Mapping[str, object]]
     left_out: int
 
 
 class EventData(TypedDict, total=False):
-    """The inner part of a message: the first three fields always, the others as its type needs them."""
+    """The data of a message: the first three fields are always present, the others depend on its type."""
 
     monitor: str
     severity: str
@@ -123,7 +123,7 @@ class EventData(TypedDict, total=False):
 
 
 class Payload(TypedDict):
-    """What a receiver gets."""
+    """The JSON document that is sent to a receiver."""
 
     type: str
     timestamp: str

@@ -1,4 +1,4 @@
-"""Plain data for JSON, and plain text for people: without the characters that steer a terminal."""
+"""Convert values to JSON types, and escape control characters in text."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""C0, DEL and C1, what changes the direction of text or breaks a line, and half a surrogate pair."""
+"""C0, DEL and C1 controls, bidirectional and line separators, and lone surrogates."""
 
 
 def visible(text: str, keep: str = "\n\t") -> str:
-    r"""Show control characters by their code, except those to keep: a value from a log must not steer a terminal.
+    r"""Replace control characters except ``keep`` by their codes, so that logged values cannot control a terminal.
 
     Examples
     --------
@@ -29,12 +29,12 @@ def _code(character: str) -> str:
 
 
 def escape_json(text: str) -> str:
-    """Escape in JSON what the standard library leaves raw; newlines between values stay."""
+    """Escape control characters that ``json.dumps`` leaves unescaped; newlines between values are not changed."""
     return CONTROL.sub(lambda match: match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401
-    """Return what JSON can say: times as ISO 8601, rows as mappings, what is not finite as null."""
+    """Convert a value to JSON types: times to ISO 8601, durations to seconds, NaN and infinities to None."""
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, timedelta):

@@ -1,4 +1,4 @@
-"""Prompts as code: versions named by what they say, and found again in the logs. Pure."""
+"""Versions of prompts: identify them by content hash, recognise them in logged values, and compare them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 SHORTEST_HASH = 7
-"""Digits of a hash that still name a version, as git has it."""
+"""Minimum number of hexadecimal digits of an abbreviated hash, as in git."""
 _BRACES = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)[^{}]*\}\}")
 _BRACE = re.compile(r"(?<!\{)\{([A-Za-z_]\w*)\}(?!\})")
 
@@ -25,15 +25,15 @@ class Prompt:
     Parameters
     ----------
     name
-        Its path in the folder, without the suffix.
+        Path in the directory of prompts, without the suffix.
     content
-        What is sent: ``template`` or ``messages``, and ``model`` and ``parameters`` where they are given.
+        ``template`` or ``messages``, and optionally ``model`` and ``parameters``.
     version
-        Its number in the registry, from 1; 0 for a file that has not been pushed.
-    known_hash
-        The hash as it is stored, of a version that was read without its words; ``content`` is then empty.
+        Number in the registry, from 1; 0 for a file that was not pushed.
+        known_hash
+            Stored hash of a version that was read without its content; ``content`` is then empty.
     commit, author, committed_at
-        From git, of the last change of its file; empty outside of git. ``dirty`` when the file differs from it.
+        The last commit of its file; empty outside a git repository. ``dirty`` if the file has uncommitted changes.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Prompt:
 
     @property
     def hash(self) -> str:
-        """Return the SHA-256 of the content: the same words and settings are the same version, wherever they stand."""
+        """Return the SHA-256 of the content as hexadecimal digits, independent of name and registry."""
         if self.known_hash:
             return self.known_hash
         serialized = json.dumps(self.content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -57,7 +57,7 @@ class Prompt:
 
     @property
     def text(self) -> str:
-        """Return the words for people: the template, or each message under its role."""
+        """Return the template, or the messages each under its role, as text."""
         if "template" in self.content:
             return str(self.content["template"])
         parts = [f"[{one['role']}]\n{one['content']}" for one in self.content.get("messages", [])]
@@ -65,37 +65,37 @@ class Prompt:
 
     @property
     def variables(self) -> list[str]:
-        """Return the names of `{{ name }}` or `{name}`, in the order in which they come first."""
+        """Return the names of `{{ name }}` or `{name}` in the order of first use."""
         return template_variables(self.text)
 
     @property
     def label(self) -> str:
-        """Return name and version, as they are written everywhere."""
+        """Return ``name@version``."""
         return f"{self.name}@{self.version}"
 
     def sentence(self) -> str:
-        """Say who made it, and when."""
+        """Return the label with author and commit, for messages."""
         who = f" by {self.author}" if self.author else ""
         commit = f", commit {self.commit[:8]}" if self.commit else ""
         return f"{self.label}{who}{commit}"
 
 
 def template_variables(text: str) -> list[str]:
-    """Return the variables of a template; double braces win where there are both kinds."""
+    """Return the variables of a template; single braces are ignored if there are double braces."""
     names = _BRACES.findall(text) or _BRACE.findall(text)
     return list(dict.fromkeys(names))
 
 
 class Register:
-    """Versions by all that a log may call them.
+    """An index of prompt versions that recognises the notations used in logs.
 
-    A log may hold the hash or at least seven digits of its beginning; ``name@3``, ``name:3``, ``name/3``, ``name-v3``
-    or ``name v3``; or the number alone, where the registry holds one prompt only.
+    Recognised are the hash or a prefix of at least seven digits; ``name@3``, ``name:3``, ``name/3``, ``name-v3`` or
+    ``name v3``; and the number alone if the registry contains a single prompt.
 
     Examples
     --------
-    >>> known = Register([Prompt("greeting", {"template": "Hello"}, 2), Prompt("greeting", {"template": "Hi"}, 1)])
-    >>> [found.label if (found := known.recognise(value)) else None for value in ("greeting:v1", "2", "other@1")]
+    >>> register = Register([Prompt("greeting", {"template": "Hello"}, 2), Prompt("greeting", {"template": "Hi"}, 1)])
+    >>> [prompt and prompt.label for prompt in map(register.recognise, ("greeting:v1", "2", "other@1"))]
     ['greeting@1', 'greeting@2', None]
     """
 
@@ -109,7 +109,7 @@ class Register:
                 self._spelled.setdefault(spelling, []).append(prompt)
 
     def recognise(self, value: str) -> Prompt | None:
-        """Return the version that a log means by a value, None when it is none of them or could be several."""
+        """Return the version that a logged value denotes, None if it matches none or several."""
         text = value.strip()
         if len(text) >= SHORTEST_HASH:
             start = text.lower().removeprefix("sha256:")
@@ -125,7 +125,7 @@ class Register:
 
 
 def recognise(value: str, prompts: Sequence[Prompt]) -> Prompt | None:
-    """Return the version that a log means by a value, as :class:`Register` does for many."""
+    """Return the version that a single logged value denotes, see :class:`Register`."""
     return Register(prompts).recognise(value)
 
 
@@ -135,7 +135,7 @@ def _spellings(prompt: Prompt) -> Iterator[str]:
 
 
 def find(prompts: Sequence[Prompt], which: str) -> Prompt | None:
-    """Return the version that a person means: ``name`` (its newest), ``name@3``, ``name@production`` or a hash."""
+    """Return a version by ``name`` (its newest version), ``name@3``, ``name@tag`` or hash; None if there is none."""
     name, _, last = which.rpartition("@")
     chosen = [prompt for prompt in prompts if prompt.name == which][:1]
     chosen = chosen or [prompt for prompt in prompts if prompt.name == name and last in prompt.tags]
@@ -143,16 +143,16 @@ def find(prompts: Sequence[Prompt], which: str) -> Prompt | None:
 
 
 def catalogue(page: Sequence[Prompt], prompts: Sequence[Prompt], usage: Sequence[Any]) -> dict[str, Any]:
-    """Return some versions with their traffic, and the values of logs that are no version.
+    """Return versions with their traffic, and the logged values that match no registered version.
 
     Parameters
     ----------
     page
-        The versions that are told, words and all.
+        The versions to return, with content.
     prompts
-        All versions, with or without words, for a value of a log is recognised among all of them.
+        All versions, with or without content; logged values are recognised among these.
     usage
-        The values of logs with their traffic.
+        The logged values with their traffic.
     """
     traffic: dict[str, list[dict[str, Any]]] = {}
     strangers = []
@@ -177,14 +177,14 @@ def catalogue(page: Sequence[Prompt], prompts: Sequence[Prompt], usage: Sequence
 
 
 def difference(one: Prompt, other: Prompt) -> dict[str, Any]:
-    """Say what changed from one version to another: variables, model and parameters, words line by line.
+    """Compare two versions: variables, model, parameters, and a unified diff of the text.
 
     Examples
     --------
     >>> old = Prompt("a", {"template": "Hi {{ name }}", "model": "big"}, 1)
     >>> new = Prompt("a", {"template": "Hello {{ name }}, {{ day }}", "model": "small"}, 2)
-    >>> found = difference(old, new)
-    >>> found["variables"], found["settings"]
+    >>> changes = difference(old, new)
+    >>> changes["variables"], changes["settings"]
     ({'added': ['day'], 'removed': []}, {'model': {'from': 'big', 'to': 'small'}})
     """
     sides = [_settings(prompt) for prompt in (one, other)]
@@ -214,7 +214,7 @@ def _settings(prompt: Prompt) -> dict[str, Any]:
 
 
 def describe(prompt: Prompt) -> dict[str, Any]:
-    """Return what is told of a version, its words left out."""
+    """Return the metadata of a version, without its content."""
     return {
         "name": prompt.name,
         "version": prompt.version,

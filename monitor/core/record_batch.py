@@ -1,4 +1,4 @@
-"""RecordBatch: what sources give and aggregates are made of."""
+"""RecordBatch: a columnar batch of records, as sources yield them and aggregates consume them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from detectors.records import Column, row_count, take, unseen
 class RecordBatch(Mapping[str, Column]):
     """Records as columns of the same length.
 
-    A column is known by its role (``timestamp``, ``model_version``, ``question`` …) where the configuration gives it
-    one, else by its own name. As a mapping, a batch is what the signals and detectors take.
+    A column is named by its role (``timestamp``, ``model_version``, ``question`` …) if the configuration assigns one,
+    else by its name in the source. Signals and detectors accept a batch as a mapping of columns.
 
     Parameters
     ----------
@@ -59,22 +59,22 @@ class RecordBatch(Mapping[str, Column]):
         return self._columns["timestamp"].values
 
     def take(self, rows: np.ndarray) -> RecordBatch:
-        """Return some of the records, by a boolean mask or by positions."""
+        """Return the records selected by a boolean mask or by positions."""
         return RecordBatch(take(self._columns, rows))
 
     def select(self, names: Iterable[str]) -> RecordBatch:
-        """Return some of the columns, in the order of the names; those that are not there are left out."""
+        """Return the named columns in the given order; names without a column are ignored."""
         return RecordBatch({name: self._columns[name] for name in names if name in self._columns})
 
     def without(self, names: Collection[str]) -> RecordBatch:
-        """Return all columns but some."""
+        """Return all columns except the named ones."""
         return self.select([name for name in self._columns if name not in names])
 
     def with_columns(self, columns: Mapping[str, Column]) -> RecordBatch:
-        """Return the same records with more columns; of two with one name the new one counts."""
+        """Return the records with additional columns, which replace columns of the same name."""
         return RecordBatch({**self._columns, **columns})
 
     def unseen(self, ids: set[object]) -> RecordBatch:
-        """Leave out records whose ``id`` is among those, and add the others' to them; see :func:`records.unseen`."""
+        """Drop records whose ``id`` is in ``ids``, and add the remaining ids to it; see :func:`records.unseen`."""
         records = unseen(self._columns, ids)
         return self if records is self._columns else RecordBatch(records)

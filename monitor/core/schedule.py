@@ -1,4 +1,4 @@
-"""Which buckets are due: pure arithmetic on UTC, for a scheduler only wakes us."""
+"""Compute which buckets are due. Pure functions of UTC times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST_RETRY = timedelta(minutes=2)
 
 @dataclass(frozen=True, order=True)
 class Bucket:
-    """Half-open UTC interval of one monitor."""
+    """A half-open UTC interval."""
 
     start: datetime
     end: datetime
@@ -21,7 +21,7 @@ class Bucket:
 
 @dataclass(frozen=True)
 class BucketRange:
-    """A stretch of time of which every bucket must be finished; ``end`` None means for ever."""
+    """A time range of which every bucket must be computed; ``end`` None means without end."""
 
     kind: str
     start: datetime
@@ -30,17 +30,17 @@ class BucketRange:
 
 
 def floor(moment: datetime, bucket: timedelta) -> datetime:
-    """Return the start of the bucket that holds a moment."""
+    """Return the start of the bucket that contains a time."""
     return moment - (moment - EPOCH) % bucket
 
 
 def latest_sealed_end(now: datetime, bucket: timedelta, settle: timedelta) -> datetime:
-    """Return the end of the newest bucket that the clock has passed by ``settle``."""
+    """Return the end of the newest bucket that ended at least ``settle`` before ``now``."""
     return floor(now - settle, bucket)
 
 
 def missing(span: BucketRange, until: datetime, bucket: timedelta, finished: Set[datetime]) -> Iterator[Bucket]:
-    """Yield the buckets of a span up to ``until`` that are not finished, oldest first."""
+    """Yield the unfinished buckets of a range up to ``until``, oldest first."""
     last = until if span.end is None else min(until, span.end)
     start = span.next
     while start + bucket <= last:
@@ -50,7 +50,7 @@ def missing(span: BucketRange, until: datetime, bucket: timedelta, finished: Set
 
 
 def advance(span: BucketRange, bucket: timedelta, finished: Set[datetime]) -> datetime:
-    """Return the first bucket start of a span that is not finished."""
+    """Return the start of the first unfinished bucket of a range."""
     start = span.next
     while start in finished:
         start += bucket
@@ -58,15 +58,15 @@ def advance(span: BucketRange, bucket: timedelta, finished: Set[datetime]) -> da
 
 
 def window_starts(bucket: Bucket, window: timedelta) -> tuple[datetime, datetime]:
-    """Return the first and last bucket start of the window that ends with this bucket."""
+    """Return the starts of the first and the last bucket of the window that ends with a bucket."""
     return bucket.end - window, bucket.start
 
 
 def audits_passed(age: timedelta, audit_ages: Sequence[timedelta]) -> int:
-    """Return how many audits a bucket needs no more, because it was computed so long after its end."""
+    """Return the number of audits that are unnecessary, as the bucket was computed ``age`` after its end."""
     return sum(age > due for due in audit_ages)
 
 
 def retry_delay(retries: int) -> timedelta:
-    """Return the pause before the next attempt at a bucket that was retried so often: doubling, from 2 s to 2 min."""
+    """Return the delay before the next attempt at a bucket: doubles with each retry, from 2 s to 2 min."""
     return min(FIRST_RETRY * (1 << min(retries, 10)), LONGEST_RETRY)

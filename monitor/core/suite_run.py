@@ -1,4 +1,4 @@
-"""What came of a run: plain data between scoring, comparing, storing and printing."""
+"""Results of a run of an evaluation suite, as they are compared, stored and printed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import numpy as np
 from detectors.performance.paired import PairedComparison
 
 OVERALL = "overall"
-"""The measure that is the mean of all expectations."""
+"""Name of the measure that is the mean over all expectations."""
 Result = Literal["good", "regressed", "below", "inconclusive"]
 LISTED = 10
-"""Cases that fell most and are printed."""
+"""Maximum number of cases with a lower score that are printed."""
 EXIT: dict[Result, int] = {"good": 0, "regressed": 1, "below": 1, "inconclusive": 2}
 
 
 @dataclass
 class SuiteUsage:
-    """What was asked of an endpoint so far."""
+    """Requests and tokens sent to and received from an endpoint."""
 
     requests: int = 0
     prompt_tokens: int = 0
@@ -30,22 +30,22 @@ class SuiteUsage:
 
     @property
     def tokens(self) -> int:
-        """Return all tokens."""
+        """Return the sum of prompt and completion tokens."""
         return self.prompt_tokens + self.completion_tokens
 
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One case as it was answered.
+    """The result of one case.
 
     Parameters
     ----------
     scores
-        By expectation, and ``overall``: float64 of shape (samples,), NaN where there is none.
+        Scores by expectation and ``overall``: float64 of shape (samples,), NaN for a sample without a score.
     failures
-        Why a sample has no answer, one word each.
+        One word for each sample without an answer: the reason.
     answers
-        The samples, None where there is none; they are shown, and not stored.
+        The answers, None for a failed sample; printed, not stored.
     """
 
     id: str
@@ -57,13 +57,13 @@ class CaseResult:
 
     @property
     def score(self) -> float:
-        """Return the mean over samples, NaN where none was scored."""
+        """Return the mean over samples, NaN if none has a score."""
         return mean(self.scores[OVERALL])
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One thing that was compared: the whole suite, an expectation, or a tag."""
+    """The comparison of one measure: the whole suite, an expectation, or a tag."""
 
     measure: str
     paired: PairedComparison
@@ -73,12 +73,12 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Run:
-    """A run of a suite and what it came to.
+    """A run of a suite and its result.
 
     Parameters
     ----------
     fallen
-        Every case whose score fell, those that fell most first: id, score before, score now.
+        Cases whose score decreased, largest decrease first: id, score before, score now.
     """
 
     id: str
@@ -97,22 +97,22 @@ class Run:
 
     @property
     def samples(self) -> int:
-        """Return how many answers were asked for."""
+        """Return the number of requested answers."""
         return sum(len(case.scores[OVERALL]) for case in self.cases)
 
     @property
     def failures(self) -> dict[str, int]:
-        """Return the samples without an answer, by reason."""
+        """Return the number of samples without an answer, by reason."""
         reasons = [reason for case in self.cases for reason in case.failures]
         return {reason: reasons.count(reason) for reason in sorted(set(reasons))}
 
     @property
     def score(self) -> float:
-        """Return the mean over cases, each counting once; NaN where none was scored."""
+        """Return the unweighted mean over cases, NaN if none has a score."""
         return mean(np.array([case.score for case in self.cases]))
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain data for programs, answers included."""
+        """Return the run as JSON types, including the answers."""
         return {
             "id": self.id,
             "suite": self.suite,
@@ -137,14 +137,14 @@ class Run:
 
 
 def mean(values: np.ndarray) -> float:
-    """Return the mean of what is not NaN, NaN when nothing is left."""
+    """Return the mean without NaN; NaN if there are no other values."""
     numbers = np.asarray(values, dtype=np.float64)
     numbers = numbers[~np.isnan(numbers)]
     return float(numbers.mean()) if len(numbers) else math.nan
 
 
 def comparison_json(one: Comparison) -> dict[str, Any]:
-    """Return a comparison as plain data."""
+    """Return a comparison as JSON types."""
     return {
         "measure": one.measure,
         **{name: _finite(value) for name, value in vars(one.paired).items()},
@@ -154,12 +154,12 @@ def comparison_json(one: Comparison) -> dict[str, Any]:
 
 
 def scores_json(scores: Mapping[str, np.ndarray]) -> dict[str, list[float | None]]:
-    """Return scores as plain data, null where there is none."""
+    """Return scores as JSON types, None for NaN."""
     return {name: [_finite(value) for value in values.tolist()] for name, values in scores.items()}
 
 
 def case_json(case: CaseResult) -> dict[str, Any]:
-    """Return a case as plain data."""
+    """Return a case as JSON types."""
     return {
         "id": case.id,
         "tags": list(case.tags),

@@ -1,4 +1,4 @@
-"""YAML with line numbers, `${ENV}` and `*_file` secrets: what stands in the file, and where."""
+"""Parse YAML with line numbers, and resolve `${VARIABLE}` and `*_file` secrets."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ Where = tuple[str | int, ...]
 
 SECRET_KEYS = frozenset({"token", "secret", "url", "store", "api_key"})
 FILE_KEYS = SECRET_KEYS | {"schema"}
-"""What can stand in a file of its own, named by the key with `_file` behind it."""
+"""Keys whose value can be read from a separate file, named by the key with the suffix `_file`."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}\n]*))?\}")
 _MARK = re.compile("\ue000(\\d+)\ue001")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong in a configuration file."""
+    """An error in a configuration file and the path of its key."""
 
     where: Where
     message: str
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used; the message says what to change, line by line."""
+    """The configuration is invalid; the message lists every problem, one per line."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """Parsed YAML, and the line of every key and item."""
+    """Parsed YAML with the line number of every key and item."""
 
     file: str
     data: object
     lines: Mapping[Where, int]
 
     def explain(self, problems: list[Problem]) -> ConfigError:
-        """Write problems as ``file:line: key: sentence``, in the order of the file."""
+        """Format problems as ``file:line: key: sentence``, in the order of the file."""
         lines = sorted({(self._line(p.where), _path(p.where), p.message) for p in problems})
         return ConfigError("\n".join(f"{self.file}:{line}: {path}: {text}" for line, path, text in lines))
 
@@ -57,7 +57,7 @@ def _path(where: Where) -> str:
 
 
 def read(path: Path, environment: Mapping[str, str] | None = None) -> Document:
-    """Read a file; variables come from ``environment``, by default the process's."""
+    """Read a YAML file; variables are taken from ``environment``, by default that of the process."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -70,7 +70,7 @@ def read(path: Path, environment: Mapping[str, str] | None = None) -> Document:
 
 
 def parse(text: str, file: str, environment: Mapping[str, str], folder: Path) -> Document:
-    """Parse YAML text; secret files are looked for beside the configuration file."""
+    """Parse YAML text; paths of secret files are relative to ``folder``."""
     reader = _Reader(environment, folder)
     try:
         root = yaml.compose(reader.mark(text), Loader=yaml.SafeLoader)
@@ -87,7 +87,7 @@ def parse(text: str, file: str, environment: Mapping[str, str], folder: Path) ->
 
 
 class _Reader:
-    """Builds plain Python values from YAML nodes and remembers where each stood."""
+    """Builds Python values from YAML nodes and records their line numbers."""
 
     def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
         self.environment = environment
@@ -98,7 +98,7 @@ class _Reader:
         self._variables: list[re.Match[str]] = []
 
     def mark(self, text: str) -> str:
-        """Put marks in the place of variables, whose braces YAML would take for its own in ``{token: ${X}}``."""
+        """Replace variables by placeholders, since YAML would parse their braces in ``{token: ${X}}``."""
 
         def note(match: re.Match[str]) -> str:
             self._variables.append(match)
@@ -120,7 +120,7 @@ class _Reader:
             key = str(key_node.value)
             at = (*where, key)
             if key in built:
-                self.problems.append(Problem(at, f"the key {key!r} stands here twice; keep one."))
+                self.problems.append(Problem(at, f"duplicate key {key!r}; remove one."))
             self.lines[at] = key_node.start_mark.line + 1
             value = self.build(value_node, at)
             if key == "token" and (value is None or (isinstance(value, str) and not value.strip())):

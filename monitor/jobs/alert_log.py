@@ -50,7 +50,7 @@ class AlertLog:
         """Return by group when its newest incident was announced last, where that is firing."""
         newest, _ = split_open(self.open.values())
         firing = [one for one in newest.values() if one.state == "firing" and one.rule != NO_DATA]
-        return {one.group: one.told_at for one in firing if one.told_at}
+        return {one.group: one.announced_at for one in firing if one.announced_at}
 
     def add_changes(self, changes: Sequence[Change]) -> None:
         """Add the versions, categories and columns that are new in a bucket."""

@@ -1,1 +1,1 @@
-"""From records to aggregates of a bucket."""
+"""Profiling: compute the aggregates of a bucket from its records."""

@@ -1,4 +1,4 @@
-"""Experiments: what every arm sums of its records, and what the sums say. Pure."""
+"""Experiments: count the records of each arm, and derive verdicts and findings from the counts."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from monitor.core.plain import plain
 from monitor.core.record_batch import RecordBatch
 
 CHECK = "experiment"
-"""The check under which findings of experiments stand; a rule names it, for `*` does not mean it."""
+"""Check name of findings of experiments. Rules must name it, since `*` does not match it."""
 
 
 def metric_columns(name: str, metric: ComparedMetric) -> list[str]:
-    """Return the columns that a metric is made of."""
+    """Return the columns that a metric is computed from."""
     return [metric.column or name, *([metric.per] if metric.per else [])]
 
 
@@ -45,13 +45,13 @@ def required_columns(spec: Experiment | Shadow) -> list[str]:
 
 
 def definition(monitor: Monitor, spec: Experiment | Shadow) -> str:
-    """Return a fingerprint of what is counted: when it changes, what was counted before cannot be added to."""
+    """Return a fingerprint of the counted data; counts with different fingerprints cannot be added."""
     counted = spec.model_dump(mode="json", exclude={"alpha", "planned", "do", "min_agreement", "unserved"})
     for metric in counted["metrics"].values():
         for judged in ("role", "minimum", *(("better",) if isinstance(spec, Experiment) else ())):
             del metric[judged]
         if metric["winsorize_above"] is None:
-            del metric["winsorize_above"]  # it is newer than the fingerprint: without it nothing changes
+            del metric["winsorize_above"]  # added later: omitted if it is not set
     source = monitor.source.model_dump(mode="json", exclude={"url"})
     made = [entry for entry in monitor.signals if column_name(entry) in required_columns(spec)]
     if monitor.traffic:
@@ -63,14 +63,14 @@ def definition(monitor: Monitor, spec: Experiment | Shadow) -> str:
 
 
 def within(records: RecordBatch, start: datetime, end: datetime | None) -> RecordBatch:
-    """Keep the records of a stretch of time."""
+    """Return the records of a time range."""
     seconds = records.times
-    kept = (seconds >= start.timestamp()) & (seconds < (end.timestamp() if end else np.inf))
-    return records if kept.all() else records.take(kept)
+    inside = (seconds >= start.timestamp()) & (seconds < (end.timestamp() if end else np.inf))
+    return records if inside.all() else records.take(inside)
 
 
 def metric_values(records: RecordBatch, name: str, metric: ComparedMetric) -> tuple[np.ndarray, np.ndarray]:
-    """Return numerator and denominator of every record; NaN where it says nothing."""
+    """Return numerator and denominator of every record; NaN if missing."""
     column = records[metric.column or name]
     if metric.equals is not None:
         meant = np.array([category(value) == metric.equals for value in column.values], dtype=np.float64)
@@ -83,7 +83,7 @@ def metric_values(records: RecordBatch, name: str, metric: ComparedMetric) -> tu
 
 
 def _numbers(column: Column) -> np.ndarray:
-    """Return numbers; true and false, in whatever spelling, are 1 and 0."""
+    """Return numbers; true and false, in any case, are 1 and 0."""
     values, wrong = numbers(column)
     for row in np.flatnonzero(wrong):
         values[row] = {"true": 1.0, "false": 0.0}.get(category(column.values[row]).lower(), np.nan)
@@ -91,7 +91,7 @@ def _numbers(column: Column) -> np.ndarray:
 
 
 class Arms:
-    """The tallies of an experiment: of a page, a bucket, or all of it. They add up, and can be taken away."""
+    """The tallies of an experiment, of a page, a bucket or the whole; they can be added and subtracted."""
 
     def __init__(
         self, spec: Experiment, tallies: Mapping[str, Mapping[str, Tally]] | None = None, definition: str = ""
@@ -103,7 +103,7 @@ class Arms:
         self.tallies = {arm: dict(tallies_of_arm) for arm, tallies_of_arm in (tallies or made).items()}
 
     def add(self, records: RecordBatch) -> None:
-        """Sum one page; what lies outside of the experiment's time, or has no column, does not count."""
+        """Add a page; records outside the time range of the experiment or without its columns are ignored."""
         spec = self.spec
         if not {spec.arm, *(name for name in (spec.unit, spec.before) if name)} <= set(records):
             return
@@ -123,11 +123,11 @@ class Arms:
                     )
 
     def __add__(self, other: Arms) -> Arms:
-        """Take two disjoint sets of records together."""
+        """Return the tallies of the union of two disjoint sets of records."""
         return self._each(other, Tally.__add__)
 
     def __sub__(self, other: Arms) -> Arms:
-        """Take away records that were added before."""
+        """Return the tallies without records that were added before."""
         return self._each(other, Tally.__sub__)
 
     def _each(self, other: Arms, combine: Callable[[Tally, Tally], Tally]) -> Arms:
@@ -138,30 +138,30 @@ class Arms:
         return Arms(self.spec, pairs, self.definition)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain data."""
+        """Return the tallies as JSON types."""
         return {
             arm: {name: tally.to_json() for name, tally in tallies.items()} for arm, tallies in self.tallies.items()
         }
 
     @classmethod
     def from_json(cls, spec: Experiment, data: Mapping[str, Any]) -> Arms:
-        """Read what :meth:`to_json` wrote for the same arms and metrics."""
+        """Return tallies from the output of :meth:`to_json` for the same arms and metrics."""
         return cls(spec, {arm: {name: Tally.from_json(data[arm][name]) for name in spec.metrics} for arm in spec.arms})
 
     def with_definition(self, definition: str) -> Arms:
-        """Return the same sums under a fingerprint of what is counted."""
+        """Return the tallies with a definition, see :func:`definition`."""
         return Arms(self.spec, self.tallies, definition)
 
     def to_bytes(self) -> bytes:
-        """Return the stored form."""
+        """Serialise the tallies."""
         return pack(self.to_json())
 
     def from_bytes(self, data: bytes) -> Arms:
-        """Read what :meth:`to_bytes` of the same arms and metrics wrote."""
+        """Return tallies from the output of :meth:`to_bytes` for the same arms and metrics."""
         return Arms(self.spec, Arms.from_json(self.spec, unpack(data, dict)).tallies, self.definition)
 
     def verdict(self, treatment: str) -> ExperimentVerdict:
-        """Return what a treatment comes to so far."""
+        """Return the current verdict about a treatment."""
         spec = self.spec
         metrics = [Metric(name, one.better, one.role, one.minimum) for name, one in spec.metrics.items()]
         shares = (spec.share(spec.control), spec.share(treatment))
@@ -169,9 +169,9 @@ class Arms:
         return judge(metrics, self.tallies[spec.control], self.tallies[treatment], design)
 
     def summarize(self, before: Mapping[str, Any] | None = None, at: datetime | None = None) -> dict[str, Any]:
-        """Return what is told of every treatment, as plain data.
+        """Return the report of every treatment as JSON types.
 
-        ``before`` is what was told last: what was decided once stays decided, and since when.
+        ``before`` is the previous report: a decided verdict does not change, and keeps its time.
         """
         summary: dict[str, Any] = {}
         for treatment in self.spec.treatments:
@@ -194,7 +194,7 @@ class Arms:
 
 
 def describe_answers(verdict: ExperimentVerdict) -> list[dict[str, Any]]:
-    """Return what each metric says, as plain data; ``gain`` is how much better, ``relative`` how much more."""
+    """Return the result of each metric as JSON types; ``gain`` is the improvement, ``relative`` the relative change."""
     return [
         {
             "metric": answer.metric.name,
@@ -215,10 +215,10 @@ def describe_answers(verdict: ExperimentVerdict) -> list[dict[str, Any]]:
 
 
 def experiment_findings(spec: Experiment, summary: Mapping[str, Any]) -> list[Finding]:
-    """Return what rules can watch: `experiment.NAME`, the verdict, and `experiment.NAME.METRIC` of each metric.
+    """Return the findings of an experiment: `experiment.NAME`, the verdict, and `experiment.NAME.METRIC` by metric.
 
-    Only a loss counts as drifted, and traffic that is not split as meant, which speaks of the pipe. So does an arm
-    that serves no users: nothing is rolled back for it.
+    A lost treatment is drifted, and so is a wrong split of the traffic. The latter, and findings of arms that serve no
+    users, are about the data pipeline, so they do not trigger a rollback.
     """
     return [
         finding
@@ -276,5 +276,5 @@ def _metric(spec: Experiment, treatment: str, each: Mapping[str, Any]) -> Findin
 
 
 def _harm(each: Mapping[str, Any]) -> float | None:
-    """Return by how much a treatment is worse, as a share of the control."""
+    """Return the deterioration of a treatment, relative to the control."""
     return None if each["gain"]["value"] is None else -each["gain"]["value"]

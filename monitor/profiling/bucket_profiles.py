@@ -1,4 +1,4 @@
-"""The profiles of a bucket as one aggregate: its columns by segment, over the bins of a baseline."""
+"""Profiles of a bucket as an aggregate: its columns by segment, over the bins of a baseline."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from monitor.core.aggregate import Aggregate, Key
 from monitor.profiling.profile import Profiled
 
 Profiles = Mapping[str | None, Mapping[str, Profile]]
-"""Segment (None for all rows) to column to profile."""
+"""Profiles by segment (None for all rows) and column."""
 
 
 @dataclass(frozen=True)
 class BucketProfiles:
-    """Profiles of one bucket, or of several together.
+    """Profiles of one or more buckets.
 
     Parameters
     ----------
     definition
-        Fingerprint of the bins; profiles over other bins cannot be added.
-    layouts
-        The bins by column; only columns that have some are read.
+        Fingerprint of the bins; profiles with different bins cannot be added.
+        layouts
+            Bins by column; other columns are ignored when reading.
     """
 
     definition: str
@@ -33,29 +33,29 @@ class BucketProfiles:
     segments: Profiles = field(default_factory=dict)
 
     def __add__(self, other: BucketProfiles) -> BucketProfiles:
-        """Return the profiles of two disjoint sets of records together."""
+        """Return the profiles of the union of two disjoint sets of records."""
         return replace(self, segments=add_profiles([self.segments, other.segments]))
 
     def to_bytes(self) -> bytes:
-        """Return the stored form."""
+        """Serialise the profiles."""
         return pack_profiles(self.segments)
 
     def from_bytes(self, data: bytes) -> BucketProfiles:
-        """Return profiles over the same bins."""
+        """Return profiles over the same bins from the output of :meth:`to_bytes`."""
         return replace(self, segments=unpack_profiles(data, self.layouts))
 
 
 def collect_aggregates(
     profiled: Profiled, layout: str | None, events: Mapping[str, EventCounts]
 ) -> dict[Key, Aggregate]:
-    """Return all that the records of a bucket come to and that is stored, but for comparisons.
+    """Return the stored aggregates of a bucket, except those of comparisons.
 
     Parameters
     ----------
     layout
-        Fingerprint of the bins that it was profiled over; None where there are none.
-    events
-        What it counts toward objectives, by signal.
+        Fingerprint of the bins of the profiles; None without bins.
+        events
+            Counts for objectives, by signal.
     """
     aggregates: dict[Key, Aggregate] = {("facts", ""): profiled.facts}
     if layout is not None:
@@ -66,7 +66,7 @@ def collect_aggregates(
 
 
 def pack_profiles(profiles: Profiles) -> bytes:
-    """Write profiles by segment and column."""
+    """Serialise profiles by segment and column."""
     return pack(
         [
             [segment, {column: profile.to_json() for column, profile in columns.items()}]
@@ -76,7 +76,7 @@ def pack_profiles(profiles: Profiles) -> bytes:
 
 
 def unpack_profiles(blob: bytes, layouts: Mapping[str, Binning]) -> dict[str | None, dict[str, Profile]]:
-    """Read profiles by segment and column; columns that the layouts do not have are left out."""
+    """Deserialise profiles by segment and column; columns without a layout are ignored."""
     return {
         segment: {name: Profile.from_json(data, layouts[name]) for name, data in columns.items() if name in layouts}
         for segment, columns in unpack(blob, list)

@@ -1,4 +1,4 @@
-"""Clients: columns that say whose rows they are, and how much noisier a window is that few of them dominate. Pure."""
+"""Clients: sketch how rows spread over clients, and compute the noise of windows that few clients dominate."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from detectors.clusters import Concentration, count_clients, inflation, typical
 from detectors.records import Records
 
 CLIENTS = ("tenant", "user", "session_id")
-"""Columns whose values are clients, by canonical name."""
+"""Canonical names of columns that identify clients."""
 
 Sketches = Mapping[str, np.ndarray]
-"""Column of clients to the sketch of a window, or to those of many."""
+"""Sketches of one or many windows by column of clients."""
 
 
 def sketch_clients(records: Records) -> dict[str, np.ndarray]:
-    """Return the sketch of each column of clients that records have."""
+    """Return the sketch of each column of clients."""
     return {name: count_clients(records[name]) for name in CLIENTS if name in records}
 
 
 def add_sketches(one: Mapping[str, list[int]], other: Mapping[str, list[int]]) -> dict[str, list[int]]:
-    """Add up the sketches of two disjoint sets of rows."""
+    """Add the sketches of two disjoint sets of rows."""
     total = dict(one)
     for name, counted in other.items():
         total[name] = [a + b for a, b in zip(total[name], counted, strict=True)] if name in total else list(counted)
@@ -30,16 +30,16 @@ def add_sketches(one: Mapping[str, list[int]], other: Mapping[str, list[int]]) -
 
 
 def usual_clients(windows: Sketches) -> dict[str, Concentration]:
-    """Return how the rows of a baseline's typical window spread over the clients of each column that names them."""
+    """Return the concentration of rows on clients in a typical window, by column of clients."""
     typical_counts = {name: typical(counted) for name, counted in windows.items()}
     return {name: usual for name, usual in typical_counts.items() if usual is not None}
 
 
 def noise_factor(windows: Sketches, usual: Mapping[str, Concentration], segment: str | None = None) -> np.ndarray:
-    """Return by how much to multiply the noise of each window: the largest factor of any column of clients.
+    """Return the factor by which the noise of each window is multiplied, the largest over the columns of clients.
 
-    The clients of all rows stand for those of a segment. A segment that is one client by itself, such as ``tenant=a``,
-    is not made noisier by how many rows that column's other values have.
+    The clients of all rows are used for segments too, except that a segment that is a client, such as ``tenant=a``,
+    ignores its own column.
     """
     own = segment.partition("=")[0] if segment else None
     factors = [inflation(windows[name], usual[name]) for name in usual if name in windows and name != own]

@@ -1,4 +1,4 @@
-"""The records of experiments and shadows, read from the source in pages."""
+"""Read the records of experiments and shadows from the source in pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_pages(
     end: datetime,
     schema: Mapping[str, str] | None = None,
 ) -> Iterator[RecordBatch]:
-    """Yield the pages of a stretch with all that a comparison counts, signals added, no id twice."""
+    """Yield the pages of a time range with the columns and signals of a comparison, without duplicate ids."""
     required = required_columns(spec)
     schema = reader.schema() if schema is None else schema
     signals = resolve(monitor.signals)
@@ -40,7 +40,7 @@ def read_pages(
 
 
 def count_arms(reader: Reader, monitor: Monitor, spec: Experiment, start: datetime, end: datetime) -> Arms:
-    """Return what an experiment counts in a stretch; nothing where it is empty."""
+    """Return the counts of an experiment over a time range, which may be empty."""
     arms = Arms(spec)
     for page in read_pages(reader, monitor, spec, start, end) if start < end else ():
         arms.add(page)
@@ -56,7 +56,7 @@ def join_shadow(
     step: timedelta,
     schema: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[datetime, Pairs]]:
-    """Yield the pairs of each step of a stretch; the records of ``within`` around it are read too."""
+    """Yield the pairs of each step of a time range; records up to ``within`` before and after it are read too."""
     joiner = Joiner(spec, start, until, step)
     for page in read_pages(reader, monitor, spec, start - spec.within, until + spec.within, schema):
         joiner.add(page)
@@ -69,9 +69,9 @@ def available_columns(monitor: Monitor, schema: Mapping[str, object]) -> set[str
 
 
 def check_columns(reader: Reader, monitor: Monitor, spec: Experiment | Shadow) -> None:
-    """Refuse a comparison of what is neither logged nor computed."""
+    """Raise ConfigError if a comparison needs a column that is neither logged nor computed by a signal."""
     available = available_columns(monitor, reader.schema())
     missing = [name for name in required_columns(spec) if name not in available]
     if missing:
         hint = nearest(missing[0], sorted(available))
-        raise ConfigError(f"{spec.name}: {missing[0]!r} is no column and no signal of {monitor.name}.{hint}")
+        raise ConfigError(f"{spec.name}: {missing[0]!r} is neither a column nor a signal of {monitor.name}.{hint}")

@@ -1,4 +1,4 @@
-"""Count what records hold besides distributions: times, weights, clients, versions, new categories."""
+"""Count the facts of records: times, weights, clients, versions and new categories."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from monitor.profiling.facts import MOST_UNSEEN, MOST_VERSIONS, VERSION_ROLES, F
 from monitor.sources.screen import MANY_WORDS, count_words, without_personal
 
 FREE_TEXT = "(free text)"
-"""Stands for a new category that is a text of many words."""
+"""Replaces a new category that is a text of many words."""
 
 
 def count_records(facts: Facts, records: RecordBatch, layouts: Mapping[str, Binning], features: Features) -> None:
-    """Add records of served traffic, at least one, to the facts of their bucket."""
+    """Add one or more records of served traffic to the facts of their bucket."""
     rows = records.rows
     facts.rows += rows
     if (units := row_units(records)) is not None:
@@ -48,7 +48,7 @@ def _count_versions(facts: Facts, records: RecordBatch) -> None:
 
 
 def _count_unseen(facts: Facts, records: RecordBatch, layouts: Mapping[str, Binning], features: Features) -> None:
-    """Note the first categories that the baseline did not have, without the personal data that they may hold."""
+    """Record the first categories that are not in the baseline, without personal data."""
     for name, layout in layouts.items():
         if layout.kind != "categorical" or not layout.complete or name not in records:
             continue
@@ -63,7 +63,7 @@ def _count_unseen(facts: Facts, records: RecordBatch, layouts: Mapping[str, Binn
 
 
 def _shorten(column: str, value: str, features: Features) -> str:
-    """Return a new category as it may be stored: a text of many words only where the column is listed by name."""
+    """Return a new category for storage; texts of many words are kept only if the column is configured by name."""
     listed = features.include != "auto" or column in features.types
     if not listed and count_words(value) > MANY_WORDS:
         return FREE_TEXT
@@ -71,7 +71,7 @@ def _shorten(column: str, value: str, features: Features) -> str:
 
 
 def group_rows(column: Column) -> list[tuple[str, np.ndarray]]:
-    """Return the rows of each category, categories in the order of their first row."""
+    """Return the rows of each category, in order of the first row."""
     places: dict[str, list[int]] = {}
     for row in np.flatnonzero(~column.missing):
         places.setdefault(category(column.values[row])[:LONGEST_CATEGORY], []).append(int(row))

@@ -1,4 +1,4 @@
-"""Columns that are made of the logged ones: the joint distribution, and predictions and scores beside their labels."""
+"""Compute derived columns: the joint column, and joint columns of predictions or scores and labels."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from monitor.config.checks import RateConfig
 from monitor.core.record_batch import RecordBatch
 
 WHOLE_ONLY = (JOINT,)
-"""Columns that are profiled of all rows, and not by segment."""
+"""Columns that are profiled over all rows only, not by segment."""
 
 
 def derive_columns(
     records: RecordBatch, layouts: Mapping[str, Binning], rates: Mapping[str, RateConfig]
 ) -> dict[str, Column]:
-    """Return the columns that have bins and are made of others."""
+    """Return the derived columns that have bins."""
     derived: dict[str, Column] = {}
     if JOINT in layouts:
         derived[JOINT] = project(records, layouts)
@@ -42,7 +42,7 @@ def _labels(records: Records) -> dict[str, Column]:
 
 
 def _merge_verdicts(records: Records, positive: str | None) -> dict[str, Column]:
-    """Return people's labels, and a judge's verdicts where there are none."""
+    """Return human labels, with verdicts of a judge for records without a label."""
     if VERDICT not in records:
         return _labels(records)
     verdicts, labels = records[VERDICT], records.get("label")

@@ -1,4 +1,4 @@
-"""What a bucket holds besides distributions."""
+"""Facts: counts, times, schema, versions and new categories of a bucket."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ VERSION_ROLES = ("model_version", "prompt_version")
 MOST_VERSIONS = 200
 MOST_UNSEEN = 10
 NEWER = ("clients", "excess_weight", "invalid_weights", "invalid_labels")
-"""Facts that were added later."""
+"""Fields that were added later, and are omitted if empty."""
 
 
 @dataclass
 class Facts:
-    """What a bucket holds besides distributions. Everything adds up or is a minimum or a maximum."""
+    """Facts of a bucket besides the profiles. All fields are sums, minima or maxima."""
 
     rows: int = 0
     duplicates: int = 0
@@ -27,16 +27,16 @@ class Facts:
     last: float | None = None
     schema: dict[str, str] = field(default_factory=dict)
     versions: dict[str, dict[str, list[float]]] = field(default_factory=dict)  # role, value: rows, first, last
-    unseen: dict[str, dict[str, float]] = field(default_factory=dict)  # column, category: first seen
+    unseen: dict[str, dict[str, float]] = field(default_factory=dict)  # column, category: first occurrence
     dropped_segments: int = 0
-    clients: dict[str, list[int]] = field(default_factory=dict)  # column: sketch of how its rows spread over clients
+    clients: dict[str, list[int]] = field(default_factory=dict)  # column: sketch of the rows by client
     excess_weight: int = 0  # of all rows, beyond 1 each, in units of 1/65536
-    invalid_weights: int = 0  # rows that were left out
+    invalid_weights: int = 0  # rows that were ignored
     invalid_labels: int = 0  # labels that were left out
     definition: ClassVar[str] = "1"
 
     def __add__(self, other: Facts) -> Facts:
-        """Return the facts of two stretches together; the columns are those of the later one."""
+        """Return the facts of two time ranges together; ``other`` is the later one and determines the schema."""
         return Facts(
             rows=self.rows + other.rows,
             duplicates=self.duplicates + other.duplicates,
@@ -60,31 +60,31 @@ class Facts:
 
     @property
     def requests(self) -> float:
-        """Number of requests that the rows stand for."""
+        """Number of requests that the rows represent."""
         return natural(self.rows * UNIT + self.excess_weight)
 
     @property
     def whole_requests(self) -> int:
-        """The same as a whole number, 0 only where there are no rows."""
+        """Number of requests, rounded; 0 only if there are no rows."""
         return max(round(self.requests), min(self.rows, 1))
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain data; what older buckets do not have is left out where it is empty."""
+        """Return the facts as JSON types; empty fields of ``NEWER`` are omitted, as in older buckets."""
         data = asdict(self)
         return {name: value for name, value in data.items() if value or name not in NEWER}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> Facts:
-        """Read what :meth:`to_json` wrote."""
+        """Return facts from the output of :meth:`to_json`."""
         return cls(**(data or {}))
 
     def to_bytes(self) -> bytes:
-        """Return the stored form."""
+        """Serialise the facts."""
         return pack(self.to_json())
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Facts:
-        """Read what :meth:`to_bytes` wrote."""
+        """Return facts from the output of :meth:`to_bytes`."""
         return cls.from_json(unpack(data, dict))
 
 

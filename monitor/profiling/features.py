@@ -1,4 +1,4 @@
-"""Which columns are watched, and why the others are not: a stated rule for ids and free text."""
+"""Choose the monitored columns of a source, and state why others are excluded, such as ids and free text."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ ENOUGH_TO_TELL = 50
 
 @dataclass(frozen=True)
 class Choice:
-    """One column, the kind it is watched as (None: not at all), and the reason.
+    """A column, its kind (None if it is not monitored), and the reason.
 
-    ``listed`` says that it was asked for by name, ``personal`` that its categories are then personal data.
+    ``listed``: whether it is configured by name. ``personal``: whether its categories are personal data.
     """
 
     name: str
@@ -37,12 +37,12 @@ class Choice:
 
 
 def choose(monitor: Monitor, columns: Sequence[ColumnInfo]) -> list[Choice]:
-    """Choose the watched columns of a monitor, signals last.
+    """Choose the monitored columns of a monitor, signals last.
 
-    Auto takes every numeric and categorical column but: mapped ids, times, labels, versions and texts; what is
-    unfit by its values (:mod:`monitor.sources.screen`: an identifier, a counter, a time, JSON, free text, personal
-    data); texts longer than 64 characters on average, or of which more than half are distinct (free text or an id).
-    A column that is asked for by name is taken whatever it holds; the reason says so where that is personal data.
+    `auto` selects all numeric and categorical columns except: mapped ids, times, labels, versions and texts; columns
+    with unfit values (:mod:`monitor.sources.screen`: identifiers, counters, times, JSON, free text, personal data);
+    texts longer than 64 characters on average, or more than half of which are distinct (free text or an id). A column
+    that is configured by name is always selected; the reason states if it has personal data.
     """
     by_name = {column.name: column for column in columns}
     wanted = monitor.features.include
@@ -51,7 +51,7 @@ def choose(monitor: Monitor, columns: Sequence[ColumnInfo]) -> list[Choice]:
         if name not in by_name:
             raise ConfigError(
                 f"monitor {monitor.name}: the column {name!r} is not in the source. "
-                f"Found: {', '.join(by_name)}.{nearest(name, list(by_name))}"
+                f"Columns: {', '.join(by_name)}.{nearest(name, list(by_name))}"
             )
     choices = [_choose(monitor, by_name[name], explicit=wanted != "auto") for name in names]
     taken = 0
@@ -63,8 +63,8 @@ def choose(monitor: Monitor, columns: Sequence[ColumnInfo]) -> list[Choice]:
     for signal in signals:
         if signal.name in by_name:
             raise ConfigError(
-                f"monitor {monitor.name}: the source has a column {signal.name!r}, as the signal is called; give the "
-                f"signal another name, such as `{signal.name}: {{name: {signal.name}_of_response}}`."
+                f"monitor {monitor.name}: {signal.name!r} is a column of the source and a signal; rename the signal: "
+                f"`{signal.name}: {{name: {signal.name}_of_response}}`."
             )
     return choices + [Choice(signal.name, signal.kind, "signal") for signal in signals]
 

@@ -1,4 +1,4 @@
-"""Learn the bins of a baseline in one pass over pages, in bounded memory."""
+"""Learn the bins of a baseline in one pass over its pages, in bounded memory."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from monitor.sources.screen import MANY_WORDS, count_words, unfit_words
 
 SAMPLE = 100_000
 MOST_ROWS = 60_000
-"""Labelled rows that the expected losses of a regression are learnt from."""
+"""Maximum number of labelled rows from which the expected losses of a regression are learnt."""
 TOGETHER = 256
-"""Records that go through all signals before the next ones: signals share what they have read of the same text."""
+"""Number of records that pass through all signals at once, so that signals share cached analyses of a text."""
 MOST_CATEGORIES = 50_000
 OFTEN = 10
-"""A text of many words that is rarer than this in a baseline is what somebody wrote, and no category."""
+"""Minimum count in a baseline for a text of many words to be a category and not free text."""
 
 
 def with_signals(records: RecordBatch, signals: Sequence[Entry]) -> RecordBatch:
-    """Add the columns of the signals that are asked for; one whose inputs are not logged is missing throughout."""
+    """Add the columns of the configured signals, except those whose inputs are not logged."""
     ready = [signal for signal in resolve(signals) if all(role in records for role in signal.needs)]
     texts = records.select({role for signal in ready for role in (*signal.needs, *signal.uses)})
     parts = []
@@ -41,7 +41,7 @@ def with_signals(records: RecordBatch, signals: Sequence[Entry]) -> RecordBatch:
 
 
 class Learner:
-    """Collects what layouts are made of: a uniform sample and extremes, or category counts.
+    """Collects a uniform sample and the extremes of numeric columns, and category counts, and learns layouts from them.
 
     ``performance`` is the check that asks for the performance column, ``rates`` those that ask for a signal's rate.
     ``screened`` are categorical columns that nobody asked for by name: one whose values turn out to be free text or
@@ -74,7 +74,7 @@ class Learner:
         self._incomplete: set[str] = set()
 
     def add(self, records: RecordBatch) -> None:
-        """Take some records, signals included."""
+        """Add records, including their signals."""
         self.rows += records.rows
         self._scored = self._scored or "score" in records
         if self._outcomes is not None and not self._scored:
@@ -92,7 +92,7 @@ class Learner:
                     self._categories[name] = Counter(dict(counter.most_common(MOST_CATEGORIES // 2)))
 
     def layouts(self) -> dict[str, Binning]:
-        """Return the bins of every column; a numeric column without values gets a single bin."""
+        """Return the bins of every column; a numeric column without values has a single bin."""
         learnt = {
             name: learn_times(sample.values) if name in TIMES else sample.layout()
             for name, sample in self._numeric.items()
@@ -120,7 +120,7 @@ class Learner:
         return learnt
 
     def _outcome(self, layouts: Mapping[str, Binning]) -> Binning | None:
-        """Return where performance is counted: a classifier has a score, a regression a prediction."""
+        """Return the bins of the performance column: by score for a classifier, by error for a regression."""
         if self._performance is None or self._outcomes is None:
             return None
         if self._scored:
@@ -137,18 +137,18 @@ class Learner:
 
 
 def _without_sentences(frequency: Counter[str]) -> Counter[str]:
-    """Leave out texts of many words that are rare: a category with a long name is not."""
-    kept = {text: count for text, count in frequency.items() if count >= OFTEN or count_words(text) <= MANY_WORDS}
-    return Counter(kept)
+    """Remove rare texts of many words; frequent ones are categories with long names."""
+    frequent = {text: count for text, count in frequency.items() if count >= OFTEN or count_words(text) <= MANY_WORDS}
+    return Counter(frequent)
 
 
 class _Rows:
-    """Uniform sample of labelled rows with their columns, seeded, in the order in which they came."""
+    """Uniform sample of labelled rows with their columns, seeded, in input order."""
 
     def __init__(self) -> None:
         self._random = np.random.default_rng(0)
         self._keys = np.zeros(0)
-        self._kept: Records | None = None
+        self._records: Records | None = None
 
     def add(self, records: Records, columns: Sequence[str]) -> None:
         if "prediction" not in records or "label" not in records:
@@ -157,18 +157,18 @@ class _Rows:
         few = {name: records[name] for name in ("prediction", "label", *columns) if name in records}
         few = take(few, np.isfinite(predicted) & np.isfinite(truth))
         self._keys = np.concatenate([self._keys, self._random.random(row_count(few))])
-        self._kept = few if self._kept is None else concatenate([self._kept, few])
+        self._records = few if self._records is None else concatenate([self._records, few])
         if len(self._keys) > MOST_ROWS:
-            kept = np.sort(np.argpartition(self._keys, MOST_ROWS)[:MOST_ROWS])
-            self._keys, self._kept = self._keys[kept], take(self._kept, kept)
+            places = np.sort(np.argpartition(self._keys, MOST_ROWS)[:MOST_ROWS])
+            self._keys, self._records = self._keys[places], take(self._records, places)
 
     @property
     def rows(self) -> Records | None:
-        return self._kept
+        return self._records
 
 
 class _Sample:
-    """Uniform sample of a stream by the smallest random keys, seeded: the same pages give the same sample."""
+    """Uniform sample of a stream by smallest random keys, seeded, so that the same pages give the same sample."""
 
     def __init__(self) -> None:
         self._random = np.random.default_rng(0)
@@ -184,8 +184,8 @@ class _Sample:
         self._keys = np.concatenate([self._keys, self._random.random(len(values))])
         self._values = np.concatenate([self._values, values])
         if len(self._keys) > SAMPLE:
-            kept = np.argpartition(self._keys, SAMPLE)[:SAMPLE]
-            self._keys, self._values = self._keys[kept], self._values[kept]
+            places = np.argpartition(self._keys, SAMPLE)[:SAMPLE]
+            self._keys, self._values = self._keys[places], self._values[places]
 
     @property
     def values(self) -> np.ndarray:

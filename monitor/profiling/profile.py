@@ -1,4 +1,4 @@
-"""The profile of a bucket: a pure function of its rows, whatever the batches they came in."""
+"""Read and profile a bucket. The result depends on its rows only, not on the batches in which they are read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monitor.profiling.facts import Facts
 from monitor.profiling.profiler import Profiler
 from monitor.profiling.served import find_unserved
 from monitor.profiling.source_columns import columns_to_read
-from monitor.profiling.spend import till
+from monitor.profiling.spend import make_accumulator
 from monitor.sources.base import Counts, Reader
 
 READS = 3
@@ -23,7 +23,7 @@ READS = 3
 
 @dataclass(frozen=True)
 class Profiled:
-    """The finished computation of one bucket."""
+    """The aggregates of a bucket."""
 
     counts: Counts
     facts: Facts
@@ -33,25 +33,25 @@ class Profiled:
 
 
 def profile_bucket(reader: Reader, monitor: Monitor, layouts: Mapping[str, Binning], bucket: Bucket) -> Profiled:
-    """Read a sealed bucket and profile it; reads again when rows arrived meanwhile."""
+    """Read a sealed bucket and profile it; read it again if rows arrived meanwhile."""
     schema = reader.schema()
     columns = columns_to_read(monitor, layouts, schema)
     for _ in range(READS):
         counts = reader.counts(bucket.start, bucket.end)
         batches = reader.read(bucket.start, bucket.end, columns) if counts.rows else iter(())
         arms = {spec.name: Arms(spec) for spec in monitor.experiments}
-        profiler = Profiler(monitor, layouts, list(arms.values()), till(monitor, schema))
+        profiler = Profiler(monitor, layouts, list(arms.values()), make_accumulator(monitor, schema))
         for batch in batches:
             profiler.add(batch)
         if reader.counts(bucket.start, bucket.end) == counts:
             break
     profiler.facts.schema = dict(schema)
-    bill = profiler.till.bill() if profiler.till else None
+    bill = profiler.costs.bill() if profiler.costs else None
     return Profiled(counts, profiler.facts, profiler.profiles(), arms, bill)
 
 
 def newest_served(reader: Reader, monitor: Monitor, start: datetime) -> float | None:
-    """Return when the newest served record was logged, at most, if there is none since ``start``."""
+    """Return an upper bound of the time of the newest served record if there is none since ``start``."""
     newest = reader.newest()
     if newest is None:
         return None

@@ -1,4 +1,4 @@
-"""Add up what records hold: facts, profiles by segment, arms of experiments and money."""
+"""Aggregate records to facts, profiles by segment, arms of experiments and costs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from monitor.profiling.weights import has_label_probability, split_by_weight, sp
 
 
 class Profiler:
-    """Adds up the served traffic of batches. Rows of an id that was seen before in the bucket count as duplicates only.
+    """Aggregates the served traffic of batches. Rows with a repeated id are counted as duplicates only.
 
-    ``arms`` are the experiments that count the same rows, ``till`` what counts their money, ``keys`` the ids of
-    earlier buckets whose rows are not to be counted again.
+    ``arms`` are the experiments that count the same rows, ``costs`` accumulates costs, ``keys`` are ids of earlier
+    buckets whose rows are not counted again.
     """
 
     def __init__(
@@ -32,19 +32,19 @@ class Profiler:
         monitor: Monitor,
         layouts: Mapping[str, Binning],
         arms: Sequence[Arms] = (),
-        till: CostAccumulator | None = None,
+        costs: CostAccumulator | None = None,
         keys: set[object] | None = None,
     ) -> None:
         self._arms = arms
         self.facts = Facts()
-        self.till = till
+        self.costs = costs
         self._monitor = monitor
         self._layouts = layouts
         self._keys: set[object] = set() if keys is None else keys
         self._segments: dict[str | None, dict[str, Profile]] = {None: self._empty()}
 
     def add(self, batch: RecordBatch) -> None:
-        """Profile records, in the order of time."""
+        """Add records, which must be in order of time."""
         monitor = self._monitor
         unique = batch.unseen(self._keys)
         if unique.rows < batch.rows:
@@ -64,8 +64,8 @@ class Profiler:
             records, invalid = split_labels_by_weight(records)
             self.facts.invalid_labels += invalid
         count_records(self.facts, records, self._layouts, monitor.features)
-        if self.till is not None:
-            self.till.add(records)
+        if self.costs is not None:
+            self.costs.add(records)
         records = records.with_columns(derive_columns(records, self._layouts, monitor.rates))
         self._merge(None, records)
         records = records.without(WHOLE_ONLY)
@@ -73,7 +73,7 @@ class Profiler:
             self._merge(segment, records.take(members))
 
     def profiles(self) -> dict[str | None, dict[str, Profile]]:
-        """Return segment to column to profile."""
+        """Return the profiles by segment and column."""
         return self._segments
 
     def _empty(self) -> dict[str, Profile]:
@@ -88,7 +88,7 @@ class Profiler:
                 profiles[name] = profiles[name] + added if name in profiles else added
 
     def _split(self, records: RecordBatch) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield segments; new values get a place in the order of their first row, up to the cap."""
+        """Yield segments and their rows; new values are added in order of their first row, up to `max_segments:`."""
         for name in self._monitor.segments:
             if name not in records:
                 continue

@@ -1,4 +1,4 @@
-"""Served traffic: the records whose answers users saw. All others are left out before anything is measured. Pure."""
+"""Served traffic: exclude records whose answers were not shown to users, such as evaluations and challengers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monitor.core.record_batch import RecordBatch
 
 @dataclass(frozen=True)
 class UnservedRecords:
-    """Records that are not served traffic: those with some values of a column, from a time to another."""
+    """Selects records that are not served traffic: those with certain values of a column in a time range."""
 
     column: str
     values: tuple[str, ...]
@@ -23,7 +23,7 @@ class UnservedRecords:
     end: datetime | None = None
 
     def among(self, records: RecordBatch) -> np.ndarray:
-        """Say of each record whether it is one; a column that is missing says of none."""
+        """Return whether each record is selected; none if the column is missing."""
         if self.column not in records or not self.values:
             return np.zeros(records.rows, dtype=bool)
         seconds = records.times
@@ -34,13 +34,13 @@ class UnservedRecords:
 
 
 def find_unserved(monitor: Monitor) -> list[UnservedRecords]:
-    """Return all that is declared not to be served traffic; empty when every record is."""
+    """Return the selectors of all records that are not served traffic."""
     arms = [_unserved_arms(spec) for spec in monitor.comparisons if spec.unserved_arms]
     return [*arms, *_unserved_marks(monitor)]
 
 
 def keep_served(records: RecordBatch, monitor: Monitor, comparison: Experiment | Shadow | None = None) -> RecordBatch:
-    """Keep the records of served traffic and, of a comparison, those of its own arms that serve no users."""
+    """Return the records of served traffic and, for a comparison, those of its own unserved arms."""
     left_out = np.zeros(records.rows, dtype=bool)
     for spec in monitor.comparisons:
         left_out |= _unserved_arms(spec).among(records)

@@ -1,4 +1,4 @@
-"""Shadows: a challenger beside its champion on the same requests, joined in the order of time. Pure."""
+"""Shadows: join the records of champion and challenger by request, and compare the pairs."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from monitor.profiling.ab_counts import STATUS, metric_columns, metric_values, w
 
 CHECK = "shadow"
 MOST_WAITING = 500_000
-"""Records that wait for the other side of their request; beyond it the oldest counts as having none."""
+"""Maximum number of records that wait for their counterpart; beyond it the oldest counts as unmatched."""
 WORST = 20
 
 
 @dataclass(frozen=True)
 class Half:
-    """One record of a request: whose, when, what it answered, and the value of each metric."""
+    """One record of a request: arm, time, answer, and the value of each metric."""
 
     side: str
     at: float
@@ -49,7 +49,7 @@ class ShadowPair:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Sums over pairs. They add up and can be taken away; of the gravest disagreements the worst 20 are kept."""
+    """Sums over pairs, which can be added and subtracted, and the 20 worst disagreements."""
 
     spec: Shadow
     tallies: Mapping[str, Tally] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Pairs:
 
     @classmethod
     def of(cls, spec: Shadow, records: Sequence[ShadowPair], alone: Mapping[str, int]) -> Pairs:
-        """Count pairs, and records without one by side."""
+        """Count pairs; ``alone`` is the number of unmatched records by side."""
         if not records:
             return cls(spec, alone=dict(alone))
         first, second = ([half.answer for half in side] for side in _sides(records))
@@ -77,16 +77,16 @@ class Pairs:
         return cls(spec, tallies, dict(alone), worst)
 
     def tally(self, name: str) -> Tally:
-        """Return a sum, of nothing where nothing was counted."""
+        """Return a sum by name, empty if nothing was counted."""
         return self.tallies.get(name, Tally.empty())
 
     def __add__(self, other: Pairs) -> Pairs:
-        """Take two disjoint sets of pairs together."""
+        """Return the sums of the union of two disjoint sets of pairs."""
         worst = sorted([*self.worst, *other.worst], key=lambda one: (-one["severity"], one["request"]))[:WORST]
         return self._with(other, Tally.__add__, 1, worst)
 
     def __sub__(self, other: Pairs) -> Pairs:
-        """Take away pairs that were added before."""
+        """Return the sums without pairs that were added before."""
         gone = {(one["request"], one["at"]) for one in other.worst}
         left = [one for one in self.worst if (one["request"], one["at"]) not in gone]
         return self._with(other, Tally.__sub__, -1, left)
@@ -99,32 +99,32 @@ class Pairs:
         return Pairs(self.spec, tallies, alone, worst, self.definition)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain data."""
+        """Return the sums as JSON types."""
         tallies = {name: tally.to_json() for name, tally in self.tallies.items()}
         return {"tallies": tallies, "alone": dict(self.alone), "worst": list(self.worst)}
 
     @classmethod
     def from_json(cls, spec: Shadow, data: Mapping[str, Any]) -> Pairs:
-        """Read what :meth:`to_json` wrote."""
+        """Return sums from the output of :meth:`to_json`."""
         tallies = {name: Tally.from_json(tally) for name, tally in data["tallies"].items()}
         return cls(spec, tallies, data["alone"], data["worst"])
 
     def with_definition(self, definition: str) -> Pairs:
-        """Return the same sums under a fingerprint of what is counted."""
+        """Return the sums with a definition, see :func:`monitor.profiling.ab_counts.definition`."""
         return replace(self, definition=definition)
 
     def to_bytes(self) -> bytes:
-        """Return the stored form."""
+        """Serialise the sums."""
         return pack(self.to_json())
 
     def from_bytes(self, data: bytes) -> Pairs:
-        """Read what :meth:`to_bytes` of the same shadow wrote."""
+        """Return sums of the same shadow from the output of :meth:`to_bytes`."""
         return replace(Pairs.from_json(self.spec, unpack(data, dict)), definition=self.definition)
 
     def summarize(self, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return what the pairs say so far, as plain data: intervals hold at every look, all of them together.
+        """Return the report of the pairs as JSON types. The intervals are jointly valid at any time.
 
-        ``before`` is what was told last: what was decided once stays decided.
+        ``before`` is the previous report: a decided verdict does not change.
         """
         spec = self.spec
         alpha = spec.alpha / (1 + len(spec.metrics))
@@ -157,17 +157,17 @@ class Pairs:
         }
         word, reason = conclude(spec, summary)
         last = before or {}
-        stands = settle(last.get("verdict"), word)
+        verdict = settle(last.get("verdict"), word)
         summary |= {
-            "verdict": stands,
-            "reason": reason if stands == word else last["reason"],
+            "verdict": verdict,
+            "reason": reason if verdict == word else last["reason"],
             "announced": last.get("announced", "keep running"),
         }
         return dict(plain(summary))
 
 
 def conclude(spec: Shadow, summary: Mapping[str, Any]) -> tuple[Word, str]:
-    """Return the one word for a shadow, and why: lost by one thing it loses by all; else it waits for all.
+    """Return the verdict about a shadow and its reason. One lost criterion decides; a win requires all criteria.
 
     Examples
     --------
@@ -194,7 +194,7 @@ def conclude(spec: Shadow, summary: Mapping[str, Any]) -> tuple[Word, str]:
         words.setdefault(each["verdict"], []).append(f"{name}: {each['reason']}")
     order: tuple[Word, ...] = ("lose", "keep running", "win", "no difference")
     word = next((word for word in order if word in words), "keep running")
-    return word, "; ".join(words.get(word, ["nothing says what it must hold: set `min_agreement` or `metrics`"]))
+    return word, "; ".join(words.get(word, ["there is no criterion: set `min_agreement` or `metrics`"]))
 
 
 def _sides(pairs: Sequence[ShadowPair]) -> tuple[list[Half], list[Half]]:
@@ -202,7 +202,7 @@ def _sides(pairs: Sequence[ShadowPair]) -> tuple[list[Half], list[Half]]:
 
 
 def _evidence(spec: Shadow, pair: ShadowPair, severity: float, closeness: float) -> dict[str, Any]:
-    """Return what is kept of a disagreement: the request and numbers, never what was said."""
+    """Return the stored fields of a disagreement: the request and numbers, no texts of answers."""
     gaps = (other - one for one, other in zip(pair.champion.values, pair.challenger.values, strict=True))
     differences = {name: gap for name, gap in zip(spec.metrics, gaps, strict=True) if math.isfinite(gap)}
     return {
@@ -215,16 +215,16 @@ def _evidence(spec: Shadow, pair: ShadowPair, severity: float, closeness: float)
 
 
 def _storable(key: str) -> str:
-    """Return a request's name as every database can hold it."""
+    """Return the key of a request in a form that every database can store."""
     return key[:256].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 class Joiner:
-    """Joins the records of a stretch as they come, in the order of time, and counts them by bucket.
+    """Joins the records of a time range, in order of time, and counts the pairs by bucket.
 
-    A pair belongs to the bucket of its champion's record, a record without a counterpart to its own. Records of
-    ``within`` before and after the stretch take part, so that buckets add up to the whole. Memory is that of the
-    records of one ``within``, at most MOST_WAITING.
+    A pair belongs to the bucket of its champion's record, an unmatched record to its own. Records up to ``within``
+    before and after the range are joined too, so that buckets add up to the whole. Memory is bounded by the records
+    of one ``within``, at most MOST_WAITING.
     """
 
     def __init__(self, spec: Shadow, start: datetime, end: datetime, step: timedelta) -> None:
@@ -233,7 +233,7 @@ class Joiner:
         self._sums: dict[int, Pairs] = {}
 
     def add(self, records: RecordBatch) -> None:
-        """Join one page with what waits."""
+        """Join a page with the waiting records."""
         spec = self._spec
         if not {spec.arm, spec.join, spec.answer} <= set(records):
             return
@@ -251,7 +251,7 @@ class Joiner:
         self._count(pairs, alone)
 
     def _expire(self, now: float, alone: list[Half]) -> None:
-        """Give up what has waited for too long; the dictionary is in the order of time."""
+        """Move records that have waited longer than ``within`` to ``alone``; the dictionary is in order of time."""
         patience = self._spec.within.total_seconds()
         while self._waiting:
             key = next(iter(self._waiting))
@@ -276,7 +276,7 @@ class Joiner:
         return int((at - self._start) // self._step)
 
     def finish(self) -> Iterator[tuple[datetime, Pairs]]:
-        """Yield start and sums of every bucket of the stretch, empty ones too; nothing is added after it."""
+        """Yield start and sums of every bucket of the range, including empty ones. Call it last."""
         self._count([], list(self._waiting.values()))
         self._waiting.clear()
         start = datetime.fromtimestamp(self._start, UTC)
@@ -285,7 +285,7 @@ class Joiner:
 
 
 def _halves(spec: Shadow, records: RecordBatch) -> Iterator[tuple[str, Half]]:
-    """Yield the records of either side with the request of each, in the order of time."""
+    """Yield the records of both sides, each with the key of its request, in order of time."""
     records = within(records, spec.start, spec.end)
     whose, keys, answers = to_categories(records[spec.arm]), to_categories(records[spec.join]), records[spec.answer]
     times = records.times
@@ -303,9 +303,9 @@ def _halves(spec: Shadow, records: RecordBatch) -> Iterator[tuple[str, Half]]:
 
 
 def shadow_findings(spec: Shadow, summary: Mapping[str, Any]) -> list[Finding]:
-    """Return what rules can watch: `shadow.NAME`, the agreement, and `shadow.NAME.METRIC` of each metric.
+    """Return the findings of a shadow: `shadow.NAME`, the agreement, and `shadow.NAME.METRIC` by metric.
 
-    They are about the pipe: nobody sees a challenger's answers, so nothing is rolled back for them.
+    They are about the data pipeline, since users do not get the answers of a challenger, so a rollback would not help.
     """
     if not summary:
         return []

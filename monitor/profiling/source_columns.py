@@ -1,4 +1,4 @@
-"""Which columns of a source a monitor reads."""
+"""Determine the columns of a source that a monitor reads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OUTCOME_ROLES = ("score", "prediction", "label")
 
 
 def columns_to_read(monitor: Monitor, layouts: Mapping[str, Binning], schema: Mapping[str, str]) -> list[str]:
-    """Return the columns to read: the watched ones, what signals need, segments, versions and the id."""
+    """Return the columns to read: monitored columns, inputs of signals, segments, versions and the id."""
     signals = resolve(monitor.signals)
     made = {signal.name for signal in signals}
     made |= {column(signal) for signal in monitor.rates for column in (labelled_column, judged_column)}
@@ -41,12 +41,12 @@ def columns_to_read(monitor: Monitor, layouts: Mapping[str, Binning], schema: Ma
 
 
 def deciding_columns(monitor: Monitor, names: Collection[str]) -> list[str]:
-    """Return the logged columns that tell served traffic from the rest.
+    """Return the logged columns that distinguish served traffic from other records.
 
     Raises
     ------
     SourceError
-        When a column of ``traffic:`` is not logged: evaluations would count as served traffic.
+        If a column of ``traffic:`` is not logged, as evaluations would count as served traffic.
     """
     for role, mark in monitor.traffic.items():
         if mark.column not in names:

@@ -1,4 +1,4 @@
-"""Money in the engine: the bill of a bucket, and its budgets. Pure."""
+"""Costs of a bucket by value, and the budgets that they are compared with."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from monitor.config.checks import SpendConfig
 from monitor.config.models import Monitor
 
 MOST_SHOWN = 20
-"""Values of a column that have a finding, beside those whose budget is gone."""
+"""Maximum number of values of a column with a finding, except those whose budget is exhausted."""
 MOST_GONE = 200
 MOST_FORESEEN = 5
-"""Values of a budget and period that are forecast: those that have used most of theirs and not all."""
+"""Maximum number of values with a forecast: those nearest to their budget and not over it."""
 
 
 @dataclass(frozen=True)
 class SpendState:
-    """What budgets ask for at the end of a bucket: sums since several moments, in all and by value, and its bill."""
+    """Costs for budgets at the end of a bucket: sums since the start of each period, in total and by value."""
 
     end: datetime
     bill: CostSummary
     since: Mapping[datetime, SpendTotals]
     values: Mapping[tuple[str, datetime], Mapping[str, SpendTotals]] = field(default_factory=dict)
     ends: Mapping[str, Mapping[Period, Forecast | None]] = field(default_factory=dict)
-    """Forecasts of the day's and the month's end, by zone."""
+    """Forecasts for the end of the day and of the month, by zone."""
     ends_of: Mapping[tuple[str, str, str], Mapping[Period, Forecast | None]] = field(default_factory=dict)
-    """The same of single values, by zone, column and value."""
+    """Forecasts of single values, by zone, column and value."""
 
 
-def till(monitor: Monitor, schema: Collection[str]) -> CostAccumulator | None:
-    """Return what counts a bucket's money, and the rates that breakers watch; None where nobody asks."""
+def make_accumulator(monitor: Monitor, schema: Collection[str]) -> CostAccumulator | None:
+    """Return the accumulator of costs and of the rates of breakers; None if neither is configured."""
     rates = {spec.rate for spec in monitor.breakers if spec.rate}
     if not monitor.budgets and not rates:
         return None
@@ -52,18 +52,18 @@ def till(monitor: Monitor, schema: Collection[str]) -> CostAccumulator | None:
 
 
 def knows_cost(monitor: Monitor, schema: Collection[str]) -> bool:
-    """Say whether something tells what a request costs: a logged column, or a signal."""
+    """Return whether the cost of requests is logged or computed by a signal."""
     return monitor.money in schema or monitor.money in monitor.signal_names
 
 
 def foreseen(check: SpendConfig, period: Period, totals: Mapping[str, SpendTotals]) -> list[str]:
-    """Return the values whose end of the period is worth a forecast: those nearest to their budget."""
+    """Return the values that get a forecast: those nearest to their budget and not over it."""
     near = [value for value, budget in shares(check, period, totals) if totals[value].amount < budget]
     return near[:MOST_FORESEEN]
 
 
 def shares(check: SpendConfig, period: Period, totals: Mapping[str, SpendTotals]) -> list[tuple[str, float]]:
-    """Return the values that are shown, with their budgets, those that have used most of theirs first."""
+    """Return the values with a finding and their budgets, largest used share first."""
     budgets = {value: check.budget(period, value) for value in totals if value not in (MISSING, OTHER)}
     limited = [(value, budget) for value, budget in budgets.items() if budget]
     ranked = sorted(limited, key=lambda one: (-totals[one[0]].amount / one[1], one[0]))

@@ -1,4 +1,4 @@
-"""Long stretches of a log, profiled bucket by bucket as they are read."""
+"""Profile long time ranges bucket by bucket, in one pass over the source."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from monitor.sources.base import Reader, read_in_steps
 def profile_buckets(
     reader: Reader, monitor: Monitor, layouts: Mapping[str, Binning], start: datetime, end: datetime
 ) -> Iterator[tuple[Bucket, Profiler]]:
-    """Yield every bucket of a long stretch, profiled, in the order of time, empty ones too."""
+    """Yield every bucket of a time range with its profiler, in order of time, including empty buckets."""
     columns = columns_to_read(monitor, layouts, reader.schema())
     bucket = Bucket(start, start + monitor.bucket)
     profiler = Profiler(monitor, layouts)
@@ -40,7 +40,7 @@ def profile_buckets(
 
 
 def merge_versions(total: dict[str, dict[str, list[float]]], facts: Facts) -> None:
-    """Add the versions of a bucket to those of a stretch, in place."""
+    """Add the versions of a bucket to ``total``, in place."""
     for role, values in facts.versions.items():
         versions = total.setdefault(role, {})
         for value, (count, first, last) in values.items():

@@ -1,4 +1,4 @@
-"""Timeline: a baseline's buckets side by side, in bounded memory: what thresholds are calibrated on."""
+"""Timeline: the buckets of a baseline as arrays, in bounded memory, from which thresholds are calibrated."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ Series = tuple[str | None, str]
 
 
 class Timeline:
-    """Counts of every series over regular steps, a step being one bucket or a few.
+    """Counts of every series over regular steps of one or more buckets.
 
-    Series of segments beyond 256 MiB are left out; those of all rows never are.
+    Beyond 256 MiB, series of segments are omitted; those of all rows never are.
 
     Parameters
     ----------
     start, step, steps
-        Where the first step begins, how long each is, and how many there are.
-    length
-        Steps of a window.
-    first
-        The step with which the first window ends that is judged; by default the first whole one.
+        Start of the first step, length of a step, and number of steps.
+        length
+            Number of steps of a window.
+        first
+            Last step of the first window that is evaluated; by default that of the first whole window.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class Timeline:
 
     @classmethod
     def of_baseline(cls, monitor: Monitor, layouts: Mapping[str, Binning], start: datetime, end: datetime) -> Timeline:
-        """Lay out a baseline: more than 8,064 buckets in coarser steps, at least four a window.
+        """Return an empty timeline of a baseline; above 8,064 buckets with coarser steps, at least four per window.
 
-        What is still too long loses its oldest part.
+        If there are still too many steps, the oldest part is omitted.
         """
         buckets = (end - start) // monitor.bucket
         window = monitor.window // monitor.bucket
@@ -83,14 +83,14 @@ class Timeline:
         end: datetime,
         first: datetime | None = None,
     ) -> Timeline:
-        """Lay out a stretch bucket by bucket; ``first`` is the start of the first bucket that is judged."""
+        """Return an empty timeline with one step per bucket; ``first`` is the start of the first evaluated bucket."""
         bucket = monitor.bucket
         place = None if first is None else (first - start) // bucket
         return cls(layouts, start, bucket, (end - start) // bucket, monitor.window // bucket, place)
 
     @property
     def weeks(self) -> float:
-        """Length in weeks, steps that were left out not counted."""
+        """Length in weeks, without missing steps."""
         return float(self.is_complete.sum() * (self.step / timedelta(weeks=1)))
 
     def seconds(self) -> np.ndarray:
@@ -105,7 +105,7 @@ class Timeline:
         profiles: Mapping[str | None, Mapping[str, Profile]],
         clients: Mapping[str, Sequence[int]] = MappingProxyType({}),
     ) -> None:
-        """Put one bucket in its place, with its clients; what lies before the first step is passed over."""
+        """Add a bucket and the sketches of its clients; buckets outside the timeline are ignored."""
         place = (at - self.start) // self.step
         if not 0 <= place < self.steps:
             return
@@ -116,7 +116,7 @@ class Timeline:
         for segment, columns in profiles.items():
             for column, profile in columns.items():
                 if signal_behind(column) is not None:
-                    continue  # it is shown beside a finding, and no threshold depends on it
+                    continue  # only shown with findings; no threshold depends on it
                 stack = self._stack((segment, column))
                 if stack is not None and (profile.weighted is None or profile.layout.kind in SUMMED):
                     _put(stack, place, profile.sample())
@@ -124,7 +124,7 @@ class Timeline:
                     self._put_sample(stack, place, profile, (segment, column))
 
     def client_windows(self) -> dict[str, np.ndarray]:
-        """Return the sketches of the clients of every window by column, each int64 of shape (steps, counters)."""
+        """Return the sketches of clients of every window by column, each int64 of shape (steps, counters)."""
         return {name: sliding(sketches, self.length) for name, sketches in self.clients.items()}
 
     def series(self) -> Iterator[tuple[Series, Stack]]:
@@ -133,22 +133,22 @@ class Timeline:
             yield key, self._series[key]
 
     def profiles(self, inside: np.ndarray) -> dict[str | None, dict[str, Profile]]:
-        """Return the sum of some steps, by segment and column."""
+        """Return the sum of the selected steps, by segment and column."""
         profiles: dict[str | None, dict[str, Profile]] = {}
         for (segment, column), stack in self._series.items():
             profiles.setdefault(segment, {})[column] = stack.take(inside).sum().profile()
         return profiles
 
     def places(self, start: datetime, end: datetime) -> np.ndarray:
-        """Return the steps that lie wholly in a stretch."""
+        """Return the steps that lie entirely in a time range."""
         seconds = self.seconds()
         return np.flatnonzero((seconds >= start.timestamp()) & (seconds + self.step.total_seconds() <= end.timestamp()))
 
     def _put_sample(self, stack: Stack, place: int, profile: Profile, key: Series) -> None:
-        """Put the sample of a profile with weights in its place.
+        """Add the sample of a profile of weighted rows.
 
-        Counts are whole. What rounding leaves is carried to the next bucket, so that the counts of a run of buckets are
-        less than one off, and a rare value is not lost.
+        Counts are integers. The rounding error is carried to the next bucket, so that the counts of a run of buckets
+        are off by less than one, and rare values are not lost.
         """
         counts, total, squares = profile.effective()
         exact = counts + self._carry.get(key, 0.0)

@@ -14,12 +14,12 @@ NO_RECORDS = RecordBatch({})
 
 
 def weights_read(monitor: Monitor) -> list[str]:
-    """Return the roles of weights that a monitor's log may have: a column that is only called so is none."""
+    """Return the roles of weights that the source may have; an unmapped column of the same name is not one."""
     return [role for role in ROLES if role in monitor.source.columns or monitor.source.preset]
 
 
 def split_by_weight(records: RecordBatch, monitor: Monitor) -> tuple[RecordBatch, RecordBatch]:
-    """Return the records with the weight of each, where not all weigh 1, and those whose weight cannot be used."""
+    """Return the records with a valid weight, with a weight column unless all are 1, and the others."""
     columns = records.select(weights_read(monitor))
     if not columns:
         return records, NO_RECORDS

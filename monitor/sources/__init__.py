@@ -1,1 +1,1 @@
-"""The only readers of THEIR tables."""
+"""Readers of the records of monitored applications. Only this package reads their databases."""

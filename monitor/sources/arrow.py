@@ -1,6 +1,6 @@
-"""The fast way out of PostgreSQL: binary COPY into Arrow through ADBC, for pages after a full one.
+"""Fast reads from PostgreSQL: binary COPY into Arrow through ADBC, for the pages after a full first page.
 
-Optional (`driftd[arrow]`), imported only when a bucket is large, and the same values as the ordinary way.
+Optional (`driftd[arrow]`), imported only for large buckets. Returns the same values as ordinary reads.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ PAGE = 100_000
 
 
 def available(source: Source) -> bool:
-    """Say whether the libraries are there and the source allows it."""
+    """Return whether the libraries are installed and `source.arrow` is true."""
     return source.arrow and find_spec("adbc_driver_postgresql") is not None and find_spec("pyarrow") is not None
 
 
 def fetch(source: Source, dialect: sa.Dialect, query: sa.Select[Any], calls: Bounded) -> Any:  # noqa: ANN401
-    """Run a query and return an Arrow table, or None when ADBC cannot; the ordinary way then reads the page.
+    """Run a query and return an Arrow table, or None if ADBC fails; the page is then read by the ordinary driver.
 
-    ADBC waits without a limit and lends no socket, so a call that hangs is left behind; while it is, the ordinary way
-    reads.
+    ADBC has no timeout and gives no access to its socket, so a call that hangs is abandoned. Until it returns, the
+    ordinary driver is used.
     """
     if calls.busy:
         return None
@@ -65,7 +65,7 @@ def _fetch(source: Source, dialect: sa.Dialect, query: sa.Select[Any]) -> Any:  
 
 
 def column(values: Any, limit: int) -> Column:  # noqa: ANN401
-    """Turn an Arrow column into ours; numbers without a copy through Python."""
+    """Convert an Arrow column to a :class:`Column`; numbers without Python objects."""
     import pyarrow as pa
 
     kind = values.type
@@ -76,7 +76,7 @@ def column(values: Any, limit: int) -> Column:  # noqa: ANN401
 
 
 def seconds(values: Any) -> np.ndarray | None:  # noqa: ANN401
-    """Return epoch seconds of an Arrow timestamp column in microseconds, None for another type."""
+    """Return seconds since 1970 of an Arrow timestamp column in microseconds, None for another type."""
     import pyarrow as pa
 
     if not pa.types.is_timestamp(values.type) or values.type.unit != "us":

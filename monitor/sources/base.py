@@ -1,4 +1,4 @@
-"""What every reader of their tables promises."""
+"""Protocol of readers of a source, its errors, and descriptions of columns."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Reason = Literal[
     "other",
 ]
 UNREADABLE: Reason = "unreadable"
-"""A value of these very rows cannot be read; all other errors are of the source as a whole and may pass."""
+"""Reason of errors caused by values of the rows that were read; all other reasons concern the source as a whole."""
 LASTING: tuple[Reason, ...] = ("configuration", "missing_file", "missing_table", "missing_column")
-"""Reasons that waiting does not remove: somebody has to change the configuration, or make what it names."""
+"""Reasons that persist until the configuration or the schema of the source is changed."""
 
 
 class SourceError(Exception):
-    """Their database could not answer. ``reason`` is of a closed set, the message a sentence for people."""
+    """The source cannot be read. ``reason`` is one of a fixed set, the message is a sentence for users."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -38,13 +38,13 @@ class SourceError(Exception):
 
 @dataclass(frozen=True)
 class ColumnInfo:
-    """One column as found: its canonical name, type, role, and what a sample of rows says of it.
+    """A column of a source: name, type, role, and statistics of a sample of its rows.
 
-    ``name`` is the role for a mapped column (``model_version``) and their own name otherwise. The shares are
-    of the sampled rows; ``distinct`` counts distinct values in it; ``mean_length`` is that of texts, ``typical`` the
-    median of numbers, else None. ``unfit`` says why the values can be no feature, ``personal`` which types of personal
-    data texts hold. Of the column of the event's time, ``newest`` is the newest time, also one in the future, and
-    ``naive`` says that it was logged without a zone and that none is configured.
+    ``name`` is the role of a mapped column (``model_version``), else the name in the source. ``distinct`` is the number
+    of distinct values in the sample, ``mean_length`` that of texts, ``typical`` the median of numbers, else None.
+    ``unfit`` is the reason why the column is not suitable as a feature, ``personal`` are the types of personal data in
+    texts. For the timestamp column, ``newest`` is the newest time, which may be in the future, and ``naive`` is whether
+    it has no time zone and none is configured.
     """
 
     name: str
@@ -65,7 +65,7 @@ class ColumnInfo:
 
 @dataclass(frozen=True)
 class Counts:
-    """What the audit compares: rows, and those whose label or feedback is present."""
+    """Numbers of rows, labels and feedback values of a bucket; late rows are detected by comparing these."""
 
     rows: int
     labels: int = 0
@@ -76,48 +76,48 @@ READ_STEP = timedelta(hours=6)
 
 
 class Reader(Protocol):
-    """Reads one monitor's records; every call is a short read-only transaction of its own."""
+    """Reads the records of a monitor. Each call is a separate short read-only transaction."""
 
     def now(self) -> datetime:
-        """Return the database's clock in UTC."""
+        """Return the time of the database's clock in UTC."""
 
     def quiet_since(self, end: datetime) -> bool | None:
-        """Say whether no transaction older than ``end`` is open; None when the role may not see it."""
+        """Return whether no transaction started before ``end`` is open; None if this role cannot see transactions."""
 
     def describe(self, sample: int = 1000, until: datetime | None = None) -> list[ColumnInfo]:
-        """List every readable column, with what the newest rows before ``until`` say of it."""
+        """Return every readable column, with statistics of the newest ``sample`` rows before ``until``."""
 
     def schema(self) -> dict[str, ColumnType]:
-        """Return canonical column name to type, without reading rows."""
+        """Return the types of the columns by canonical name, without reading rows."""
 
     def counts(self, start: datetime, end: datetime) -> Counts:
-        """Count rows with ``start <= timestamp < end``."""
+        """Count the rows with ``start <= timestamp < end``."""
 
     def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[RecordBatch]:
-        """Yield the named canonical columns, plus ``timestamp`` (float64 epoch seconds, UTC)."""
+        """Yield batches of the named columns and ``timestamp`` (float64 seconds since 1970, UTC)."""
 
     def condition(self, start: datetime, end: datetime) -> tuple[str, bool]:
-        """Return the SQL condition for ``[start, end)`` in words of their dialect, and whether it is exact.
+        """Return the SQL condition of ``[start, end)`` in the dialect of the source, and whether it is exact.
 
-        Where it is not, it selects a little more, and the time of each row decides.
+        A condition that is not exact selects additional rows, which must be filtered by their time.
         """
 
     @property
     def dialect(self) -> str:
-        """Return the kind of database."""
+        """Return the name of the SQL dialect."""
 
     def newest(self) -> datetime | None:
-        """Return the newest event time that is not in the future; None for an empty table."""
+        """Return the newest event time that is not in the future; None if there is none."""
 
     def oldest(self) -> datetime | None:
         """Return the oldest event time."""
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
 
 
 def read_in_steps(reader: Reader, columns: Sequence[str], start: datetime, end: datetime) -> Iterator[RecordBatch]:
-    """Yield the records of a long stretch, read in short steps."""
+    """Yield the records of a long time range, read in steps of ``READ_STEP``."""
     while start < end:
         stop = min(start + READ_STEP, end)
         yield from reader.read(start, stop, columns)

@@ -1,4 +1,4 @@
-"""From what a driver returns to a batch of records: roles, times, and only the rows of the interval."""
+"""Convert rows of a database driver to record batches."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from detectors.records import Column
 from monitor.config.source import Source
 from monitor.core.record_batch import RecordBatch
 from monitor.sources import arrow
-from monitor.sources.chat import read_words
+from monitor.sources.chat import read_texts
 from monitor.sources.times import TimeColumn
 from monitor.sources.values import make_column
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page of rows that is to be read.
+    """A page of rows to read.
 
     Parameters
     ----------
     start, end
-        The interval, half-open.
-    after
-        Time and key of the row that it begins after; None for the first page.
-    size
-        Rows at most.
+        Half-open time interval.
+        after
+            Time and key of the last row of the previous page; None for the first page.
+        size
+            Maximum number of rows.
     """
 
     start: datetime
@@ -38,29 +38,29 @@ class Page:
     size: int
 
     def contains(self, seconds: np.ndarray) -> np.ndarray:
-        """Say of each time whether it lies in the interval."""
+        """Return whether each time lies in the interval."""
         return np.asarray((seconds >= self.start.timestamp()) & (seconds < self.end.timestamp()))
 
 
 class BatchDecoder:
-    """Makes batches of the rows of one source, whose first columns are the time and the key."""
+    """Converts the rows of a source, whose first columns are the time and the key, to batches."""
 
     def __init__(self, source: Source) -> None:
         self._limit = source.text_limit
         self._chats = {role for role, spec in source.columns.items() if spec.chat}
 
     def is_chat(self, role: str) -> bool:
-        """Say whether a column holds logged chats."""
+        """Return whether a column has chat messages, see ``chat:`` of the configuration."""
         return role in self._chats
 
     def column(self, role: str, values: Sequence[Any]) -> Column:
-        """Make a column of a driver's values."""
-        return read_words(values, role, self._limit) if self.is_chat(role) else make_column(values, self._limit)
+        """Convert values of the driver to a column."""
+        return read_texts(values, role, self._limit) if self.is_chat(role) else make_column(values, self._limit)
 
     def from_rows(
         self, page: Page, time: TimeColumn, rows: Sequence[Sequence[Any]], roles: Sequence[str], keys: int
     ) -> RecordBatch:
-        """Make a batch of rows: time, key, and a value for each role."""
+        """Convert rows of time, key, and a value for each role to a batch."""
         parts: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * (1 + keys + len(roles))
         columns = {"timestamp": Column.floats(time.seconds(parts[0]))}
         for role, values in zip(roles, parts[1 + keys :], strict=True):
@@ -75,7 +75,7 @@ class BatchDecoder:
         roles: Sequence[str],
         keys: int,
     ) -> RecordBatch:
-        """Make a batch of an Arrow table with the same columns."""
+        """Convert an Arrow table with the same columns to a batch."""
         stamps = table.column(0)
         plain = time.kind == "zoned" or (time.kind == "naive" and time.exact)
         seconds = arrow.seconds(stamps) if plain else None
@@ -90,5 +90,5 @@ class BatchDecoder:
 
 
 def _inside(page: Page, time: TimeColumn, batch: RecordBatch) -> RecordBatch:
-    """Leave out what SQL let in too much."""
+    """Remove rows outside the interval if the SQL condition is not exact."""
     return batch if time.exact else batch.take(page.contains(batch.times))

@@ -1,4 +1,4 @@
-"""What a sample says of a column."""
+"""Compute statistics of a column from a sample of its values."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from monitor.sources.values import clean
 def summarize_column(
     role: str, info: DatabaseColumn, values: list[Any], source: Source, *, weak: bool, middle: float | None = None
 ) -> ColumnInfo:
-    """Describe a column by its values in the order of time.
+    """Return the statistics of a column from values in order of time.
 
-    ``weak`` means that declared types bind nobody, ``middle`` is the median of the events' times.
+    ``weak``: whether the database does not enforce declared types. ``middle``: median event time in seconds since 1970.
     """
     cleaned = [clean(value, source.text_limit) for value in values]
     present = [value for value in cleaned if value is not None]
@@ -44,19 +44,19 @@ def summarize_column(
 
 
 def unfit(name: str, kind: ColumnType, present: Sequence[Any], middle: float | None) -> str | None:
-    """Say why values in the order of time are no feature; ``middle`` is the median of the events' times."""
+    """Return why values in order of time are not suitable as a feature, if so; see :mod:`monitor.sources.screen`."""
     if kind == "numeric":
         return unfit_numbers(name, [float(value) for value in present], middle)
     return unfit_texts([str(value) for value in present]) if kind == "text" else None
 
 
 def personal(kind: ColumnType, texts: Sequence[str]) -> tuple[str, ...]:
-    """Return the types of personal data in what would be categories."""
+    """Return the types of personal data in the values of a text column."""
     return tuple(personal_types(text[:LONGEST_CATEGORY] for text in texts)) if kind == "text" else ()
 
 
 def _looks_like(info: DatabaseColumn, present: list[Any]) -> ColumnType:
-    """Return the type of a SQLite column: the declared one, unless the values say otherwise."""
+    """Return the type of a SQLite column: the declared one, unless the values are of another type."""
     if not present:
         return info.type
     numbers = sum(isinstance(value, int | float) for value in present)

@@ -1,4 +1,4 @@
-"""The only readers of THEIR tables. `connect` opens one; a preset is written out first."""
+"""Open readers of sources. Presets are converted to queries first."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["connect", "open_engine", "connect_and_probe", "recognize_presets"]
 
 
 def connect(source: Source) -> Reader:
-    """Open a read-only reader; the first read connects."""
+    """Return a read-only reader; the connection is opened on first use."""
     return connect_and_probe(source)[0]
 
 
 def connect_and_probe(source: Source) -> tuple[Reader, Mapping[str, str]]:
-    """Open a reader, and say which columns of its preset this installation lacks, and why."""
+    """Return a reader, and the columns of its preset that the installation lacks, each with the reason."""
     engine, dialect = open_engine(source)
     if source.preset is None:
         return SqlReader(engine, source, dialect), {}
@@ -33,7 +33,7 @@ def connect_and_probe(source: Source) -> tuple[Reader, Mapping[str, str]]:
 
 
 def recognize_presets(url: str) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return the presets whose tables a database holds, each with the table's name, and the names of all tables."""
+    """Return the presets whose tables exist in a database, each with the table, and the names of all tables."""
     source = Source.model_validate({"url": url, "table": "-", "columns": {"timestamp": "-"}})
     engine, dialect = open_engine(source)
     try:
@@ -44,17 +44,17 @@ def recognize_presets(url: str) -> tuple[list[tuple[str, str]], list[str]]:
 
 
 def open_engine(source: Source) -> tuple[sa.Engine, Dialect]:
-    """Return an engine that cannot write, and what its database differs in."""
+    """Return a read-only engine and the dialect of its database."""
     try:
         url = make_url(source.url.get_secret_value())
     except sa.exc.ArgumentError:
         raise SourceError(
             "configuration",
-            "`source.url` is no database URL; write sqlite:///log.db or postgresql+psycopg://user@host/name.",
+            "`source.url` is not a database URL; write sqlite:///log.db or postgresql+psycopg://user@host/name.",
         ) from None
     backend = ALIASES.get(url.get_backend_name(), url.get_backend_name())
     if backend not in DIALECTS:
-        raise SourceError("configuration", f"a source can be one of {', '.join(DIALECTS)}, not {backend!r}.")
+        raise SourceError("configuration", f"a source cannot be {backend!r}. Supported: {', '.join(DIALECTS)}.")
     dialect = DIALECTS[backend]
     if "+" not in url.drivername or backend != url.get_backend_name():
         url = url.set(drivername=dialect.drivername)
@@ -63,5 +63,5 @@ def open_engine(source: Source) -> tuple[sa.Engine, Dialect]:
     except (ImportError, sa.exc.NoSuchModuleError):
         name = url.drivername.partition("+")[2]
         raise SourceError(
-            "configuration", f"no driver {name!r} is installed; leave it out of `source.url`: write {backend}://…"
+            "configuration", f"no driver {name!r} is installed; omit it from `source.url`: write {backend}://…"
         ) from None

@@ -1,7 +1,7 @@
-"""Client-side deadlines: a source that stops answering costs its own monitor a few seconds, and nobody else anything.
+"""Client-side deadlines, so that a source that stops responding delays its own monitor only, and by a few seconds.
 
-The server keeps `statement_timeout`; when the server, or the way to it, has stalled, only we can end the wait. One
-thread watches all waits, and closes the connections of a source whose answer does not come.
+The server enforces `statement_timeout`. If the server or the network stalls, the client must end the wait: one
+thread monitors all waits and closes the connections of a source that does not respond.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from typing import Any
 import sqlalchemy as sa
 
 MARGIN = timedelta(seconds=5)
-"""Time that an answer may take beyond the limit that the server keeps."""
+"""Time added to the timeout of the server."""
 LOOK_SECONDS = 0.2
 
 
 class NoAnswer(Exception):  # noqa: N818
-    """Nothing came within the deadline, so the connections were closed."""
+    """There was no response within the deadline, so the connections were closed."""
 
 
 class StatementDeadline:
-    """Ends waits for the database of one engine. What we compute between two statements does not count.
+    """Ends waits for the database of an engine. The time between two statements does not count.
 
     Parameters
     ----------
     interrupt
-        Makes a call fail that waits, in another thread, for a connection of this driver.
-    timeout
-        The limit of one statement that the server keeps.
+        Makes a call of the driver in another thread fail, given its connection.
+        timeout
+            Timeout of a statement that the server enforces.
     """
 
     def __init__(self, engine: sa.Engine, interrupt: Callable[[Any], None], timeout: timedelta) -> None:
@@ -49,7 +49,7 @@ class StatementDeadline:
 
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """Watch what this thread does with the engine; raises :class:`NoAnswer` when the deadline has passed."""
+        """Apply the deadline to calls of this thread; raises :class:`NoAnswer` if it has passed."""
         thread = threading.get_ident()
         outer, wait = _WAITS.get(thread), _Wait(self)
         _WAITS[thread] = wait
@@ -67,9 +67,9 @@ class StatementDeadline:
                 _WAITS[thread] = outer
 
     def end(self) -> None:
-        """Close every connection of the engine: they share what has stalled."""
+        """Close all connections of the engine, since they share the same server."""
         for connection in list(self._open.values()):
-            with suppress(Exception):  # it was closed meanwhile
+            with suppress(Exception):  # already closed
                 self._interrupt(connection)
 
     def _add(self, connection: Any, _record: object) -> None:  # noqa: ANN401
@@ -80,7 +80,7 @@ class StatementDeadline:
 
 
 class _Wait:
-    """One thread's use of an engine, and until when it may wait."""
+    """The use of an engine by a thread, and the end of its current wait."""
 
     def __init__(self, deadline: StatementDeadline) -> None:
         self.deadline = deadline
@@ -97,7 +97,7 @@ class _Wait:
 
 
 _WAITS: dict[int, _Wait] = {}
-"""By thread."""
+"""Current waits by thread id."""
 _STARTING = threading.Lock()
 _watchdog: threading.Thread | None = None
 
@@ -113,7 +113,7 @@ def _pause() -> None:
 
 
 def _refuse_when_late(*_: object) -> None:
-    """Refuse to connect again, as the pool does by itself when the ping of a connection fails."""
+    """Refuse to reconnect after the deadline; the pool reconnects if the ping of a connection fails."""
     wait = _WAITS.get(threading.get_ident())
     if wait is not None and wait.passed:
         raise NoAnswer("the deadline has passed")

@@ -1,4 +1,4 @@
-"""From a driver's error to a sentence and a reason of a closed set; never a password."""
+"""Convert errors of drivers to :class:`SourceError`, without passwords."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STATES = {
     "0A000": "changed",
 }
 DATA_STATES = "22"
-"""Beginning of SQLSTATE of a data exception, such as a text that is no number or a division by zero."""
+"""SQLSTATE class of data exceptions, such as an invalid number or a division by zero."""
 CODES = {
     60: "missing_table",
     81: "missing_table",
@@ -49,34 +49,34 @@ CODES = {
     153: "unreadable",
     321: "unreadable",
 }
-"""Of ClickHouse."""
+"""Reasons by error code of ClickHouse."""
 ADVICE = {
-    "unreachable": "it cannot be reached. Is it up, and is `source.url` right?",
+    "unreachable": "the connection failed. Check that the database is running and that `source.url` is correct.",
     "timeout": "a read took longer than `source.timeout`. Create an index on the timestamp column, or raise it.",
-    "denied": "it does not let us. Grant SELECT on the table to this role, and check the password.",
-    "missing_table": "the table is not there.",
-    "missing_column": "a column is not there.",
-    "changed": "its schema changed while it was read.",
-    "unreadable": "a value of these rows cannot be read. Correct it, or leave the row out with `source.query`.",
-    "other": "it failed.",
+    "denied": "access was denied. Grant SELECT on the table to this role, and check the password.",
+    "missing_table": "the table does not exist.",
+    "missing_column": "a column does not exist.",
+    "changed": "its schema changed during the read.",
+    "unreadable": "a value of these rows cannot be read. Correct it, or exclude the row with `source.query`.",
+    "other": "the query failed.",
 }
 
 
 def explain_error(error: sa.exc.SQLAlchemyError, source: Source) -> SourceError:
-    """Return the error as a sentence that names the database without its secrets."""
+    """Convert an error of SQLAlchemy; the message names the database without secrets."""
     original = getattr(error, "orig", None) or error
     text = " ".join(str(original).split())
     reason = _reason(error, original, text)
     secret = make_url(source.url.get_secret_value()).password
     if secret:
         text = text.replace(str(secret), "***")
-    sentence = f"the {_name(source)}: {ADVICE[reason]} It said: {text[:300]}"
+    sentence = f"the {_name(source)}: {ADVICE[reason]} Error: {text[:300]}"
     return SourceError(reason, sentence)  # type: ignore[arg-type]
 
 
 def unanswered_error(error: Exception, source: Source) -> SourceError:
-    """Return the sentence about a database that takes connections and does not answer."""
-    advice = "Is it overloaded, or does something on the way to it drop packets?"
+    """Return the error about a database that accepts connections and does not respond."""
+    advice = "Check its load, and that no firewall drops packets."
     return SourceError("timeout", f"the {_name(source)}: {error}. {advice}")
 
 
@@ -106,7 +106,7 @@ def _reason(error: sa.exc.SQLAlchemyError, original: BaseException, text: str) -
         return "unreachable"
     if "locked" in lowered or isinstance(error, sa.exc.TimeoutError):
         return "timeout"
-    # psycopg gives a connection that failed no state; every error of SQLite is an OperationalError.
+    # In psycopg, a failed connection has no SQLSTATE; in SQLite, every error is an OperationalError.
     connecting = isinstance(error, sa.exc.OperationalError) and state is None and hasattr(original, "sqlstate")
     return "unreachable" if connecting else "other"
 

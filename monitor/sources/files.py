@@ -1,4 +1,4 @@
-"""CSV, Parquet and JSONL files through pandas: for baselines and imports."""
+"""Read CSV, Parquet and JSONL files with pandas, for baselines and imports."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SAMPLE = 1000
 
 
 def open_file(path: Path, source: Source) -> tuple[list[ColumnInfo], Callable[[], Iterator[RecordBatch]]]:
-    """Open a file whose columns carry the source's column names or their roles.
+    """Open a file whose columns have the names of the source's columns or their roles.
 
     Returns
     -------
     columns
-        What a sample of the first page says of each column.
-    read
-        Yields batches of records; may be called again. ``timestamp`` is the row number when the file has none.
+        Statistics of each column, from a sample of the first page.
+        read
+            Yields batches of records; may be called repeatedly. ``timestamp`` is the row number.
     """
     roles = {spec.column: role for role, spec in source.columns.items()}
 
@@ -46,11 +46,11 @@ def open_file(path: Path, source: Source) -> tuple[list[ColumnInfo], Callable[[]
     for frame in frames(path):
         ordered, middle = _in_order(frame.rename(columns=roles).head(SAMPLE))
         return [_describe(ordered, str(name), roles, middle) for name in ordered.columns], read
-    raise SourceError("other", f"the baseline file {path} holds no rows; give one with the records to compare with.")
+    raise SourceError("other", f"the baseline file {path} has no rows; use a file with reference records.")
 
 
 def frames(path: Path, *, as_text: bool = False) -> Iterator[pd.DataFrame]:
-    """Yield a file in data frames of at most 50,000 rows; ``as_text`` keeps 007 from becoming 7."""
+    """Yield a file as data frames of at most 50,000 rows; ``as_text`` disables conversion to numbers."""
     import pandas as pd
 
     ending = path.suffix.lower()
@@ -66,7 +66,7 @@ def frames(path: Path, *, as_text: bool = False) -> Iterator[pd.DataFrame]:
             for start in range(0, len(whole), PAGE):
                 yield whole.iloc[start : start + PAGE]
         else:
-            raise SourceError("other", f"{path} is no .csv, .tsv, .jsonl or .parquet file; convert it to one.")
+            raise SourceError("other", f"{path} is not a .csv, .tsv, .jsonl or .parquet file; convert it to one.")
     except FileNotFoundError:
         raise SourceError("unreachable", f"there is no file {path}; correct `baseline.file`.") from None
     except (ValueError, OSError, ImportError) as error:
@@ -74,7 +74,7 @@ def frames(path: Path, *, as_text: bool = False) -> Iterator[pd.DataFrame]:
 
 
 def append(path: Path, url: str, table: str) -> Iterator[int]:
-    """Write a file to a table, which is made when it is not there; yield the rows of each page."""
+    """Append a file to a table, which is created if necessary; yield the number of rows of each page."""
     engine = sa.create_engine(url)
     try:
         for frame in frames(path):
@@ -88,7 +88,7 @@ def append(path: Path, url: str, table: str) -> Iterator[int]:
 
 
 def from_series(series: pd.Series) -> Column:
-    """Turn a pandas column into ours; pandas cannot tell NaN from missing, so both are missing."""
+    """Convert a pandas series to a column. NaN is missing, since pandas does not distinguish the two."""
     import pandas as pd
 
     missing = series.isna().to_numpy(dtype=bool)
@@ -100,9 +100,9 @@ def from_series(series: pd.Series) -> Column:
 
 
 def _in_order(frame: pd.DataFrame) -> tuple[pd.DataFrame, float | None]:
-    """Return rows in the order of time and the median of their times; shuffled and None where their times are unknown.
+    """Return rows in order of time and their median time; without times, the rows are shuffled and the median is None.
 
-    A file may be sorted by any of its columns, which then only seems to be numbered in the order of time.
+    Shuffling is needed because a column by which the file is sorted would look like a counter.
     """
     import pandas as pd
 

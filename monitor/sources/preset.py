@@ -1,4 +1,4 @@
-"""From a preset to a query, over the tables and columns that this installation has."""
+"""Convert a preset to a query over the tables and columns that exist in an installation."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ NEWEST = 5000
 
 @dataclass(frozen=True)
 class PresetSource:
-    """A preset over one database: the source that reads it, and what each column lacks that cannot be made.
+    """A preset for a database: the equivalent source, and the reason for each column that is not available.
 
-    ``narrow`` writes its query for some of the columns; None where a condition may ask for any of them.
+    ``narrow`` returns the query for a subset of the columns; None if `where:` may refer to any column.
     """
 
     source: Source
@@ -34,12 +34,12 @@ class PresetSource:
 
 
 def write_out(source: Source, engine: sa.Engine, dialect: Dialect) -> PresetSource:
-    """Look at the tables of a source's preset and write it out."""
+    """Inspect the tables of a preset and convert it to a source with a query."""
     preset = PRESETS[str(source.preset)]
     if dialect.name not in preset.dialects:
         engine.dispose()
         supported = ", ".join(preset.dialects)
-        raise SourceError("configuration", f"the preset {preset.name} reads {supported}; the source is {dialect.name}.")
+        raise SourceError("configuration", f"the preset {preset.name} supports {supported}, not {dialect.name}.")
     try:
         with session(engine, dialect, source) as connection:
             there = _Tables(connection, dialect, source, preset)
@@ -50,9 +50,9 @@ def write_out(source: Source, engine: sa.Engine, dialect: Dialect) -> PresetSour
 
 
 def recognise(connection: Connection, dialect: Dialect) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return the presets whose main table is here, with its name, and the names of all tables and views.
+    """Return the presets whose main table exists, with its name, and the names of all tables and views.
 
-    Other schemas are looked into where that of the connection holds none; their tables are named with the schema.
+    Other schemas are searched if the default schema has none; their tables are named with the schema.
     """
     names = tables(connection)
     matches = [(preset, name) for name in names for preset in _fitting(connection, dialect, dialect.quoted(name), name)]
@@ -65,14 +65,14 @@ def recognise(connection: Connection, dialect: Dialect) -> tuple[list[tuple[str,
 
 
 def _fitting(connection: Connection, dialect: Dialect, quoted: str, name: str) -> list[str]:
-    """Return the presets of a table; its usual name decides between those whose tables are alike."""
+    """Return the presets that a table matches; the default table name decides between similar ones."""
     has = {column.name for column in dialect.columns(connection, quoted)}
     fitting = [p for p in PRESETS.values() if dialect.name in p.dialects and set(p.marks) <= has]
     return [preset.name for preset in [p for p in fitting if p.table == name] or fitting]
 
 
 class _Tables:
-    """The tables of a preset as they are found: quoted names, columns, and the values that become columns."""
+    """The existing tables of a preset: quoted names, columns, and values that are converted to columns."""
 
     def __init__(self, connection: Connection, dialect: Dialect, source: Source, preset: Preset) -> None:
         origin = Origin(source.model_copy(update={"table": source.table or preset.table, "query": None}), dialect)
@@ -105,41 +105,41 @@ class _Tables:
 
 
 def _write(source: Source, preset: Preset, sql: Sql, tables: _Tables, dialect: Dialect) -> PresetSource:
-    kept: dict[str, PresetColumn] = {}
+    columns: dict[str, PresetColumn] = {}
     lacking: dict[str, str] = {}
     for name, ways in preset.columns(sql, tables.values).items():
         listed = [ways] if isinstance(ways, PresetColumn) else list(ways)
         made = next((way for way in listed if set(way.needs) <= tables.has), None)
         if made is not None:
-            kept[name] = made
+            columns[name] = made
         else:
             lacking[name] = _why([need for need in listed[0].needs if need not in tables.has], tables, preset)
-    if "timestamp" not in kept:
-        raise SourceError("missing_column", f"this is no table of {preset.name}: {lacking['timestamp']}.")
+    if "timestamp" not in columns:
+        raise SourceError("missing_column", f"this is not a table of {preset.name}: {lacking['timestamp']}.")
 
     def narrow(names: Collection[str]) -> str:
-        few = {name: column for name, column in kept.items() if name in names}
+        few = {name: column for name, column in columns.items() if name in names}
         return _query(source, preset, sql, tables, few, dialect)
 
-    roles = {name: ColumnSpec(column=name, chat=name in preset.chat) for name in kept if name in ROLES}
-    roles["timestamp"] = ColumnSpec(column="timestamp", unit=kept["timestamp"].unit)
+    roles = {name: ColumnSpec(column=name, chat=name in preset.chat) for name in columns if name in ROLES}
+    roles["timestamp"] = ColumnSpec(column="timestamp", unit=columns["timestamp"].unit)
     update = {
         "preset": None,
         "table": None,
         "where": None,
-        "query": narrow(kept),
-        "key": [name for name in preset.key if name in kept],
+        "query": narrow(columns),
+        "key": [name for name in preset.key if name in columns],
         "columns": {**roles, **source.columns},
     }
     return PresetSource(source.model_copy(update=update), lacking, None if source.where else narrow)
 
 
 def _query(
-    source: Source, preset: Preset, sql: Sql, tables: _Tables, kept: Mapping[str, PresetColumn], dialect: Dialect
+    source: Source, preset: Preset, sql: Sql, tables: _Tables, columns: Mapping[str, PresetColumn], dialect: Dialect
 ) -> str:
-    """Return a SELECT whose filters the database can push down to the main table and its indexes."""
-    used = {need.partition(".")[0] for column in kept.values() for need in column.needs if "." in need}
-    listed = ", ".join(f"{column.sql} AS {dialect.quoted(name)}" for name, column in kept.items())
+    """Return a SELECT whose filters can be pushed down to the main table and its indexes."""
+    used = {need.partition(".")[0] for column in columns.values() for need in column.needs if "." in need}
+    listed = ", ".join(f"{column.sql} AS {dialect.quoted(name)}" for name, column in columns.items())
     joins = "".join(f" {join.sql}" for join in preset.joins(sql, tables.values) if join.table in used)
     conditions = [one.sql for one in preset.where(sql) if set(one.needs) <= tables.has]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
@@ -147,7 +147,7 @@ def _query(
     query = f"SELECT {listed} FROM {tables.main} AS r{final}{joins}{where}"
     for side, name in tables.names.items():
         query = query.replace("{" + side + "}", name)
-    return query if source.where is None else f"SELECT * FROM ({query}) AS known WHERE {source.where}"
+    return query if source.where is None else f"SELECT * FROM ({query}) AS records WHERE {source.where}"
 
 
 def _why(needs: Sequence[str], tables: _Tables, preset: Preset) -> str:

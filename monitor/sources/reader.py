@@ -1,4 +1,4 @@
-"""The reader of a SQL source: short read-only transactions, pages by key, never a cursor."""
+"""Reader of a SQL source: short read-only transactions, and pages by key instead of cursors."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ LOG = structlog.get_logger(__name__)
 
 
 class SqlReader:
-    """Reads one source.
+    """Reads a SQL source.
 
     Parameters
     ----------
     engine
-        Opened by :func:`monitor.sources.opened`, read-only.
-    source
-        Where the records are, with a preset already written out as query, key and columns.
-    dialect
-        What this database differs in.
-    narrow
-        Writes a preset's query for some of its columns: what nobody wants is then neither planned nor joined.
+        Read-only engine from :func:`monitor.sources.connect.open_engine`.
+        source
+            The source, with a preset already converted to query, key and columns.
+        dialect
+            Dialect of the database.
+        narrow
+            Returns the query of a preset for a subset of its columns, so that unneeded tables are not joined.
     """
 
     def __init__(self, engine: sa.Engine, source: Source, dialect: Dialect, narrow: Narrow | None = None) -> None:
@@ -67,7 +67,7 @@ class SqlReader:
 
     @contextmanager
     def _session(self) -> Iterator[Connection]:
-        """Open one short read-only transaction; whatever fails in it becomes a sentence."""
+        """Open a short read-only transaction; raises :class:`SourceError`."""
         try:
             with session(self._engine, self._dialect, self._source) as connection:
                 yield connection
@@ -76,14 +76,14 @@ class SqlReader:
             raise
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._engine.dispose()
 
-    # ------------------------------------------------------------------ what is there
+    # ------------------------------------------------------------------ schema
 
     def _columns(self, connection: Connection, name: str) -> dict[str, DatabaseColumn]:
-        """Return canonical name to column; every mapped column must exist."""
-        # A preset's query has the columns that were written; what is gone from its tables fails when it is read.
+        """Return the columns by canonical name; raises SourceError if a mapped column does not exist."""
+        # The columns of a preset's query are fixed; a column that was dropped from its tables fails when it is read.
         if self._shape is None or self._narrow is None:
             self._shape = self._origin.columns(connection, name)
         by_name = {column.name: column for column in self._shape}
@@ -93,30 +93,30 @@ class SqlReader:
                 hint = f" Did you mean {close[0]!r}?" if close else ""
                 raise SourceError(
                     "missing_column",
-                    f"`columns.{role}` names {spec.column!r}, which is not there, or which this user may not read. "
+                    f"`columns.{role}` names {spec.column!r}, which does not exist, or which this user may not read. "
                     f"Found: {', '.join(by_name)}.{hint}",
                 )
             if spec.column in self._durations and by_name[spec.column].type != "numeric":
                 raise SourceError(
                     "configuration",
-                    f"`columns.{role}` has a unit, but {spec.column!r} holds no numbers "
-                    f"({by_name[spec.column].database_type}); leave the unit out.",
+                    f"`columns.{role}` has a unit, but {spec.column!r} is not numeric "
+                    f"({by_name[spec.column].database_type}); remove the unit.",
                 )
         return {self._roles.get(column, column): info for column, info in by_name.items()}
 
     def schema(self) -> dict[str, ColumnType]:
-        """Return canonical column name to type, without reading rows."""
+        """Return the types of the columns by canonical name, without reading rows."""
         with self._session() as connection:
             name = self._origin.resolve(connection)
             return {role: info.type for role, info in self._columns(connection, name).items()}
 
     def now(self) -> datetime:
-        """Return the database's clock in UTC."""
+        """Return the time of the database's clock in UTC."""
         with self._session() as connection:
             return self._dialect.now(connection)
 
     def quiet_since(self, end: datetime) -> bool | None:
-        """Say whether no transaction older than ``end`` is open; None when the role may not see it."""
+        """Return whether no transaction started before ``end`` is open; None if this role cannot see transactions."""
         with self._session() as connection:
             return self._dialect.quiet_since(connection, end)
 
@@ -134,8 +134,8 @@ class SqlReader:
         if column.type == "numeric":
             raise SourceError(
                 "configuration",
-                f"the timestamp column {spec.column!r} holds numbers; say what they count, "
-                f"`timestamp: {{column: {spec.column}, unit: s}}`, or ms, us, ns.",
+                f"the timestamp column {spec.column!r} is numeric; set its unit (s, ms, us or ns), such as "
+                f"`timestamp: {{column: {spec.column}, unit: s}}`.",
             )
         if (time := self._dialect.time(spec, column)) is not None:
             return time
@@ -144,7 +144,7 @@ class SqlReader:
         return TimeColumn(spec, "text", offsets=self._offsets)
 
     def _has_offsets(self, connection: Connection, name: str, spec: ColumnSpec) -> bool:
-        """Look at the newest and oldest texts: one offset that is not UTC means that texts do not sort."""
+        """Return whether any of the newest and oldest texts has an offset other than UTC, so that texts do not sort."""
         column = raw(spec.column)
         texts: list[str] = []
         for order in (column.desc(), column.asc()):
@@ -164,7 +164,7 @@ class SqlReader:
     # ------------------------------------------------------------------ rows
 
     def _from(self, name: str, start: datetime = LONG_AGO, wanted: Collection[str] | None = None) -> sa.TextClause:
-        """Return what is read from; of a preset, with the time, the key and the wanted columns only."""
+        """Return the FROM clause; for a preset, with the time, the key and the wanted columns only."""
         if self._narrow is not None and wanted is not None:
             name = as_subquery(self._narrow({self._source.columns["timestamp"].column, *self._source.key, *wanted}))
         if SINCE in name and self._source.query is not None:
@@ -180,7 +180,7 @@ class SqlReader:
         return sa.and_(time.within(self._dialect.stamp(time), start, end), *self._dialect.bounds(time, start, end))
 
     def counts(self, start: datetime, end: datetime) -> Counts:
-        """Count rows with ``start <= timestamp < end``."""
+        """Count the rows with ``start <= timestamp < end``."""
         with self._session() as connection:
             name = self._origin.resolve(connection)
             columns = self._columns(connection, name)
@@ -197,16 +197,16 @@ class SqlReader:
             else:
                 rows = connection.execute(query).all()
                 inside = _inside(time, rows, start, end)
-                kept = [row for row, keep in zip(rows, inside, strict=True) if keep]
-                numbers = [len(kept), *(sum(row[i + 1] is not None for row in kept) for i in range(len(marks)))]
+                members = [row for row, keep in zip(rows, inside, strict=True) if keep]
+                numbers = [len(members), *(sum(row[i + 1] is not None for row in members) for i in range(len(marks)))]
         self._counted = (start, end, numbers[0])
         named = dict(zip([role for role in ("label", "feedback") if role in columns], numbers[1:], strict=True))
         return Counts(numbers[0], named.get("label", 0), named.get("feedback", 0))
 
     def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[RecordBatch]:
-        """Yield the named canonical columns, plus ``timestamp`` (float64 epoch seconds, UTC).
+        """Yield batches of the named columns and ``timestamp`` (float64 seconds since 1970, UTC).
 
-        Rows that nothing names (views, queries) are read in slices of time instead of pages.
+        Rows without a key (views, queries) are read in slices of time instead of pages.
         """
         for first, last in self._slices(start, end):
             after: tuple[Any, ...] | None = None
@@ -232,7 +232,7 @@ class SqlReader:
     def _batch(
         self, start: datetime, end: datetime, columns: Sequence[str], after: tuple[Any, ...] | None
     ) -> tuple[RecordBatch, tuple[Any, ...] | None]:
-        """Read one page in one transaction; a plan that the schema outran is tried once more."""
+        """Read a page in a transaction; retry once if the schema changed since the plan was cached."""
         fast = after is not None and self._dialect.arrow and arrow.available(self._source)
         page = Page(start, end, after, arrow.PAGE if fast else self._source.page_size)
         try:
@@ -244,7 +244,7 @@ class SqlReader:
             return self._read_page(page, columns, fast=fast)
 
     def _read_page(self, page: Page, names: Sequence[str], *, fast: bool) -> tuple[RecordBatch, tuple[Any, ...] | None]:
-        """Return the records of a page, and the place after its last row when there may be more."""
+        """Return the records of a page, and time and key of its last row if there may be more."""
         with self._session() as connection:
             name = self._origin.resolve(connection)
             columns = self._columns(connection, name)
@@ -270,7 +270,7 @@ class SqlReader:
         infos: Sequence[DatabaseColumn],
         page: Page,
     ) -> sa.Select[Any]:
-        """Return the query of a page; its order is total, so a page begins where the last one ended."""
+        """Return the query of a page. Its order is total, so a page begins exactly after the previous one."""
         stamp = self._dialect.stamp(time)
         query = (
             sa.select(stamp.label("t"), *(part.label(f"k{i}") for i, part in enumerate(key)))
@@ -286,7 +286,7 @@ class SqlReader:
         return query.limit(page.size)
 
     def condition(self, start: datetime, end: datetime) -> tuple[str, bool]:
-        """Return the SQL condition for ``[start, end)`` in words of their dialect, and whether it is exact."""
+        """Return the SQL condition of ``[start, end)`` in the dialect of the source, and whether it is exact."""
         time = self._clock
         if time is None:
             with self._session() as connection:
@@ -298,13 +298,13 @@ class SqlReader:
 
     @property
     def dialect(self) -> str:
-        """Return the kind of database."""
+        """Return the name of the SQL dialect."""
         return self._engine.dialect.name
 
-    # ------------------------------------------------------------------ a first look
+    # ------------------------------------------------------------------ inspection
 
     def newest(self) -> datetime | None:
-        """Return the newest event time that is not in the future; None for an empty table."""
+        """Return the newest event time that is not in the future; None if there is none."""
         return self._edge(newest=True)
 
     def oldest(self) -> datetime | None:
@@ -327,7 +327,7 @@ class SqlReader:
         return datetime.fromtimestamp(float(seconds.max() if newest else seconds.min()), UTC)
 
     def describe(self, sample: int = 1000, until: datetime | None = None) -> list[ColumnInfo]:
-        """List every readable column, with what the newest rows before ``until`` say of it."""
+        """Return every readable column, with statistics of the newest ``sample`` rows before ``until``."""
         time: TimeColumn | None = None
         with self._session() as connection:
             name = self._origin.resolve(connection)
@@ -358,7 +358,7 @@ class SqlReader:
 
 
 def _with_newest(info: ColumnInfo, time: TimeColumn, values: Sequence[Any]) -> ColumnInfo:
-    """Add the newest time to what is known of its column."""
+    """Add the newest time to the statistics of its column."""
     seconds = time.seconds(values)
     if not np.isfinite(seconds).any():
         return info
@@ -368,7 +368,7 @@ def _with_newest(info: ColumnInfo, time: TimeColumn, values: Sequence[Any]) -> C
 
 
 def _middle(time: TimeColumn, stamps: Sequence[Any]) -> float | None:
-    """Return the median of events' times in seconds since 1970; None where there is none."""
+    """Return the median event time in seconds since 1970; None without valid times."""
     seconds = time.seconds(stamps)
     seconds = seconds[np.isfinite(seconds)]
     return float(np.median(seconds)) if len(seconds) else None

@@ -1,4 +1,4 @@
-"""What can be watched of a log, what cannot because it is not logged, and what would log it. Pure."""
+"""Report what can be monitored with the columns of a source, and how to log what is missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monitor.sources.base import ColumnInfo
 Answer = Literal["yes", "partly", "no", "no rows"]
 MOSTLY = 0.9
 SKEW = timedelta(minutes=5)
-"""Two clocks may differ by this much."""
+"""Tolerated difference of two clocks."""
 ZONES = (
     "Europe/Berlin",
     "Europe/London",
@@ -31,14 +31,14 @@ ZONES = (
     "Australia/Sydney",
     "Pacific/Auckland",
 )
-"""Zones ahead of UTC, as examples of their offset."""
+"""Time zones ahead of UTC, one for each offset."""
 
 
 @dataclass(frozen=True)
 class Capability:
-    """Something that driftd does, and the ways to feed it: each way is columns that it needs together.
+    """A feature of driftd, and alternative sets of columns that it needs.
 
-    ``sparse`` says that most records never have them, so that a few are enough.
+    ``sparse``: whether most records have no values in these columns, so that few values suffice.
     """
 
     name: str
@@ -47,9 +47,9 @@ class Capability:
 
 
 CAPABILITIES = (
-    Capability("model versions, and what to roll back to", (("model_version",),)),
+    Capability("model versions and rollback", (("model_version",),)),
     Capability("prompt versions", (("prompt_version",),)),
-    Capability("tenants, teams or users apart", (("tenant",), ("team",), ("user",)), sparse=True),
+    Capability("segments by tenant, team or user", (("tenant",), ("team",), ("user",)), sparse=True),
     Capability("latency", (("latency",),)),
     Capability("time to first token", (("time_to_first_token",),), sparse=True),
     Capability("error rate", (("status",),)),
@@ -59,27 +59,27 @@ CAPABILITIES = (
     Capability("refusals, guardrails, language and length of answers", (("response",),)),
     Capability("topics of questions, relevance of answers", (("question", "response"),)),
     Capability("hallucination: is an answer supported by its context", (("response", "context"),)),
-    Capability("cut answers, as the model says", (("finish_reason",),)),
+    Capability("truncated answers (finish reason)", (("finish_reason",),)),
     Capability("uncertainty of the model", (("logprobs",), ("samples",)), sparse=True),
-    Capability("what users say (feedback)", (("feedback",),), sparse=True),
+    Capability("user feedback", (("feedback",),), sparse=True),
     Capability("accuracy against labels", (("label", "score"), ("label", "prediction")), sparse=True),
-    Capability("labels that are imported by id", (("id",),)),
+    Capability("import of labels by id", (("id",),)),
 )
 GENERAL = {
     "context": "log what was retrieved, and map it as `columns: {context: …}`",
     "label": "map the role `label`, or `driftd labels import FILE` by the records' ids",
     "prediction": "map the role `prediction`, or `score` for a probability",
-    "feedback": "store what users say by the record's id, and join it in a `query:`",
-    "logprobs": "ask the model for `logprobs` and log them",
+    "feedback": "store user feedback by the record's id, and join it in a `query:`",
+    "logprobs": "request `logprobs` from the model and log them",
     "samples": "log several sampled answers as a JSON list",
     "model_version": "log which model answered",
-    "prompt_version": "log the version or hash of the prompt; `driftd prompts` names them",
+    "prompt_version": "log the version or hash of the prompt, see `driftd prompts`",
 }
 
 
 @dataclass(frozen=True)
 class ReadinessRow:
-    """One line of the report."""
+    """A row of the report."""
 
     capability: str
     answer: Answer
@@ -96,18 +96,18 @@ def report(columns: Sequence[ColumnInfo], lacking: Mapping[str, str], preset: Pr
     Parameters
     ----------
     columns
-        As :meth:`Reader.describe` found them in the newest rows.
-    lacking
-        Columns of the preset that this installation does not have, and why.
-    preset
-        For what its logging tool is told; None for a table or a query.
+        Columns from :meth:`Reader.describe`, with statistics of the newest rows.
+        lacking
+            Columns of the preset that the installation lacks, each with the reason.
+        preset
+            Preset with advice for its tool; None for a table or a query.
     """
     by_name = {column.name: column for column in columns}
     return [_row(capability, by_name, lacking, preset) for capability in CAPABILITIES]
 
 
 def future_note(columns: Sequence[ColumnInfo], now: datetime) -> str | None:
-    """Say that the newest event lies in the future of the database's clock, and what to write; else None."""
+    """Return a note with a suggested setting if the newest event is ahead of the database's clock, else None."""
     time = next((column for column in columns if column.name == "timestamp"), None)
     if time is None or time.newest is None or time.newest - now <= SKEW:
         return None
@@ -115,9 +115,9 @@ def future_note(columns: Sequence[ColumnInfo], now: datetime) -> str | None:
     hours, minutes = divmod(int(ahead.total_seconds()) // 60, 60)
     note = f"the newest {time.column!r} lies {hours} h {minutes} min in the future of the database's clock"
     if not time.naive:
-        return f"{note}; check the clock of what logs it, and `zone:` or `unit:` of the column."
+        return f"{note}; check the clock of the application, and `zone:` or `unit:` of the column."
     if (zone := _likely_zone(ahead, now)) is None:
-        return f"{note}; it has no time zone and is read as UTC, but no zone is so far from UTC: check what logs it."
+        return f"{note}; it has no time zone and is read as UTC, but no zone is so far from UTC: check the clock."
     quoted = "'" + time.column.replace("'", "''") + "'"
     return (
         f"{note}; it has no time zone and is read as UTC. If it is local time, name the zone: "
@@ -126,7 +126,7 @@ def future_note(columns: Sequence[ColumnInfo], now: datetime) -> str | None:
 
 
 def _likely_zone(ahead: timedelta, now: datetime) -> str | None:
-    """Return the best-known zone with the smallest offset that explains a lead, for the newest event may be old."""
+    """Return the zone with the smallest offset that explains the difference, since the newest event may be old."""
     fitting = [zone for zone in ZONES if _shift(zone, now) >= ahead - SKEW]
     return min(fitting, key=lambda zone: _shift(zone, now), default=None)
 
@@ -141,7 +141,7 @@ def _offset(zone: str, now: datetime) -> str:
 
 
 def share(column: ColumnInfo | None) -> float:
-    """Return the share of the newest rows in which a column is present."""
+    """Return the share of the newest rows in which a column has a value."""
     return 0.0 if column is None or column.sampled == 0 else 1 - column.null_share
 
 
@@ -153,10 +153,10 @@ def _row(
     column, present = by_name.get(worst), share(by_name.get(worst))
     fix = _fix(worst, preset, is_known=column is not None or worst in lacking)
     if column is None:
-        return ReadinessRow(capability.name, "no", lacking.get(worst, f"nothing is mapped as `{worst}`"), fix)
+        return ReadinessRow(capability.name, "no", lacking.get(worst, f"no column is mapped to `{worst}`"), fix)
     if column.sampled == 0:
-        return ReadinessRow(capability.name, "no rows", "the log is empty so far", "run this again when it has rows")
-    problem = f"`{worst}` is there in {present:.0%} of the newest {column.sampled:,} records"
+        return ReadinessRow(capability.name, "no rows", "the source has no rows yet", "run this again when it has rows")
+    problem = f"`{worst}` is present in {present:.0%} of the newest {column.sampled:,} records"
     if present == 0:
         return ReadinessRow(capability.name, "no", f"`{worst}` is empty in the newest {column.sampled:,} records", fix)
     full = present >= MOSTLY or capability.sparse
@@ -164,11 +164,11 @@ def _row(
 
 
 def _fix(name: str, preset: Preset | None, *, is_known: bool) -> str:
-    """Say what would log a column: as the preset's tool has it, else as it is done with any log."""
+    """Return how to log a column: the advice of the preset, else general advice."""
     if preset is not None and name in preset.advice:
         return preset.advice[name]
     if name in GENERAL:
         return GENERAL[name]
     if preset is not None and is_known:
-        return f"{preset.name} has a place for it that the application does not fill"
+        return f"{preset.name} supports it, but the application does not set it"
     return f"map the role `{name}` under `columns:`" if name in ROLES else f"map a column `{name}` under `columns:`"

@@ -1,4 +1,4 @@
-"""What columns a table, a view or a query has: asked anew each time, so that nothing stale is believed."""
+"""Resolve the table, view or query of a source and read its columns, without caching."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Origin:
-    """The FROM of a source."""
+    """The table, view or query that a source reads from."""
 
     def __init__(self, source: Source, dialect: Dialect) -> None:
         self._source = source
         self._dialect = dialect
 
     def candidates(self) -> list[str]:
-        """Return the quoted names that the table may have: as it stands, then split at its dot."""
+        """Return the possible quoted names of the table: the whole name, then schema and name split at the dot."""
         name, quoted = self._source.table or "", self._dialect.quoted
         split = ".".join(quoted(part) for part in name.split(".", 1))
         return [quoted(name), split] if "." in name else [quoted(name)]
 
     def resolve(self, connection: Connection) -> str:
-        """Return the SQL that stands after FROM; raises when there is no such table."""
+        """Return the SQL after FROM; raises SourceError if the table does not exist."""
         if self._source.query is not None:
             return as_subquery(self._source.query)
         for name in self.candidates():
@@ -41,24 +41,24 @@ class Origin:
         )
 
     def columns(self, connection: Connection, name: str) -> list[DatabaseColumn]:
-        """Return the columns in their order."""
+        """Return the columns in order."""
         if self._source.query is not None:
             return self._dialect.query_columns(connection, name.replace(SINCE, self._dialect.moment(EPOCH)))
         return self._dialect.columns(connection, name)
 
     def key(self, connection: Connection, name: str) -> list[str]:
-        """Return the columns that name a row: as told, else the primary key; none for views and queries."""
+        """Return the columns that identify a row: `source.key`, else the primary key; none for views and queries."""
         if self._source.key or self._source.query is not None:
             return self._source.key
         return self._dialect.key(connection, name)
 
 
 def as_subquery(query: str) -> str:
-    """Return a query as what stands after FROM."""
+    """Return a query as a subquery for use after FROM."""
     return f"({query.strip().rstrip(';')}) AS records"
 
 
 def tables(connection: Connection, schema: str | None = None) -> list[str]:
-    """Return the names of all tables and views of a schema, by default of the connection's own, sorted."""
+    """Return the names of all tables and views of a schema, by default the default schema, sorted."""
     inspector = sa.inspect(connection)
     return sorted([*inspector.get_table_names(schema), *inspector.get_view_names(schema)])

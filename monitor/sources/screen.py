@@ -1,8 +1,8 @@
-"""Whether the values of a column can be a feature: rules for identifiers, times, free text and personal data. Pure.
+"""Decide by its values whether a column is suitable as a feature.
 
-A feature is something whose distribution stays the same while nothing changes. An identifier, a counter and a point in
-time bring new values for ever, so that they would always drift. A text that people wrote, and personal data, must not
-be repeated in a store and in messages, as categories are.
+The distribution of a feature must be stable while the application does not change. Identifiers, counters and times
+always have new values, so they would always drift. Free text and personal data must not be stored and sent in
+messages, as categories are.
 """
 
 from __future__ import annotations
@@ -19,44 +19,44 @@ from detectors.scan import PUBLIC, Span, scan
 
 NEARLY_ALL = 0.95
 ENOUGH = 50
-"""Values below this are too few for a rule about how they follow each other."""
+"""Minimum number of values for rules about their order."""
 MANY_WORDS = 6
-"""Categories have fewer words."""
+"""Texts with more words are free text."""
 FEW_SENTENCES = 5
-"""So many different texts of many words may be the long names of categories."""
+"""Maximum number of distinct texts of many words that may be long names of categories."""
 FEW_VALUES = 20
-"""So few different values may follow the time because something was switched over."""
+"""Maximum number of distinct values that may be in order of time because of configuration changes."""
 IN_ORDER = 0.98
-"""Rank correlation with time from which whole numbers and texts are taken for numbered in the order of time."""
+"""Minimum rank correlation with time for integers and texts to count as numbered in order of time."""
 NEW_VALUES = 0.1
-"""Share of the newer half's values that are new, from which values are taken to come and go."""
+"""Minimum share of new values in the newer half for values to count as changing constantly."""
 LARGEST_MEASURE = 2.0**53
-"""Whole numbers beyond are not exact in a float64: they are hashes or identifiers."""
+"""Larger integers are not exact in a float64; they are hashes or identifiers."""
 NEAR = 5 * 365.25 * 86400.0
-"""Seconds between an event and a time that is logged with it, such as an expiry."""
+"""Maximum difference, in seconds, between an event and a time that is logged with it, such as an expiry."""
 UNITS = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 PARSED = 100
-"""Texts that are read as JSON."""
+"""Number of texts that are parsed as JSON."""
 ID_WORDS = frozenset(("id", "ids", "uuid", "guid", "key", "hash", "number", "no", "nr", "seq", "sequence", "serial"))
 _DATE = re.compile(
     r"\s*(?:(?:19|20)\d\d([-/.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d\d)"
     r"(?:[T ]\d.*)?"
 )
 _WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
-"""Letters of scripts that put no space between words; about two make one."""
+"""Letters of scripts without spaces between words; about two letters are a word."""
 
 
 def unfit_numbers(name: str, values: Sequence[float], middle: float | None) -> str | None:
-    """Say why numbers, in the order of time, are no feature; None when they can be one.
+    """Return why numbers, in order of time, are not suitable as a feature; None if they are.
 
     Parameters
     ----------
     name
-        Of their column.
-    values
-        Finite or not.
-    middle
-        Median of the events' times in seconds since 1970, None where it is not known.
+        Name of the column.
+        values
+            Numbers, finite or not.
+        middle
+            Median event time in seconds since 1970, None if unknown.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def unfit_numbers(name: str, values: Sequence[float], middle: float | None) -> s
 
 
 def unfit_texts(values: Sequence[str]) -> str | None:
-    """Say why texts, in the order of time, are no feature; None when they can be one.
+    """Return why texts, in order of time, are not suitable as a feature; None if they are.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def unfit_texts(values: Sequence[str]) -> str | None:
 
 
 def unfit_words(values: Iterable[str]) -> str | None:
-    """Say why texts, in any order, must not be kept as categories; None when they may."""
+    """Return why texts, in any order, must not be stored as categories; None if they may."""
     listed = list(values)
     sentences = {text for text in listed if count_words(text) > MANY_WORDS}
     if len(sentences) > FEW_SENTENCES:
@@ -116,7 +116,7 @@ def unfit_words(values: Iterable[str]) -> str | None:
 
 
 def personal_types(values: Iterable[str]) -> list[str]:
-    """Return which types of personal data texts hold, by name."""
+    """Return the types of personal data in texts, sorted."""
     return sorted({span.type for text in set(values) for span in _personal(text)})
 
 
@@ -132,7 +132,7 @@ def without_personal(text: str) -> str:
 
 
 def count_words(text: str) -> int:
-    """Count the words of a text, about, in any script.
+    """Return the approximate number of words of a text, in any script.
 
     Examples
     --------
@@ -167,7 +167,7 @@ def _mostly(answers: Iterable[bool]) -> bool:
 
 
 def _unit(values: np.ndarray, middle: float | None) -> str | None:
-    """Return what numbers count that lie around the times of their events."""
+    """Return the unit of numbers that are times near their events, if they are."""
     if middle is None:
         return None
     near = (name for name, unit in UNITS.items() if np.mean(np.abs(values / unit - middle) < NEAR) >= NEARLY_ALL)
@@ -175,14 +175,14 @@ def _unit(values: np.ndarray, middle: float | None) -> str | None:
 
 
 def _follows_time(values: np.ndarray) -> bool:
-    """Say whether values rise or fall with their place, by Spearman's rank correlation."""
+    """Return whether values increase or decrease with their index, by Spearman's rank correlation."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
     return abs(float(np.corrcoef(ranks, np.arange(len(values)))[0, 1])) >= IN_ORDER
 
 
 def _natural(text: str) -> list[tuple[int, int, str]]:
-    """Return a key by which A-9 comes before A-10."""
+    """Return a sort key by which A-9 comes before A-10."""
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
 
 

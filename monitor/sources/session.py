@@ -1,4 +1,4 @@
-"""Short read-only transactions on their database; whatever fails in one becomes a sentence."""
+"""Short read-only transactions on a source, with deadlines and error messages."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ DEADLINE = "driftd_deadline"
 
 
 def with_deadline(engine: sa.Engine, dialect: Dialect, source: Source) -> sa.Engine:
-    """Let every session of an engine end when no answer comes."""
+    """Add a deadline to all sessions of an engine."""
     engine.update_execution_options(**{DEADLINE: StatementDeadline(engine, dialect.interrupt, source.timeout)})
     return engine
 
 
 @contextmanager
 def session(engine: sa.Engine, dialect: Dialect, source: Source) -> Iterator[Connection]:
-    """Open one short read-only transaction.
+    """Open a short read-only transaction.
 
     Raises
     ------
     SourceError
-        When the database refuses, cannot be reached, or does not answer in time.
+        If the database rejects the query, cannot be reached, or does not respond in time.
     """
     deadline: StatementDeadline = engine.get_execution_options()[DEADLINE]
     try:

@@ -1,4 +1,4 @@
-"""The time column of someone's table: bounds that SQL can use, and exact membership where SQL cannot tell."""
+"""Time columns of a source: SQL conditions on a time range, and parsing of times."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ Kind = Literal["zoned", "naive", "epoch", "text"]
 
 @dataclass(frozen=True)
 class TimeColumn:
-    """How the events' time is written, and so how it is compared and read.
+    """The representation of the event time, and how it is compared and parsed.
 
-    ``instant`` says that the column holds times, of which ``spec.unit`` are counted only for the comparison.
-    ``exact`` says whether the SQL condition alone decides membership; otherwise it selects a little more and
-    :meth:`seconds` decides.
+    ``instant``: whether the column has a time type and is converted to ``spec.unit`` only for comparisons. ``exact``:
+    whether the SQL condition selects exactly the rows of a range; otherwise it selects more, and :meth:`seconds` is
+    used to filter them.
     """
 
     spec: ColumnSpec
@@ -38,17 +38,17 @@ class TimeColumn:
 
     @property
     def zone(self) -> tzinfo:
-        """Return the zone of times that do not say theirs."""
+        """Return the zone of times without an offset."""
         try:
             return ZoneInfo(self.spec.zone) if self.spec.zone else UTC
         except (ZoneInfoNotFoundError, ValueError):
             raise SourceError(
-                "configuration", f"`zone: {self.spec.zone}` is no IANA time zone; write one such as Europe/Berlin."
+                "configuration", f"`zone: {self.spec.zone}` is not an IANA time zone; write one such as Europe/Berlin."
             ) from None
 
     @property
     def exact(self) -> bool:
-        """Whether SQL compares without error."""
+        """Whether the SQL condition is exact."""
         plain = self.spec.zone in (None, "UTC", "Etc/UTC")
         return self.kind in ("zoned", "epoch") or (plain and not self.offsets and self._sorts)
 
@@ -57,10 +57,10 @@ class TimeColumn:
         return self.kind != "text" or self.spec.format is None or self.spec.format.startswith(SORTING_FORMATS)
 
     def within(self, column: sa.ColumnElement[Any], start: datetime, end: datetime) -> sa.ColumnElement[bool]:
-        """Return the SQL condition for ``[start, end)``, or for a little more where it is not exact.
+        """Return the SQL condition of ``[start, end)``, or of a larger range if it is not exact.
 
-        A text whose declared format does not begin with the year cannot be bounded by SQL: every row is looked
-        at, which only small tables bear.
+        A text format that does not begin with the year cannot be bounded by SQL: every row is read, which is feasible
+        for small tables only.
         """
         slack = timedelta(0) if self.exact else WIDEST_OFFSET
         first, last = start - slack, end + slack
@@ -85,19 +85,19 @@ class TimeColumn:
         ranges = []
         for separator in (" ", "T"):
             low, high = (self._local(moment).strftime(f"%Y-%m-%d{separator}%H:%M:%S") for moment in (first, last))
-            # Across days a space and a T do not sort together, so each range takes its own only.
+            # Separators (space and T) do not sort together across days, so each has its own range.
             ranges.append(sa.and_(column >= low, column < high, sa.func.substr(column, 11, 1) == separator))
         dates = column >= _day_from(self._local(first)), column < _day_from(self._local(last))
         return sa.or_(*ranges, sa.and_(*dates, sa.func.length(column) == len("2026-11-23")))
 
     def seconds(self, values: Sequence[Any]) -> np.ndarray:
-        """Return epoch seconds in UTC, NaN for what cannot be read as a time."""
+        """Return seconds since 1970 in UTC, NaN for invalid times."""
         if self.kind in ("zoned", "naive") and self.exact:
             epoch = EPOCH if self.kind == "zoned" else EPOCH.replace(tzinfo=None)
             try:
                 return np.array([(value - epoch).total_seconds() for value in values], dtype=np.float64)
             except (TypeError, AttributeError):
-                pass  # one of them is no time, or not of this kind
+                pass  # a value is not a time, or of the other kind
         return np.fromiter((self._second(value) for value in values), dtype=np.float64, count=len(values))
 
     def _second(self, value: Any) -> float:  # noqa: ANN401
@@ -109,12 +109,12 @@ class TimeColumn:
             return float("nan")
 
     def moment(self, value: Any) -> datetime:  # noqa: ANN401
-        """Return one value as a time in UTC; raises ValueError for what is none."""
+        """Parse a value as a time in UTC; raises ValueError for invalid times."""
         parsed = self._parse(value)
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=self.zone)).astimezone(UTC)
 
     def is_naive(self, value: Any) -> bool:  # noqa: ANN401
-        """Say whether neither a value nor the configuration says its zone."""
+        """Return whether neither the value nor the configuration has a zone."""
         try:
             return self.spec.zone is None and self._parse(value).tzinfo is None
         except (TypeError, ValueError, OverflowError):
@@ -138,6 +138,6 @@ def _epoch(moment: datetime, scale: int) -> int:
 
 
 def _day_from(moment: datetime) -> str:
-    """Return the first date whose midnight is not before a moment: a bare date is a midnight."""
+    """Return the first date whose midnight is not before a time; a date without a time is midnight."""
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     return (midnight if midnight == moment else midnight + timedelta(days=1)).strftime("%Y-%m-%d")

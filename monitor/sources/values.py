@@ -1,4 +1,4 @@
-"""From what a driver returns to columns: NULL and NaN apart, texts cut and clean."""
+"""Convert values of database drivers to columns: NULL and NaN are distinguished, texts are truncated and cleaned."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NUMBERS = (bool, int, float)
 
 
 def make_column(values: Sequence[Any], limit: int) -> Column:
-    """Make a column; numbers become float64, all else stays or becomes text."""
+    """Convert values to a column; numbers become float64, other values are kept or become text."""
     kinds = set(map(type, values))
     missing = np.zeros(len(values), dtype=bool)
     if type(None) in kinds:
@@ -45,7 +45,7 @@ def _number(value: float | Decimal) -> float:
 
 
 def clean(value: Any, limit: int) -> Any:  # noqa: ANN401
-    """Return a value that is safe to keep: texts without NUL and lone surrogates, cut; the rest as numbers or text."""
+    """Return a storable value: texts truncated and without NUL and lone surrogates, others as numbers or text."""
     if type(value) is not str:
         if value is None or isinstance(value, NUMBERS):
             return value

@@ -24,14 +24,14 @@ from tests.support.world import START, World, rows_of
 GOOD = {"timestamp": "Zeit", "id": "id", "model_version": "model"}
 IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
     "table": ({"table": "inference lgo"}, "there is no such table or view: 'inference lgo'"),
-    "column": ({"columns": {**GOOD, "label": "modle"}}, "`columns.label` names 'modle', which is not there"),
-    "time": ({"columns": {"timestamp": "id"}}, "the timestamp column 'id' holds numbers"),
-    "unit": ({"columns": {**GOOD, "latency": {"column": "plan", "unit": "ms"}}}, "leave the unit out"),
-    "zone": ({"columns": {"timestamp": {"column": "Zeit", "zone": "Berlin"}}}, "is no IANA time zone"),
+    "column": ({"columns": {**GOOD, "label": "modle"}}, "`columns.label` names 'modle', which does not exist"),
+    "time": ({"columns": {"timestamp": "id"}}, "the timestamp column 'id' is numeric"),
+    "unit": ({"columns": {**GOOD, "latency": {"column": "plan", "unit": "ms"}}}, "remove the unit"),
+    "zone": ({"columns": {"timestamp": {"column": "Zeit", "zone": "Berlin"}}}, "is not an IANA time zone"),
     "file": ({"url": "sqlite:///nowhere.db"}, "there is no SQLite file"),
-    "database": ({"url": "mysql+pymysql://reader@127.0.0.1/app"}, "a source can be one of"),
+    "database": ({"url": "mysql+pymysql://reader@127.0.0.1/app"}, "a source cannot be 'mysql'"),
     "driver": ({"url": "postgresql+psycopg2://reader@127.0.0.1/app"}, "no driver 'psycopg2' is installed"),
-    "address": ({"url": "my database"}, "is no database URL"),
+    "address": ({"url": "my database"}, "is not a database URL"),
     "preset": ({"table": None, "columns": {}, "preset": "litellm"}, "there is no such table or view"),
 }
 

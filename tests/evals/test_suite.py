@@ -97,18 +97,18 @@ def test_given_answers_win_over_the_endpoint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "sentence"),
     [
-        ("repeat: 3", "repeats: 3", 8, "repeats: 'repeats' is not known here.*Did you mean 'repeat'"),
-        ("repeat: 3", "repeat: 0", 8, "repeat: found 0: input should be greater than or equal to 1"),
+        ("repeat: 3", "repeats: 3", 8, "repeats: unknown key 'repeats'.*Did you mean 'repeat'"),
+        ("repeat: 3", "repeat: 0", 8, "repeat: invalid value 0: input should be greater than or equal to 1"),
         ("signal: response_length", "signal: respnse_length", 11, "'respnse_length' is no signal. Allowed: "),
         ("{signal: response_length, max: 400}", "{signal: response_length}", 11, "a signal wants `max:` or `min:`"),
-        ("- {signal: response_length, max: 400}", "- contians", 11, "'contians' is not known here.*'contains'"),
-        ("- {signal: response_length, max: 400}", "- {regex: '(', max: 3}", 11, "'max' is not known here"),
+        ("- {signal: response_length, max: 400}", "- contians", 11, "unknown key 'contians'.*'contains'"),
+        ("- {signal: response_length, max: 400}", "- {regex: '(', max: 3}", 11, "unknown key 'max'"),
         ("- {signal: response_length, max: 400}", "- {regex: '(a)\\1'}", 11, "is no pattern of RE2"),
         ("{type: integer}", "{type: intger}", 25, "this is no JSON schema: 'intger'"),
         ("{type: integer}", "nowhere.json", 25, "the schema 'nowhere.json' cannot be read"),
         ("numeric: 4", "numeric: four", 25, "`numeric:` wants a number"),
         ("expected: 14 days\n    ", "", 17, "'refund' has no `expected:`"),
-        ("context: Refunds within 14 days.", "expected: x", 20, "the key 'expected' stands here twice"),
+        ("context: Refunds within 14 days.", "expected: x", 20, "duplicate key 'expected'"),
         ("id: sum", "id: refund", 17, "'refund' stands here 2 times; ids must be unique"),
         (
             'messages: [{role: user, content: "2 + 2?"}]',
@@ -123,7 +123,12 @@ def test_given_answers_win_over_the_endpoint(tmp_path: Path) -> None:
             2,
             "exactly one of `endpoint:`, `answers:` and `traffic:`",
         ),
-        ("expected: 14 days", "expected: true", 20, "expected: found True: a text, a number, or a list of texts"),
+        (
+            "expected: 14 days",
+            "expected: true",
+            20,
+            "expected: invalid value True: a text, a number, or a list of texts",
+        ),
         ("rubric: polite", "", 12, "judge: the key 'rubric' is missing"),
     ],
 )
@@ -148,7 +153,7 @@ def test_mistakes_in_a_file_of_cases_name_its_line(tmp_path: Path) -> None:
     text = "name: s\nanswers: a.jsonl\ncases: cases.jsonl\nexpect: [exact]\n"
     for lines, sentence in (
         ('{"id": "a", "prompt": "x", "expected": "y"}\n{"id": "b"}\n', "cases.jsonl:2: .*give exactly one of"),
-        ('{"id": "a", "promt": "x"}\n', "cases.jsonl:1: promt: 'promt' is not known here.*'prompt'"),
+        ('{"id": "a", "promt": "x"}\n', "cases.jsonl:1: promt: unknown key 'promt'.*'prompt'"),
         ("{\n", "cases.jsonl:1: .*this line is not JSON"),
         ("[1]\n", "cases.jsonl:1: .*a line is one object"),
         ('{"id": "a", "prompt": "x"}\n', "'a' has no `expected:`"),

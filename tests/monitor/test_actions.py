@@ -104,7 +104,7 @@ def test_what_was_sent_or_may_be_counts_for_both(state: str) -> None:
     assert (found, reason.partition(":")[0]) == ("held", "cooldown")
     other = past(state, MINUTE, observed=("model_version", "other"))
     found, reason = decide_effect(spec, "r", incident_of(), [other], START)
-    assert (found, reason) == ("held", "cap: 1 a day are allowed")
+    assert (found, reason) == ("held", "cap: at most 1 a day")
 
 
 @pytest.mark.parametrize(("minutes", "expected"), [(29, "held"), (30, "pending")])
@@ -124,11 +124,11 @@ def test_the_cap_is_that_of_a_day(hours: float, expected: str) -> None:
     [
         ("auto", timedelta(0), ("pending", "mode auto")),
         ("approve", timedelta(0), ("awaiting_approval", "mode approve: `driftd actions approve` sends it")),
-        ("notify", timedelta(0), ("told", "mode notify: people are told, nothing is sent")),
+        ("notify", timedelta(0), ("told", "mode notify: the effect is announced and not sent")),
         (
             "auto",
             timedelta(seconds=1),
-            ("expired", "the bucket is older than not_after: a late effect is worse than none"),
+            ("expired", "the bucket is older than not_after: the effect would be too late"),
         ),
     ],
 )
@@ -176,7 +176,7 @@ def test_why_going_back_makes_no_sense() -> None:
     )
     assert obstacle_to_rollback(drifted, [version("big", 48)], []) is None
     assert obstacle_to_rollback(drifted, [version("mid", 48)], []) == (
-        "every other version has drifted as well: going back to one of them would cure nothing"
+        "every other version has drifted as well: a rollback would not help"
     )
     equals = incident_of(evidence={v: evidence_of(segment=f"model_version={v}") for v in ("small", "mid=2")})
     assert last_known_good(equals, [version("mid=2", 24), version("big", 48)], []) == {
@@ -187,7 +187,7 @@ def test_why_going_back_makes_no_sense() -> None:
     assert obstacle_to_rollback(drifted, [], []) is None
     vague = incident_of(evidence={"k": evidence_of()})
     assert obstacle_to_rollback(vague, [version("big", 48)], []) == (
-        "no version is suspected, and none is known to be good: there is nothing to go back to"
+        "no version is suspected, and no good version is known: a rollback has no target"
     )
     assert obstacle_to_rollback(vague, [], []) is None
 
@@ -606,7 +606,7 @@ def test_a_message_carries_its_evidence_and_the_effects_beside_it() -> None:
     ]
     assert (told.monitor, told.incident, told.mode, told.state, told.sequence) == ("bot", "i-1", "auto", "pending", 0)
     assert (told.not_after, told.created_at, told.supersedes) == (START + timedelta(hours=24), START, True)
-    assert told.reason == "people are told of every transition"
+    assert told.reason == "every transition is announced"
     assert (effect.monitor, effect.incident, effect.kind, effect.mode) == ("bot", "i-1", "rollback", "approve")
     assert (effect.not_after, effect.created_at, effect.sequence) == (START + 15 * MINUTE, START, 0)
     assert (effect.supersedes, effect.replaces, effect.reason[:13]) == (False, None, "mode approve:")

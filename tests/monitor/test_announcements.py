@@ -36,7 +36,7 @@ def test_an_experiment_is_announced_with_its_verdict(verdict: str, severity: str
         "pending",
     )
     assert (action.created_at, action.not_after, action.sequence) == (BUCKET.end, None, 3)
-    assert action.reason == "people are told of every change of a verdict"
+    assert action.reason == "every change of a verdict is announced"
     assert action.incident == thread_key("bot", "e", "b")
     assert action.payload == {
         "type": "driftd.experiment.verdict",

@@ -112,7 +112,7 @@ def test_of_two_budgets_the_one_that_is_gone_longest_counts() -> None:
 def test_without_an_account_nothing_can_be_said() -> None:
     for nothing in (None, replace(spending(1), bill=CostSummary())):
         found = seen_of({"budget": "spend"}, nothing)[""]
-        assert (found.bad, found.reason) == (None, "nothing says what requests cost")
+        assert (found.bad, found.reason) == (None, "no column has the cost of requests")
     monitor, spec = breaker_of(budget="spend")
     other = spec.model_copy(update={"budget": "other"})
     assert observe_breaker(monitor, other, BUCKET, BreakerInput(spending=spending(500)), NOON)[""].bad is None
@@ -140,7 +140,7 @@ def test_a_value_may_have_a_budget_of_a_day_or_of_a_month_or_none_any_more() -> 
         found = seen_of(settings, spent)
         assert {value: (seen.bad, seen.until) for value, seen in found.items()} == {"a": (True, until)}
     gone = seen_of(monthly, of_month, stood=stands("open", value="b"))["b"]
-    assert (gone.bad, gone.reason) == (False, "there is no budget any more")
+    assert (gone.bad, gone.reason) == (False, "no budget is configured")
 
 
 def test_the_column_of_a_budget_is_that_of_its_check() -> None:
@@ -296,7 +296,7 @@ def told(state: Any, value: str = "", who: str | None = None, **settings: Any) -
     ("state", "kind", "severity", "words"),
     [
         ("open", "firing", "critical", "is open: requests are refused"),
-        ("half_open", "update", "warning", "is half-open: probes are let through"),
+        ("half_open", "update", "warning", "is half-open: probes are allowed"),
         ("closed", "resolved", "warning", "is closed again"),
     ],
 )
@@ -310,7 +310,7 @@ def test_a_transition_is_told_to_slack_and_to_webhooks(state: str, kind: str, se
     for one in (slack, hook, dry):
         assert (one.monitor, one.mode, one.state, one.sequence) == ("bot", "auto", "pending", 3)
         assert (one.created_at, one.not_after) == (NOON + MINUTE, NOON + MINUTE + timedelta(hours=24))
-        assert one.reason == "people are told of every transition"
+        assert one.reason == "every transition is announced"
     assert slack.payload == {
         "type": f"driftd.breaker.{state}",
         "timestamp": NOON.isoformat(),

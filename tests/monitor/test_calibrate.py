@@ -90,8 +90,8 @@ def test_every_statistic_without_a_threshold_of_its_own_is_learnt() -> None:
     assert learnt.limit is not None
     assert learnt.limit.weeks == pytest.approx(STEPS / 168)
     assert learnt.reason == (
-        "calibrated on 0.2 weeks to 1 pages a week; extrapolated: a page under this budget is 4.2 times rarer than the "
-        "baseline is long"
+        "calibrated on 0.2 weeks to 1 alerts a week; extrapolated: the time between alerts is 4.2 times the length of "
+        "the baseline"
     )
 
 
@@ -110,7 +110,7 @@ def test_windows_that_are_compared_with_those_before_leave_less_to_learn_from() 
 @pytest.mark.parametrize(("budget", "stated"), [("4.2/week", False), ("4.1/week", True)])
 def test_a_limit_beyond_the_length_of_the_baseline_says_so(budget: str, stated: bool) -> None:  # noqa: FBT001
     _, learnt = calibrated(["volume"], alert_budget=budget)
-    assert learnt.reason.startswith(f"calibrated on 0.2 weeks to {budget.removesuffix('/week')} pages a week")
+    assert learnt.reason.startswith(f"calibrated on 0.2 weeks to {budget.removesuffix('/week')} alerts a week")
     assert ("extrapolated" in learnt.reason) is stated
 
 
@@ -118,7 +118,7 @@ def test_five_windows_that_do_not_overlap_are_enough() -> None:
     assert calibrated(["volume"], timeline_of(10))[1].limit is not None
     _, short = calibrated(["volume"], timeline_of(9))
     assert short.limit is None
-    assert short.reason.startswith("too_short: the baseline holds 4 windows")
+    assert short.reason.startswith("too_short: the baseline has 4 non-overlapping windows")
 
 
 def test_a_client_makes_the_noise_of_others_wider_and_not_its_own() -> None:

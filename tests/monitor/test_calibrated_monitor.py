@@ -148,12 +148,12 @@ def test_a_finding_has_the_limit_that_holds_for_it(learnt: tuple[Calibration, Sl
 def test_what_is_too_short_or_alerts_nobody_is_not_calibrated() -> None:
     none, slots = learn(monitor_of(rules=[]), days=1)
     assert (none.limit, slots, none.nulls) == (None, {}, {})
-    assert none.reason == "not_calibrated: there is no rule that could alert, so fixed thresholds hold"
+    assert none.reason == "not_calibrated: no rule is configured, so fixed thresholds apply"
     assert none.definition == definition(monitor_of(rules=[]))
     short, slots = learn(monitor_of(window="6h"), days=1)
     assert (short.limit, slots) == (None, {})
     assert short.reason == (
-        "too_short: the baseline holds 4 windows that do not overlap and 5 are needed; until then fixed thresholds hold"
+        "too_short: the baseline has 4 non-overlapping windows and 5 are needed; until then fixed thresholds apply"
     )
     assert short.definition == definition(monitor_of(window="6h"))
     assert learn(monitor_of(window="4h"), days=1, gap=30)[0].limit is not None

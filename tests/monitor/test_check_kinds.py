@@ -171,7 +171,7 @@ def test_a_new_kind_is_in_the_schema_and_in_the_command_that_prints_it() -> None
 
 def test_a_new_kind_is_among_the_choices_of_an_error(world: World) -> None:
     for entry, problem in {
-        "crowed": r"'crowed' is not known here. Allowed: crowd, .* Did you mean 'crowd'\?",
+        "crowed": r"unknown key 'crowed'. Allowed: crowd, .* Did you mean 'crowd'\?",
         "crowd": r"crowd\.daily: 'daily' is not a key of crowd, but of spend",
     }.items():
         with pytest.raises(ConfigError, match=problem):

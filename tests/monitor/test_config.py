@@ -91,7 +91,7 @@ def test_secrets_are_masked_wherever_the_configuration_is_shown(tmp_path: Path) 
 
 WRONG = [
     ("window: 1h", "windw: 1h", 16, "monitors[0].windw", "Did you mean 'window'"),
-    ("bucket: 5m", "bucket: 5 minutes", 15, "monitors[0].bucket", "a duration is wanted"),
+    ("bucket: 5m", "bucket: 5 minutes", 15, "monitors[0].bucket", "expected a duration"),
     ("bucket: 5m", "bucket: 7m", 8, "monitors[0]", "whole number of buckets"),
     ("- schema", "- shema", 22, "monitors[0].checks[2].shema", "Did you mean 'schema'"),
     ("method: psi", "method: pssi", 20, "monitors[0].checks[0]", "Did you mean 'psi'"),
@@ -111,12 +111,12 @@ WRONG = [
     ("secret_file: secret.txt", "secret_file: nope.txt", 5, "webhook.secret_file", "cannot be read"),
     ("${TOKEN}", "${TOKEN_X}", 2, "slack.token", "TOKEN_X is not set"),
     ("timestamp: {column: created, unit: ms}", "id: x", 9, "monitors[0].source", "must map `timestamp`"),
-    ("name: bot", "name: bot\n    name: again", 9, "monitors[0].name", "twice"),
+    ("name: bot", "name: bot\n    name: again", 9, "monitors[0].name", "duplicate key"),
     ("threshold: 0.3", "threshold: high", 20, "threshold", "'high'"),
     ("threshold: 0.3", "treshold: 0.3", 20, "monitors[0].checks[0].drift.treshold", "Did you mean 'threshold'"),
     ("threshold: 0.3", "daily: 5", 20, "checks[0].drift.daily", "not a key of drift, but of spend. Allowed: columns,"),
     ("threshold: 0.3", "signal: x", 20, "checks[0].drift.signal", "not a key of drift, but of rate and slo."),
-    ("threshold: 0.3", "kind: psi", 20, "checks[0].drift.kind", "'kind' is not known here. Allowed: columns,"),
+    ("threshold: 0.3", "kind: psi", 20, "checks[0].drift.kind", "unknown key 'kind'. Allowed: columns,"),
     (
         "missing: {max_increase: 0.1}",
         "missing:\n          max_increase: 2",
@@ -124,10 +124,10 @@ WRONG = [
         "missing.max_increase",
         "less than or equal",
     ),
-    ("- schema", "- rate: {max: 0.1}", 22, "monitors[0].checks[2].rate", "a rate needs its signal"),
-    ("- schema", "- slo: {signal: x}", 22, "monitors[0].checks[2].slo", "an objective needs its signal"),
+    ("- schema", "- rate: {max: 0.1}", 22, "monitors[0].checks[2].rate", "a rate check needs `signal:`"),
+    ("- schema", "- slo: {signal: x}", 22, "monitors[0].checks[2].slo", "an slo check needs `signal:`"),
     ("- schema", "- spend", 22, "monitors[0].checks[2].spend", "a budget needs `daily:`"),
-    ("- schema", "- performance: {method: psi}", 22, "checks[2].performance.method", "'psi' is not known here"),
+    ("- schema", "- performance: {method: psi}", 22, "checks[2].performance.method", "unknown value 'psi'"),
     ("    table:", "    query: select 1\n      table:", 9, "monitors[0].source", "not both"),
 ]
 
@@ -159,7 +159,7 @@ def test_what_is_no_configuration_gets_a_sentence(tmp_path: Path, text: str) -> 
 
 
 def test_a_file_without_monitors_is_told_so(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"driftd.yaml:1: monitors: found \[\]: .*at least 1"):
+    with pytest.raises(ConfigError, match=r"driftd.yaml:1: monitors: invalid value \[\]: .*at least 1"):
         load(write(tmp_path, "monitors: []\n"), {})
 
 

@@ -182,7 +182,7 @@ def test_init_writes_a_configuration_that_can_be_read(store_url: str, tmp_path: 
     out = tmp_path / "driftd.yaml"
     done = CliRunner().invoke(app, ["init", "--url", store_url, "--table", "LLM calls", "--out", str(out)])
     assert done.exit_code == 0, done.output
-    assert "yes     latency: `latency` is there in 100%" in done.output
+    assert "yes     latency: `latency` is present in 100%" in done.output
     source = load(out, {"DRIFTD_SOURCE_PASSWORD": "x"}).monitors[0].source
     assert {role: (spec.column, spec.unit) for role, spec in source.columns.items()} == {
         "timestamp": ("Created At", None),

@@ -11,9 +11,9 @@ import pytest
 from detectors.base import Finding
 from detectors.joint import JOINT
 from monitor.alerting.incidents import (
-    brought_by_version,
     choose_suspect,
     decide_incident,
+    find_version_findings,
     headline,
     matches,
     merge_evidence,
@@ -196,7 +196,7 @@ def test_what_could_not_be_measured_keeps_the_state() -> None:
     assert decision is not None
     assert (decision.transition, decision.incident.state) == (None, "firing")
     assert decision.incident == replace(going, updated_at=START + MINUTE)
-    assert decision.reason == "nothing could be measured; the state is kept"
+    assert decision.reason == "nothing was measured; the state is kept"
     assert judged([unmeasured()]) is None
     mixed = judged([unmeasured(), clean(column="length")], going, rule={"resolve_for": 1})
     assert mixed is not None
@@ -299,7 +299,7 @@ def brought(
     found: list[Finding], incident: Incident | None = GOING, changes: list[Change] | None = None, **more: Any
 ) -> list[str]:
     known = [NEW] if changes is None else changes
-    return [f.key for f in brought_by_version(monitor_of(), incident, found, START + 2 * MINUTE, known, **more)]
+    return [f.key for f in find_version_findings(monitor_of(), incident, found, START + 2 * MINUTE, known, **more)]
 
 
 def test_a_version_that_came_in_later_brings_what_was_not_bad_before() -> None:

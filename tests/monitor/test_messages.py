@@ -490,7 +490,7 @@ def test_a_silence_of_the_source_that_was_announced_ends_its_reminders(world: Wo
     world.execute('ALTER TABLE gone RENAME TO "inference log"')
     life.go(START + 8 * HOUR + FIVE, START + 9 * HOUR)
     assert len(life.posts()) >= 1
-    assert life.posts()[0]["text"].startswith(":large_orange_circle: *shop: nothing could be told")
+    assert life.posts()[0]["text"].startswith(":large_orange_circle: *shop: no result")
 
 
 def test_a_monitor_that_learns_is_not_blind_but_one_that_cannot_read_is(world: World, shop: Any) -> None:

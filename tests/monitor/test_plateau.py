@@ -91,7 +91,7 @@ class Stream:
             window = Window(add_profiles(parts), Traffic((), BUCKET.total_seconds()), starts)
             at = start + BUCKET
             further = []
-            last = incident.told_at if incident is not None and incident.state == "firing" else None
+            last = incident.announced_at if incident is not None and incident.state == "firing" else None
             if last is not None and at >= last + self.monitor.window:
                 plateaus.setdefault(last, Plateau(window.profiles, starts))
                 further = second_shift(self.monitor, self.baseline, plateaus[last], window)

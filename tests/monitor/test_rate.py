@@ -123,7 +123,7 @@ def test_a_rate_of_a_signal_that_is_not_computed_is_refused_with_a_suggestion(tm
     with pytest.raises(ConfigError, match="noveltyy.*novelty"):
         load(path)
     path.write_text(path.read_text().replace("{signal: noveltyy}", "{max: 0.1}"))
-    with pytest.raises(ConfigError, match="needs its signal"):
+    with pytest.raises(ConfigError, match="needs `signal:`"):
         load(path)
 
 

@@ -39,9 +39,9 @@ def column(name: str, present: float, sampled: int = 1000) -> ColumnInfo:
         ([column("latency", 1.0)], "latency", "yes", "100%"),
         ([column("latency", 0.4)], "latency", "partly", "40%"),
         ([column("latency", 0.0)], "latency", "no", "empty in the newest 1,000"),
-        ([column("latency", 1.0, sampled=0)], "latency", "no rows", "empty so far"),
-        ([], "latency", "no", "nothing is mapped as `latency`"),
-        ([column("feedback", 0.03)], "what users say (feedback)", "yes", "3%"),
+        ([column("latency", 1.0, sampled=0)], "latency", "no rows", "no rows yet"),
+        ([], "latency", "no", "no column is mapped to `latency`"),
+        ([column("feedback", 0.03)], "user feedback", "yes", "3%"),
         ([column("cost", 1.0)], "cost", "yes", "`cost`"),
         (
             [column("model_version", 1.0), column("input_tokens", 1.0), column("output_tokens", 0.5)],
@@ -65,7 +65,7 @@ def test_the_tool_is_named_with_what_would_log_it() -> None:
     rows = {row.capability: row for row in report([column("finish_reason", 0.0)], lacking, PRESETS["litellm"])}
     assert rows["error rate"].reason == lacking["status"]
     assert "May 2025" in rows["error rate"].fix
-    assert "store_prompts_in_spend_logs" in rows["cut answers, as the model says"].fix
+    assert "store_prompts_in_spend_logs" in rows["truncated answers (finish reason)"].fix
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=list(PRESETS))

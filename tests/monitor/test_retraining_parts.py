@@ -40,7 +40,7 @@ def test_records_are_taken_since_the_change_that_is_suspected(minutes: int, susp
     told = made([], incident_of(suspected_change=change))
     since = seen if suspected else START - MINUTE
     assert told["since"] == since.isoformat().replace("+00:00", "Z")
-    words = "first sight of model_version m2" if suspected else "start of the first bucket that was bad"
+    words = "first occurrence of model_version m2" if suspected else "start of the first bad bucket"
     assert told["since_is"] == words
 
 
@@ -146,7 +146,7 @@ def test_columns_are_counted_over_all_rows_once() -> None:
     assert made(found)["columns"] == {"checked": 2, "drifted": 1}
 
 
-UNLABELLED = "no labels of the window are known, so nobody can tell"
+UNLABELLED = "unknown, as the window has no labels"
 
 
 def realised(status: Status, method: str = "roc_auc", **detail: Any) -> Finding:
@@ -168,7 +168,7 @@ def realised(status: Status, method: str = "roc_auc", **detail: Any) -> Finding:
         ),
         ([realised(Status.DRIFTED, estimate_held=False)], True, "roc_auc fell below what the inputs alone explain"),
         ([realised(Status.DRIFTED, estimate_held=True)], False, "the inputs that drifted explain the fall"),
-        ([realised(Status.DRIFTED)], None, "performance fell, and there is no estimate to hold beside it"),
+        ([realised(Status.DRIFTED)], None, "performance fell, and there is no estimate to compare it with"),
     ],
 )
 def test_the_concept_has_drifted_where_the_estimate_missed_the_fall(

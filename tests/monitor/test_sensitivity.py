@@ -109,7 +109,7 @@ def test_a_column_that_is_seen_less_well_than_before_is_a_finding_that_alerts_no
     [finding] = findings_of_sensitivity(renewed)
     assert finding.status is Status.INCONCLUSIVE
     assert finding.column == "smooth"
-    assert finding.reason.startswith("less_sensitive: finds a shift of ")
+    assert finding.reason.startswith("less_sensitive: detects a shift of ")
     again = keep_finest(renewed, worse)
     assert [f.column for f in findings_of_sensitivity(again)] == ["smooth"], "it is not forgotten at the next renewal"
     assert Calibration.from_json(again.to_json()) == again

@@ -75,7 +75,7 @@ WRONG = [
     ("pattern: refund", 'pattern: "(?=x)"', 11, "signals[3].matches", "Look-around"),
     ("name: refund", "name: has_ticket", 11, "signals[3].matches", "two signals named 'has_ticket'"),
     ("name: refund", "name: mood", 11, "signals[3].matches.name", "the name of a column already"),
-    ("name: refund", 'name: "Re fund"', 11, "signals[3].matches.name", "small letters"),
+    ("name: refund", 'name: "Re fund"', 11, "signals[3].matches.name", "lower-case letters"),
     ("schema_file: answer.json", "schema_file: nope.json", 9, "json_schema.schema_file", "cannot be read"),
     ("- truncation", "- truncation: {limit: 5}", 12, "truncation.limit", "is not an option of the signal truncation"),
     ("- truncation", "- {truncation: {}, refusal: {}}", 12, "signals[4]", "one name with its options"),
@@ -140,7 +140,7 @@ def test_the_engine_profiles_configured_signals(tmp_path: Path) -> None:
 
 def test_a_signal_that_would_hide_a_column_of_the_source_is_refused(tmp_path: Path) -> None:
     infos = [ColumnInfo(name, name, "text", "text", None, 100, 0.0, 3) for name in ("refund", "other")]
-    with pytest.raises(ConfigError, match="the source has a column 'refund'"):
+    with pytest.raises(ConfigError, match="'refund' is a column of the source and a signal"):
         choose(monitor(tmp_path), infos)
 
 

@@ -163,7 +163,7 @@ def test_a_budget_by_value_that_is_younger_than_the_day_says_what_it_has_not_see
 ) -> None:
     turn(config(log[0], tmp_path, daily=1e6), 20)
     found = {row["method"]: row for row in turn(config(log[0], tmp_path, daily=1e6, by="model_version"), 30)}
-    assert "not kept apart" in found["daily_unassigned"]["reason"]
+    assert "not separated" in found["daily_unassigned"]["reason"]
 
 
 def test_single_requests_are_held_against_a_budget_of_tokens(

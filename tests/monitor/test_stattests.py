@@ -161,7 +161,7 @@ def test_a_missing_evidently_and_a_column_of_another_kind_are_errors(monkeypatch
     seen = found(monitor(checks), drifted=True)
     assert {f.status for f in seen.values()} == {Status.ERROR}
     assert "pip install driftd[report]" in seen["score evidently:ks"].reason
-    assert "cannot measure a categorical column" in seen["plan evidently:ks"].reason
+    assert "does not support categorical columns" in seen["plan evidently:ks"].reason
     evidently.close()
 
 
@@ -169,7 +169,7 @@ def test_whoever_leaves_waits_for_no_answer(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(evidently, "_leaving", threading.Event())
     evidently.abandon()
     seen = found(monitor(), drifted=True)
-    assert {f.reason for f in seen.values()} == {f"evidently: {evidently.LEAVING}"}
+    assert {f.reason for f in seen.values()} == {f"evidently: {evidently.STOPPING}"}
 
 
 def test_a_child_that_is_busy_is_left_when_the_daemon_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +181,7 @@ def test_a_child_that_is_busy_is_left_when_the_daemon_leaves(monkeypatch: pytest
     started = time.monotonic()
     seen = found(monitor(), drifted=True)
     assert time.monotonic() - started < 100
-    assert {f.reason for f in seen.values()} == {f"evidently: {evidently.LEAVING}"}
+    assert {f.reason for f in seen.values()} == {f"evidently: {evidently.STOPPING}"}
     assert not multiprocessing.active_children()
 
 

@@ -24,7 +24,7 @@ from monitor.config.models import Config, Monitor
 from monitor.core.schedule import Bucket
 from monitor.jobs.memory_baseline import baseline_for
 from monitor.profiling.profile import Facts, profile_bucket
-from monitor.profiling.spend import till
+from monitor.profiling.spend import make_accumulator
 from monitor.sources.base import Reader
 from monitor.store import ledger, reads
 from tests.support.hand import Hand
@@ -90,7 +90,7 @@ def looked_at(reader: Reader, monitor: Monitor) -> tuple[dict[str, Any], dict[st
 def bill_of(reader: Reader, monitor: Monitor) -> CostSummary:
     bill = profile_bucket(reader, monitor, {}, Bucket(END - HOUR, END)).bill
     assert bill is not None
-    assert till(monitor, reader.schema()) is not None
+    assert make_accumulator(monitor, reader.schema()) is not None
     return bill
 
 
@@ -165,7 +165,7 @@ def test_rows_whose_weight_cannot_be_one_are_left_out_and_counted(world: World) 
     with open_reader(monitor) as reader:
         used, found = looked_at(reader, monitor)
         assert found["invalid"].status.value == "inconclusive"
-        assert found["invalid"].reason.startswith("invalid_weights: 150 of 600 rows are left out")
+        assert found["invalid"].reason.startswith("invalid_weights: 150 of 600 rows are ignored")
         assert (used["requests"], used["cost"]["amount"]) == (450, 45_000)
         world.execute('UPDATE "inference log" SET "all null" = 7')
         profiled = profile_bucket(reader, monitor, {}, Bucket(END - HOUR, END))
@@ -173,7 +173,7 @@ def test_rows_whose_weight_cannot_be_one_are_left_out_and_counted(world: World) 
     result, reason = conclude(baseline_stub(), "", profiled, [])
     assert result == "inconclusive"
     assert reason is not None
-    assert reason.startswith("invalid_weights: all 600 rows are left out")
+    assert reason.startswith("invalid_weights: all 600 rows are ignored")
 
 
 def baseline_stub() -> Any:

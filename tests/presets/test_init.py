@@ -43,7 +43,7 @@ def test_litellm_is_recognised_configured_and_checked(engine: sa.Engine, url: st
     out = tmp_path / "driftd.yaml"
     code, said = run("init", "--url", url, "--preset", "auto", "--out", str(out))
     assert code == 0
-    assert "hallucination: is an answer supported by its context: nothing is mapped as `context`" in said
+    assert "hallucination: is an answer supported by its context: no column is mapped to `context`" in said
     text = out.read_text("utf-8")
     if engine.url.password:
         assert str(engine.url.password) not in text
@@ -127,7 +127,7 @@ def test_other_logs_are_recognised_and_configured_too(
     (monitor,) = load(out).monitors
     assert monitor.source.preset == name
     assert "user_feedback" in monitor.signals
-    assert "yes     what users say (feedback)" in said
+    assert "yes     user feedback" in said
     assert run("config", "check", "--config", str(out))[0] == 0
 
 

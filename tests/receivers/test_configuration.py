@@ -124,11 +124,11 @@ def test_an_action_called_slack_got_messages_and_still_does(tmp_path: Path) -> N
         ("{token: x, channel: c}", "team", "the key 'kind' is missing"),
         ("{kind: [slack]}", "team.kind", "Allowed: slack, webhook"),
         ("{kind: slack, channel: c}", "team", "the key 'token' is missing"),
-        ("{kind: slack, token: x, channel: c, effect: {kind: rollback}}", "team.effect", "is not known here"),
+        ("{kind: slack, token: x, channel: c, effect: {kind: rollback}}", "team.effect", "unknown key 'effect'"),
         ("{kind: webhook, url: x, secret: y, effect: {kind: notify}}", "team.effect.kind", "'rollback'"),
-        ("{kind: webhook, url: x, secret: y, mode: auto}", "team.mode", "is not known here"),
-        ("slack", "team", "a mapping is wanted, such as {kind: slack, …}"),
-        ("", "team", "a mapping is wanted"),
+        ("{kind: webhook, url: x, secret: y, mode: auto}", "team.mode", "unknown key 'mode'"),
+        ("slack", "team", "expected a mapping, such as {kind: slack, …}"),
+        ("", "team", "expected a mapping"),
     ],
 )
 def test_errors_name_line_and_key(tmp_path: Path, receiver: str, key: str, sentence: str) -> None:
@@ -146,7 +146,7 @@ def test_a_secret_is_in_no_error(tmp_path: Path) -> None:
 
 
 def test_a_name_stands_once(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="'slack' stands here in the old form and under `receivers:`"):
+    with pytest.raises(ConfigError, match="'slack' is defined in the old form and under `receivers:`"):
         read(tmp_path, OLD + "receivers:\n  slack: {kind: slack, token: y, channel: c}\n" + MONITOR)
 
 

@@ -66,7 +66,7 @@ def test_a_new_receiver_is_in_the_schema_in_the_errors_of_the_command_line_and_i
     (tmp_path / "driftd.yaml").write_text(json.dumps(wrong))
     refused = CliRunner().invoke(app, ["config", "check", "--config", str(tmp_path / "driftd.yaml")])
     said = f"{refused.output} {refused.exception}"
-    assert "receivers.team.kind: 'letterbax' is not known here. Allowed: letterbox, slack, webhook." in said
+    assert "receivers.team.kind: unknown value 'letterbax'. Allowed: letterbox, slack, webhook." in said
     page = docs.configuration()
     assert "| `letterbox` | A letterbox that takes letters by HTTP. | messages or effects | people |" in page
     assert "| `address` | required | Where it hangs. |" in page

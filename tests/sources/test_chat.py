@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.sources.chat import ASSISTANTS, USERS, _any_words, _usual_words, read_words, usual, words
+from monitor.sources.chat import ASSISTANTS, USERS, _common_text, _search_text, decode_common, extract_text, read_texts
 
 TEXTS = st.sampled_from(["", " ", "Hello", "Was it\nlost?", "Grüße", '{"text": "no"}'])
 ROLES = st.sampled_from(["user", "User", "assistant", "system", "text", "", None])
@@ -36,7 +36,7 @@ CHATS = st.recursive(
 def test_the_quick_way_tells_what_the_long_way_tells(chat: Any, speakers: tuple[str, ...]) -> None:
     text = json.dumps(chat)
     if text[:1] in '{["':
-        assert words(text, speakers) == _any_words(text, speakers)
+        assert extract_text(text, speakers) == _search_text(text, speakers)
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_the_quick_way_tells_what_the_long_way_tells(chat: Any, speakers: tuple[
     ],
 )
 def test_the_usual_shapes_go_the_quick_way(chat: Any, speakers: tuple[str, ...], told: str) -> None:
-    assert _usual_words(usual(json.dumps(chat)), speakers) == told
+    assert _common_text(decode_common(json.dumps(chat)), speakers) == told
 
 
 @pytest.mark.parametrize("chat", [[{"role": "user", "content": [{"text": "a"}]}], {"type": "tool_use", "content": "x"}])
 def test_what_may_be_unsaid_or_in_parts_does_not(chat: Any) -> None:
     with pytest.raises(msgspec.ValidationError):
-        usual(json.dumps(chat))
+        decode_common(json.dumps(chat))
 
 
 def test_odd_values_are_read_and_made_safe() -> None:
@@ -69,6 +69,6 @@ def test_odd_values_are_read_and_made_safe() -> None:
         {"content": "dict"},
         None,
     ]
-    column = read_words(told, "response", 30)
+    column = read_texts(told, "response", 30)
     assert column.values.tolist() == ["ab", "a" * 30, '{"content": "cut', "x", "dict", None]
     assert column.missing.tolist() == [False, False, False, False, False, True]

@@ -199,7 +199,7 @@ def test_durations_are_read_as_seconds(theirs: Theirs, unit: str | None, scale: 
     reader = theirs.read(columns={"latency": latency})
     assert everything(reader, ["latency"])["latency"] == [1.5e12 / scale, None]
     assert next(one for one in reader.describe() if one.name == "latency").typical == 1.5e12 / scale
-    with pytest.raises(SourceError, match="`columns.latency` has a unit, but 'label' holds no numbers"):
+    with pytest.raises(SourceError, match="`columns.latency` has a unit, but 'label' is not numeric"):
         theirs.read(columns={"latency": {"column": "label", "unit": "ms"}}).schema()
 
 
@@ -363,7 +363,7 @@ class TestPostgresql:
             for arrow_too in (False, True):
                 reader = theirs.read(page_size=4, arrow=arrow_too)
                 assert sorted(everything(reader, ["x"])["x"]) == list(range(1, 10))
-            with pytest.raises(SourceError, match="'secret', which is not there, or which this user may not read"):
+            with pytest.raises(SourceError, match="'secret', which does not exist, or which this user may not read"):
                 theirs.read(columns={"response": "secret"}).schema()
             theirs.run(f"REVOKE SELECT (ts, x) ON log FROM {role}")
             with pytest.raises(SourceError, match="permission denied"):

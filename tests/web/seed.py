@@ -457,7 +457,7 @@ def busy_store(seed: Seed) -> list[str]:
         kind="firing",
         mode="auto",
         state="delivered",
-        reason="people are told of every transition",
+        reason="every transition is announced",
         attempts=1,
         finished_at=seed.end - 29 * MINUTE,
         receipt={"status": 200},
@@ -520,6 +520,6 @@ def busy_store(seed: Seed) -> list[str]:
         invoices,
         rule="no_data",
         severity="warning",
-        reason="nothing could be told for 9 buckets: too_few: 3 rows, 100 needed",
+        reason="no result for 9 buckets: too_few: 3 rows, 100 needed",
     )
     return names

@@ -172,7 +172,7 @@ def test_monitor_page_says_what_its_baseline_holds(seed: Seed, serve: Serve) -> 
     seed.watch("bot")
     end = seed.end - timedelta(days=3)
     shift = BaselineProblem(
-        "shift", end - timedelta(days=3), None, f"since then it holds another state: {HOSTILE}", ("x",), 0.5
+        "shift", end - timedelta(days=3), None, f"since then the data differs: {HOSTILE}", ("x",), 0.5
     )
     clean = (end - timedelta(days=14), end - timedelta(days=3, hours=1))
     review = Review(end - timedelta(days=14), end, (shift,), clean=clean)
@@ -181,8 +181,8 @@ def test_monitor_page_says_what_its_baseline_holds(seed: Seed, serve: Serve) -> 
     assert_harmless(page)
     said = words(page)
     assert "Problems of the baseline" in said
-    assert "Since then it holds another state" in said
-    assert f"The longest clean stretch is `{as_setting(clean)}`" in said
+    assert "Since then the data differs" in said
+    assert f"The longest clean range is `{as_setting(clean)}`" in said
     seed.baseline("bot")
     assert "Problems of the baseline" not in words(serve().get("/monitors/bot").text)
 
@@ -208,8 +208,8 @@ def test_monitor_page_says_what_would_be_found(seed: Seed, serve: Serve) -> None
     said = words(page)
     assert "Smallest detectable changes" in said
     assert "a shift of 0.41 sd a shift of 0.2 sd" in said
-    assert "cost rare flag no change a rise from 1 % to 5 % Rank did not behave like the other statistics" in said
-    assert "Thresholds are not learnt from an unusual stretch, 2026-11-01T00:00:00+00:00 to" in said
+    assert "cost rare flag no change a rise from 1 % to 5 % Rank was unusual on the baseline" in said
+    assert "Thresholds are not learnt from an unusual period, 2026-11-01T00:00:00+00:00 to" in said
 
 
 def test_monitor_page_says_that_a_baseline_without_thresholds_knows_no_smallest_change(

@@ -1,6 +1,6 @@
-"""Receivers: where messages and effects are sent, one folder a kind.
+"""Receivers: destinations of messages and effects, one folder per kind.
 
-To add a kind: a folder with its configuration model, transport and templates, and one line in
+To add a kind, add a folder with its configuration model, transport and templates, and a line in
 `monitor.config.receivers.RECEIVERS`.
 """
 
@@ -16,7 +16,7 @@ __all__ = ["make_receivers"]
 
 
 def make_receivers(configs: Mapping[str, ReceiverConfig]) -> dict[str, Receiver]:
-    """Make the receivers of a configuration, by the name that rules use."""
+    """Create the receivers of a configuration, by name."""
     return {name: _make(config) for name, config in configs.items()}
 
 

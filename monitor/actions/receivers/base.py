@@ -1,4 +1,4 @@
-"""What every receiver promises: one attempt that ends by its deadline and never raises."""
+"""Protocol of receivers: one delivery attempt that ends by its deadline and does not raise."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ LONGEST_PAUSE = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Delivery:
-    """One attempt to deliver an action.
+    """An attempt to deliver an action.
 
-    ``id`` never changes over retries. ``payload`` is JSON. ``thread`` is the receipt of the first message about the
-    same incident, where there was one.
+    ``id`` is the same for all retries. ``payload`` consists of JSON types. ``thread`` is the receipt of the first
+    message about the same incident, if there was one.
     """
 
     id: str
@@ -35,14 +35,14 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Deadline:
-    """When an attempt must have ended.
+    """The time by which an attempt must end.
 
     Parameters
     ----------
     started_at
-        When the attempt began by the clock that decides about actions; a signature states it.
-    ends
-        Its end by ``time.monotonic()``.
+        Start of the attempt by the clock of the store; part of signatures.
+        ends
+            End of the attempt by ``time.monotonic()``.
     """
 
     started_at: datetime
@@ -50,22 +50,22 @@ class Deadline:
 
     @classmethod
     def after(cls, started_at: datetime, length: timedelta) -> Deadline:
-        """Return a deadline that is as far away as said."""
+        """Return a deadline ``length`` from now."""
         return cls(started_at, time.monotonic() + length.total_seconds())
 
     def within(self, length: timedelta) -> Deadline:
-        """Return the earlier of this deadline and one that is a length away from now."""
+        """Return the earlier of this deadline and one ``length`` from now."""
         return Deadline(self.started_at, min(self.ends, time.monotonic() + length.total_seconds()))
 
     @property
     def seconds(self) -> float:
-        """Return the seconds that are left."""
+        """Return the remaining seconds."""
         return max(0.0, self.ends - time.monotonic())
 
 
 @dataclass(frozen=True)
 class DeliveryResult:
-    """Result of one attempt. ``detail`` holds no secret, no URL and nothing that the far side wrote."""
+    """Result of an attempt. ``detail`` contains no secrets, no URLs and no text from the server."""
 
     reason: Reason
     detail: str = ""
@@ -75,12 +75,12 @@ class DeliveryResult:
 
     @property
     def delivered(self) -> bool:
-        """Whether the receiver has it."""
+        """Whether the receiver accepted the action."""
         return self.reason == "delivered"
 
 
 class NotDelivered(Exception):  # noqa: N818
-    """How a transport says that an attempt failed."""
+    """Raised by a transport if an attempt failed."""
 
     def __init__(self, result: DeliveryResult) -> None:
         super().__init__(result.reason)
@@ -88,17 +88,17 @@ class NotDelivered(Exception):  # noqa: N818
 
 
 class Receiver(Protocol):
-    """Sends actions to one configured destination. It is made from an instance of its ``Config``."""
+    """Sends actions to a configured destination. Created from an instance of its ``Config``."""
 
     kind: ClassVar[str]
     Config: ClassVar[type[ReceiverConfig]]
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
-        """Try once; never raises."""
+        """Try to deliver once; does not raise."""
 
 
 def failure_by_status(status: int, retry_after: str | None, now: datetime) -> DeliveryResult:
-    """Return what an HTTP status that is not success means.
+    """Return the delivery result of an HTTP status other than success.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def failure_by_status(status: int, retry_after: str | None, now: datetime) -> De
 
 
 def parse_retry_after(text: str | None, now: datetime) -> timedelta | None:
-    """Read Retry-After, seconds or a date; the outbox never waits for less than its own back-off, or for very long."""
+    """Parse Retry-After, in seconds or as a date; at most an hour, and never less than the back-off of the outbox."""
     if not text:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Where a webhook may go: resolved once, every address checked, and connected to as checked."""
+"""Check the destination of a webhook: resolve the host once, check every address, and connect to that address."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Resolver = Callable[[str, int], Sequence[str]]
 
 
 class Refused(Exception):  # noqa: N818
-    """A destination that is never connected to; the message says why, without the URL."""
+    """The destination is not allowed; the message states the reason without the URL."""
 
 
 class Unresolved(Exception):  # noqa: N818
-    """The name of a destination could not be resolved."""
+    """The host name of the destination could not be resolved."""
 
 
 @dataclass(frozen=True)
 class Destination:
-    """One checked address of a URL."""
+    """A checked address of a URL."""
 
     scheme: str
     host: str
@@ -31,7 +31,7 @@ class Destination:
 
 
 def system_resolver(host: str, port: int) -> list[str]:
-    """Return every address of a host."""
+    """Return all addresses of a host."""
     addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in addresses))
 
@@ -39,9 +39,9 @@ def system_resolver(host: str, port: int) -> list[str]:
 def check(url: str, resolve: Resolver) -> Destination:
     """Return the address to connect to; raises :class:`Refused` or :class:`Unresolved`.
 
-    The configuration names destinations, so private networks are allowed. Refused are: other schemes than
-    https, and http to a public address; credentials in the URL; link-local, unspecified, multicast and reserved
-    addresses, where cloud metadata lives; and a name of which any address is refused.
+    Destinations come from the configuration, so private networks are allowed. Refused are schemes other than https,
+    http to a public address, credentials in the URL, link-local (cloud metadata), unspecified, multicast and reserved
+    addresses, and host names with any such address.
     """
     try:
         parts = urlsplit(url)
@@ -51,7 +51,7 @@ def check(url: str, resolve: Resolver) -> Destination:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Refused("the URL must begin with https:// (or http:// on a private network) and name a host")
     if parts.username is not None or parts.password is not None:
-        raise Refused("the URL must not hold credentials; the signature proves who we are")
+        raise Refused("the URL must not contain credentials; requests are authenticated by their signature")
     addresses = _resolve(parts.hostname, port, resolve)
     for address in addresses:
         _allow(address, parts.scheme)
@@ -73,11 +73,11 @@ def _allow(text: str, scheme: str) -> None:
     try:
         address: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
-        raise Refused("the host resolved to something that is no address") from None
+        raise Refused("the host resolved to an invalid address") from None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     if address.is_link_local or address.is_multicast or address.is_unspecified or text.lower() == "fd00:ec2::254":
-        raise Refused("the host resolves to an address that no receiver has (link-local, multicast or unspecified)")
+        raise Refused("the host resolves to a link-local, multicast or unspecified address")
     if isinstance(address, ipaddress.IPv4Address) and address in ipaddress.ip_network("0.0.0.0/8"):
         raise Refused("the host resolves to an address of this network only")
     if address.is_loopback:

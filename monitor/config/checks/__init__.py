@@ -1,6 +1,6 @@
-"""The checks of driftd.yaml: one model per kind, and the entries of `checks:`.
+"""Section `checks:` of a monitor: the configuration models of the check kinds, and the parser of entries.
 
-A kind that is not listed here brings its own model: :func:`monitor.config.load.load` gets all kinds from its caller.
+Kinds that are not listed here supply their own model to :func:`monitor.config.load.load`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from monitor.config.checks.spend import SpendConfig, SpendLimit
 from monitor.config.sections import FileSchema
 
 Models = Mapping[str, type[CheckConfig]]
-"""Check kinds, and the model of each."""
+"""Configuration models by check kind."""
 MODELS: Models = {
     "drift": DriftConfig,
     "quality": QualityConfig,
@@ -43,8 +43,8 @@ MODELS: Models = {
     **dict.fromkeys(RECORD_KINDS, RecordQualityConfig),
     "freshness": FreshnessConfig,
 }
-"""Models of the kinds that sources, profiles and baselines read: they hold where the caller gives no others."""
-SHORT = "a check is one key with its settings, such as `- drift: {columns: auto}`"
+"""Default models: those of the built-in kinds."""
+EXPECTED = "a check is one key with its settings, such as `- drift: {columns: auto}`"
 
 __all__ = [
     "MODELS",
@@ -65,14 +65,14 @@ __all__ = [
 
 
 def _parse(value: object, info: ValidationInfo) -> object:
-    """Read an entry of `checks:` with the model of its kind; its errors keep their places."""
+    """Validate an entry of `checks:` with the model of its kind; errors keep the path of their key."""
     if isinstance(value, CheckConfig):
         return value
     models: Models = (info.context or {}).get("check_models", MODELS)
     if isinstance(value, str):
         value = {value: {}}
     if not isinstance(value, dict) or len(value) != 1:
-        raise PydanticCustomError("check", SHORT)
+        raise PydanticCustomError("check", EXPECTED)
     ((kind, settings),) = value.items()
     if kind not in models:
         raise PydanticCustomError("unknown_key", "{key}", {"key": str(kind), "allowed": sorted(models)})
@@ -96,7 +96,7 @@ def _parse(value: object, info: ValidationInfo) -> object:
 
 
 def _misplaced(kind: str, key: object, models: Models) -> ErrorDetails:
-    """Describe a key that a kind does not have, with the kinds that have it."""
+    """Return the error for a key that a kind does not have, with the kinds that have it."""
     having = sorted(name for name, model in models.items() if key in model.key_names())
     context = {"key": str(key), "allowed": sorted(models[kind].key_names()), "check": kind, "having": having}
     return {"type": "unknown_key", "loc": (), "msg": f"{kind} has no key {key!r}", "input": key, "ctx": context}
@@ -108,7 +108,7 @@ def _nested(kind: str, errors: Sequence[ErrorDetails]) -> PydanticCustomError:
 
 
 def flatten(errors: Iterable[ErrorDetails]) -> Iterator[ErrorDetails]:
-    """Yield errors with those of a check's settings in the place of the check."""
+    """Yield errors, with each error of a check replaced by the errors of its settings."""
     for error in errors:
         if error["type"] != "check_settings":
             yield error
@@ -121,7 +121,7 @@ def flatten(errors: Iterable[ErrorDetails]) -> Iterator[ErrorDetails]:
 
 
 def check_schema(models: Models) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the JSON schema of an entry of `checks:`, and the definitions that it refers to."""
+    """Return the JSON schema of an entry of `checks:`, and the definitions that it references."""
     inputs: list[tuple[type[CheckConfig], JsonSchemaMode]] = [(model, "validation") for model in {*models.values()}]
     references, definitions = models_json_schema(inputs, by_alias=True, schema_generator=FileSchema)
     forms: list[dict[str, Any]] = [{"enum": [kind for kind, model in models.items() if not _needs(model)]}]
@@ -139,7 +139,7 @@ def check_schema(models: Models) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _needs(model: type[CheckConfig]) -> bool:
-    """Say whether a kind cannot do without settings."""
+    """Return whether a kind has required settings."""
     try:
         model.model_validate({"kind": ""})
     except ValidationError:

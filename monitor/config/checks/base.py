@@ -1,4 +1,4 @@
-"""What the configuration of every check kind has in common."""
+"""Base classes of the configuration models of check kinds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitor.config.sections import Section
 
 Columns = Literal["auto"] | list[str]
 ANY_KIND = ("columns", "method", "threshold", "max_increase", "min_samples", "segments")
-"""Keys that every kind accepted once. A kind that does not have one of them ignores it, with a warning."""
+"""Keys that every kind accepted in earlier versions. A kind without such a key ignores it, with a warning."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class AlsoAccepts:
 
 
 class CheckConfig(Section):
-    """What every check may be given."""
+    """Settings that all checks have in common."""
 
     renamed: ClassVar[Mapping[str, str]] = {}
     """Old keys that still work, and the keys that replace them."""
@@ -41,12 +41,12 @@ class CheckConfig(Section):
 
     @classmethod
     def key_names(cls) -> list[str]:
-        """Return the keys that the kind has, as they are written."""
+        """Return the keys of the kind, as written in the file."""
         return [field.alias or name for name, field in cls.model_fields.items() if name != "kind"]
 
     @classmethod
     def old_keys(cls, settings: Mapping[str, object]) -> dict[str, str | None]:
-        """Return the keys of an old form among the settings, each with the key that replaces it, if one does."""
+        """Return the deprecated keys among the settings, each with the key that replaces it, or None."""
         ignored = [key for key in ANY_KIND if key not in cls.key_names() and key not in cls.renamed]
         replaced: dict[str, str | None] = {**dict.fromkeys(ignored), **cls.renamed}
         return {key: replaced[key] for key in settings if key in replaced}
@@ -57,12 +57,12 @@ class CheckConfig(Section):
         return self.name or self.kind
 
     def expand(self) -> Sequence[CheckConfig]:
-        """Return the checks that it stands for: itself, unless it is a group."""
+        """Return the checks that the entry expands to: itself, unless it is a group."""
         return [self]
 
 
 class MeasuredConfig(CheckConfig):
-    """A check that measures columns, in all traffic and by segment."""
+    """A check that measures columns, over all traffic and by segment."""
 
     threshold: float | None = Field(None, gt=0)
     """Fixed threshold in the unit of the method; replaces the learnt one."""
@@ -72,7 +72,7 @@ class MeasuredConfig(CheckConfig):
     """Whether each segment is checked separately, besides all traffic."""
 
     def fixed_threshold(self, method: str) -> float | None:
-        """Return the operator's own threshold of a method, if there is one."""
+        """Return the configured threshold of a method, if any."""
         return self.threshold
 
 
@@ -83,7 +83,7 @@ class IncreaseConfig(MeasuredConfig):
     """Threshold of shares and rates: accepted increase over the baseline, such as 0.05 for 5 percentage points."""
 
     def fixed_threshold(self, method: str) -> float | None:
-        """Return the operator's own threshold of a method, if there is one."""
+        """Return the configured threshold of a method, if any."""
         return self.threshold or self.max_increase
 
 
@@ -93,5 +93,5 @@ def one_or_more(names: Sequence[str]) -> dict[str, Any]:
 
 
 def as_list(value: object) -> object:
-    """Read one name as a list of one; `auto` stays."""
+    """Convert a single name to a list; `auto` is not changed."""
     return [value] if isinstance(value, str) and value != "auto" else value

@@ -37,5 +37,5 @@ class LatencyConfig(MeasuredConfig):
         return {name: target.total_seconds() for name, target in limits.items() if target}
 
     def fixed_threshold(self, method: str) -> float | None:
-        """Return the target of a percentile, or the operator's own threshold."""
+        """Return the target of a percentile, or the configured threshold."""
         return self.targets.get(method) or self.threshold

@@ -1,4 +1,4 @@
-"""Configuration of checks of the model's performance."""
+"""Configuration of `performance` checks."""
 
 from __future__ import annotations
 

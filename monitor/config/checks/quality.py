@@ -1,4 +1,4 @@
-"""Configuration of quality checks: of single columns, of the records as a whole, and of all of them at once."""
+"""Configuration of quality checks: of columns, of the records as a whole, and the group `quality` of all of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RecordQualityConfig(CheckConfig):
 
     @property
     def bound(self) -> float | None:
-        """Return the operator's own threshold, if there is one."""
+        """Return the configured threshold, if any."""
         return self.threshold
 
 
@@ -43,7 +43,7 @@ class FreshnessConfig(RecordQualityConfig):
 
     @property
     def bound(self) -> float | None:
-        """Return the age in seconds that the newest row may have, if the operator says it."""
+        """Return the configured maximum age of the newest row in seconds, if any."""
         return self.max_age.total_seconds() if self.max_age else self.threshold
 
 
@@ -53,7 +53,7 @@ class QualityConfig(ColumnQualityConfig):
     kind: SkipJsonSchema[str] = "quality"
 
     def expand(self) -> Sequence[CheckConfig]:
-        """Return the checks of columns and of records that it stands for."""
+        """Return the checks of columns and of records that the group consists of."""
         settings = self.model_dump(exclude={"kind"})
         columns = [ColumnQualityConfig(kind=kind, **settings) for kind in COLUMN_KINDS]
         records = [RecordQualityConfig(kind=kind, name=self.name, threshold=self.threshold) for kind in RECORD_KINDS]

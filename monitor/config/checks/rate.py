@@ -1,4 +1,4 @@
-"""Configuration of checks of a signal's rate."""
+"""Configuration of `rate` checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.config.checks.base import IncreaseConfig
 from monitor.config.sections import Duration
 
 LEVEL = "rate_level"
-"""The detector that holds the mean against `max:`."""
+"""The detector that compares the mean with `max:`."""
 
 
 class RateConfig(IncreaseConfig):
@@ -37,9 +37,9 @@ class RateConfig(IncreaseConfig):
     @classmethod
     def _has_signal(cls, settings: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(settings.get("signal"), str):
-            raise PydanticCustomError("check", "a rate needs its signal: `- rate: {signal: hallucinated}`")
+            raise PydanticCustomError("check", "a rate check needs `signal:`, such as `- rate: {signal: hallucinated}`")
         return settings
 
     def fixed_threshold(self, method: str) -> float | None:
-        """Return the greatest mean that is allowed, or the operator's own threshold of another method."""
+        """Return `max:` for the level, or the configured threshold of another method."""
         return self.max if method == LEVEL else super().fixed_threshold(method)

@@ -32,6 +32,6 @@ class SloConfig(CheckConfig):
     @classmethod
     def _is_whole(cls, settings: dict[str, Any]) -> dict[str, Any]:
         if not {"signal", "objective"} <= set(settings):
-            wanted = "an objective needs its signal: `- slo: {signal: failed, objective: 0.999}`"
+            wanted = "an slo check needs `signal:` and `objective:`: `- slo: {signal: failed, objective: 0.999}`"
             raise PydanticCustomError("check", wanted)
         return settings

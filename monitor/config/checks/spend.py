@@ -1,4 +1,4 @@
-"""Configuration of budgets."""
+"""Configuration of `spend` checks, which compare costs with budgets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise PydanticCustomError("zone", "an IANA zone is wanted, such as Europe/Berlin or UTC") from None
+        raise PydanticCustomError("zone", "expected an IANA time zone, such as Europe/Berlin or UTC") from None
     return name
 
 
@@ -64,7 +64,7 @@ class SpendConfig(CheckConfig):
     @model_validator(mode="before")
     @classmethod
     def _is_whole(cls, settings: dict[str, Any]) -> dict[str, Any]:
-        """Insist on a budget, and read a limit that is a number as one for the only period there is."""
+        """Require a budget, and convert a limit that is a number to a limit of the only configured period."""
         periods = [period for period in ("daily", "monthly") if settings.get(period) is not None]
         limits = settings.get("limits") or {}
         if not periods and not limits and settings.get("per_request_tokens") is None:
@@ -77,13 +77,13 @@ class SpendConfig(CheckConfig):
             return settings
         plain = [value for value, limit in limits.items() if isinstance(limit, int | float)]
         if plain and len(periods) != 1:
-            wanted = "say whether the limit of {value} is `daily:` or `monthly:`, as a mapping: a number alone does not"
+            wanted = "write the limit of {value} as a mapping with `daily:` or `monthly:`; a number alone is ambiguous"
             raise PydanticCustomError("check", wanted, {"value": str(plain[0])})
         read = {str(value): {periods[0]: limit} if value in plain else limit for value, limit in limits.items()}
         return {**settings, "limits": read}
 
     def budget(self, period: str, value: str | None = None) -> float | None:
-        """Return what a day or month may cost, in all or for one value of `by:`."""
+        """Return the budget of a period (`daily` or `monthly`), in total or for one value of `by:`; None if not set."""
         own = self.limits.get(value or "")
         amount = getattr(own, period) if own else None
         budget: float | None = getattr(self, period) if amount is None else amount

@@ -1,4 +1,4 @@
-"""The databases that a source may be, each in a file of its own. To add one: a file and a line."""
+"""Dialects: databases that are supported as sources. To add one, add a module and a line here."""
 
 from __future__ import annotations
 
@@ -17,4 +17,4 @@ DIALECTS: Registry[Dialect] = Registry(
     }
 )
 ALIASES = {"postgres": "postgresql", "clickhouse": "clickhousedb"}
-"""What people also call them in a URL."""
+"""Alternative names in URLs."""

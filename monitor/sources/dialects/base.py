@@ -1,4 +1,4 @@
-"""What the reader asks of a database, and the words for what it finds there."""
+"""Protocol of dialects, and the mapping of database types to column types."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NUMERIC = ("int", "real", "floa", "doub", "numeric", "decimal", "money", "serial
 
 @dataclass(frozen=True)
 class DatabaseColumn:
-    """One column of theirs."""
+    """A column of a table or query of the source."""
 
     name: str
     database_type: str
@@ -27,7 +27,7 @@ class DatabaseColumn:
 
 
 def column_type(database_type: str) -> ColumnType:
-    """Return our word for a database's type."""
+    """Return the column type of a database type."""
     text = database_type.lower()
     if "bool" in text:
         return "boolean"
@@ -45,14 +45,14 @@ def column_type(database_type: str) -> ColumnType:
 
 
 def raw(column: str) -> sa.ColumnElement[Any]:
-    """Return one of their columns, its name quoted whatever it is."""
+    """Return a column of the source with its name quoted."""
     return sa.column(column if column == "rowid" else sa.sql.quoted_name(column, True))
 
 
 class Dialect(Protocol):
-    """What differs from database to database: sessions, clocks, catalogues, and how values travel.
+    """Differences between databases: sessions, clocks, catalogues, and the transfer of values.
 
-    ``weak`` says that declared types bind nobody; ``arrow`` that large pages may go through ADBC.
+    ``weak``: whether declared types are not enforced. ``arrow``: whether large pages can be read through ADBC.
     """
 
     name: str
@@ -61,52 +61,52 @@ class Dialect(Protocol):
     arrow: bool
 
     def open(self, url: URL, timeout: timedelta) -> sa.Engine:
-        """Make an engine that cannot write."""
+        """Return a read-only engine."""
 
     def interrupt(self, connection: Any) -> None:  # noqa: ANN401
-        """Make a call fail that waits in another thread for this connection of the driver."""
+        """Make a call on this connection that another thread waits for fail."""
 
     def begin(self, connection: Connection, timeout: timedelta) -> None:
-        """Make a transaction read-only and short."""
+        """Make the transaction read-only and set its timeouts."""
 
     def now(self, connection: Connection) -> datetime:
-        """Return the database's clock in UTC."""
+        """Return the time of the database's clock in UTC."""
 
     def quiet_since(self, connection: Connection, end: datetime) -> bool | None:
-        """Say whether no transaction older than ``end`` is open; None when that cannot be seen."""
+        """Return whether no transaction started before ``end`` is open; None if this role cannot see transactions."""
 
     def quoted(self, name: str) -> str:
-        """Quote a name, so that any is safe."""
+        """Return a quoted identifier."""
 
     def moment(self, moment: datetime) -> str:
-        """Return a time as SQL."""
+        """Return a time as a SQL literal."""
 
     def other_schemas(self, connection: Connection) -> list[str]:
-        """Return the schemas that this role may use, without those of the database itself and the connection's own."""
+        """Return the schemas that this role may use, except system schemas and the default schema."""
 
     def exists(self, connection: Connection, name: str) -> bool:
-        """Say whether there is a table or view of this quoted name."""
+        """Return whether a table or view with this quoted name exists."""
 
     def readable(self, connection: Connection, name: str) -> bool:
-        """Say whether this role may read a table that exists."""
+        """Return whether this role may read an existing table."""
 
     def columns(self, connection: Connection, name: str) -> list[DatabaseColumn]:
-        """Return the columns of a table or view in their order."""
+        """Return the columns of a table or view in order."""
 
     def query_columns(self, connection: Connection, name: str) -> list[DatabaseColumn]:
         """Return the columns of a query in parentheses."""
 
     def key(self, connection: Connection, name: str) -> list[str]:
-        """Return the columns that name a row of a table; none when nothing does."""
+        """Return the columns that identify a row of a table; empty if there are none."""
 
     def time(self, spec: ColumnSpec, column: DatabaseColumn) -> TimeColumn | None:
-        """Return how a column of times is compared and read; None for a text."""
+        """Return how a column of times is compared and parsed; None for a text column."""
 
     def stamp(self, time: TimeColumn) -> sa.ColumnElement[Any]:
-        """Return the event's time as it is compared, sorted by and selected."""
+        """Return the expression of the event time that is compared, sorted by and selected."""
 
     def bounds(self, time: TimeColumn, start: datetime, end: datetime) -> Sequence[sa.ColumnElement[bool]]:
-        """Return conditions that follow from ``start <= time < end`` and that only help an index."""
+        """Return redundant conditions implied by ``start <= time < end`` that allow the use of an index."""
 
     def value(self, info: DatabaseColumn, limit: int) -> sa.ColumnElement[Any]:
-        """Return a column as it travels: numbers as doubles, texts cut where they are, nothing too large."""
+        """Return the expression by which a column is read: numbers as doubles, texts truncated by the database."""

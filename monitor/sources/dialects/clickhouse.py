@@ -1,8 +1,8 @@
-"""ClickHouse, over HTTP by clickhouse-connect (`driftd[clickhouse]`).
+"""ClickHouse dialect, over HTTP with clickhouse-connect (`driftd[clickhouse]`).
 
-There are no transactions: each page is a query of its own, and rows of one insert appear together. Times are compared
-and sorted as whole nanoseconds, for the driver's own times end at microseconds and a page must begin exactly where the
-last one ended; a second condition on the column itself lets the engine skip parts.
+There are no transactions: each page is a separate query, and the rows of an insert appear together. Times are compared
+and sorted as integer nanoseconds, since the driver's times have microseconds only and a page must begin exactly after
+the previous one; a redundant condition on the column itself allows the engine to skip parts.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ NUMBERS = ("Int", "UInt", "Float", "BFloat", "Decimal")
 
 
 def column_type(database_type: str) -> ColumnType:
-    """Return our word for a type of ClickHouse.
+    """Return the column type of a ClickHouse type.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def column_type(database_type: str) -> ColumnType:
 
 
 class ClickhouseDialect:
-    """Types are known; nothing names a row unless the source does."""
+    """Types are enforced; rows have no unique key unless `source.key` is set."""
 
     name = "clickhousedb"
     drivername = "clickhousedb"
@@ -76,24 +76,24 @@ class ClickhouseDialect:
         settings = {
             "readonly": "2",
             "max_execution_time": f"{seconds:g}",
-            "prefer_column_name_to_alias": "1",  # their columns may be called as ours are in a query
+            "prefer_column_name_to_alias": "1",  # names of columns may equal aliases of the query
             "connect_timeout": 5,
             "send_receive_timeout": seconds + 5,
         }
         return sa.create_engine(url, pool_size=1, max_overflow=2, pool_timeout=5, connect_args=settings)
 
     def interrupt(self, connection: Any) -> None:  # noqa: ANN401
-        """Do nothing: the driver keeps `send_receive_timeout` itself, and lends no socket."""
+        """Do nothing: the driver enforces `send_receive_timeout` and gives no access to its socket."""
 
     def begin(self, connection: Connection, timeout: timedelta) -> None:
-        """Do nothing: every query is sent read-only and with its time limit."""
+        """Do nothing: every query is sent read-only and with a time limit."""
 
     def now(self, connection: Connection) -> datetime:
         micros = connection.exec_driver_sql("SELECT toUnixTimestamp64Micro(now64(6))").scalar_one()
         return datetime.fromtimestamp(int(micros) / 1e6, UTC)
 
     def quiet_since(self, connection: Connection, end: datetime) -> bool | None:
-        """Return None: inserts that are under way cannot be seen, so `settle:` must be long enough."""
+        """Return None: running inserts are not visible, so `settle:` must be long enough."""
         return None
 
     def quoted(self, name: str) -> str:
@@ -111,7 +111,7 @@ class ClickhouseDialect:
         return bool(connection.exec_driver_sql(f"EXISTS TABLE {name}").scalar_one())
 
     def readable(self, connection: Connection, name: str) -> bool:
-        return True  # a table without a grant is not shown
+        return True  # tables without a grant are not visible
 
     def columns(self, connection: Connection, name: str) -> list[DatabaseColumn]:
         return self._described(connection, name)

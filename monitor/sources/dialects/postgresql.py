@@ -1,4 +1,4 @@
-"""PostgreSQL: one short read-only transaction a call."""
+"""PostgreSQL dialect: each call is a short read-only transaction."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NOBODY_OLDER = (
 
 
 class PostgresqlDialect:
-    """Types are known, times have or have no zone, and large pages may go through ADBC."""
+    """Types are enforced, times have a zone or not, and large pages can be read through ADBC."""
 
     name = "postgresql"
     drivername = "postgresql+psycopg"
@@ -100,11 +100,11 @@ class PostgresqlDialect:
 
     def columns(self, connection: Connection, name: str) -> list[DatabaseColumn]:
         rows = connection.execute(sa.text(CATALOGUE), {"name": name}).all()
-        rows = [row for row in rows if row[3]] or rows  # where none may be read, reading says so
+        rows = [row for row in rows if row[3]] or rows  # if no column is readable, the read fails with the error
         return [DatabaseColumn(row[0], row[1], "text" if row[2] == "e" else column_type(row[1])) for row in rows]
 
     def query_columns(self, connection: Connection, name: str) -> list[DatabaseColumn]:
-        # psycopg takes a percent sign for a placeholder, even where there are no parameters.
+        # psycopg parses percent signs as placeholders even without parameters.
         result = connection.exec_driver_sql(f"SELECT * FROM {name} LIMIT 0".replace("%", "%%"))
         description: Any = result.cursor.description
         result.close()

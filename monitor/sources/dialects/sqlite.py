@@ -1,4 +1,4 @@
-"""SQLite: a file, opened so that it cannot be written."""
+"""SQLite dialect: the file is opened read-only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from monitor.sources.times import TimeColumn
 
 
 class SqliteDialect:
-    """Times are texts or numbers; declared types bind nobody."""
+    """Times are texts or numbers; declared types are not enforced."""
 
     name = "sqlite"
     drivername = "sqlite"
@@ -35,7 +35,7 @@ class SqliteDialect:
         connection.interrupt()
 
     def begin(self, connection: Connection, timeout: timedelta) -> None:
-        """Do nothing: the file was opened read-only, and nobody waits behind a reader."""
+        """Do nothing: the file is opened read-only, and readers do not block writers."""
 
     def now(self, connection: Connection) -> datetime:
         moment = connection.exec_driver_sql("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')").scalar_one()
@@ -51,7 +51,7 @@ class SqliteDialect:
         return f"'{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"
 
     def other_schemas(self, connection: Connection) -> list[str]:
-        return []  # a file is opened alone
+        return []  # no other databases are attached
 
     def exists(self, connection: Connection, name: str) -> bool:
         try:
@@ -105,7 +105,7 @@ class SqliteDialect:
 
     def value(self, info: DatabaseColumn, limit: int) -> sa.ColumnElement[Any]:
         column = raw(info.name)
-        # SQLite's substr stops at a NUL in a text, but not in a blob; four bytes are the longest code point.
+        # substr stops at NUL in a text but not in a blob; a code point has at most four bytes.
         cut = sa.func.substr(sa.cast(column, sa.LargeBinary), 1, 4 * limit)
         return sa.case((sa.func.typeof(column).in_(["text", "blob"]), cut), else_=column)
 

@@ -1,4 +1,4 @@
-"""Slack by slack-sdk: one message an incident, everything after it in its thread."""
+"""Slack receiver: one message per incident, with all further messages in its thread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.actions.receivers.slack.templates import Block, as_past, is_back, r
 
 
 class Slack:
-    """Posts to one channel with a bot token."""
+    """Posts to a channel with a bot token."""
 
     kind: ClassVar = "slack"
     Config: ClassVar = SlackConfig
@@ -24,7 +24,7 @@ class Slack:
         self._transport = SlackTransport(config.token.get_secret_value(), config.base_url)
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
-        """Try once; the first message of an incident opens its thread."""
+        """Try to deliver once; the first message of an incident starts its thread."""
         text, blocks = render(delivery)
         thread = delivery.thread or {}
         message = {
@@ -50,9 +50,9 @@ class Slack:
     def _change_first(
         self, delivery: Delivery, thread: Mapping[str, object], headline: Block, deadline: Deadline
     ) -> str:
-        """Put on top of the first message that it is over, or that it is back; below, it keeps what it said.
+        """Replace the headline of the first message when the incident resolves or fires again.
 
-        The thread says it already, so a failure is worth a word and no retry.
+        The thread already has the new state, so a failure is reported in the detail and not retried.
         """
         if delivery.kind != "resolved" and not is_back(delivery):
             return ""

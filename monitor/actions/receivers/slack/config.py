@@ -1,4 +1,4 @@
-"""Settings of a Slack receiver."""
+"""Configuration of Slack receivers."""
 
 from __future__ import annotations
 

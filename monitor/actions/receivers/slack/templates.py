@@ -1,4 +1,4 @@
-"""Texts and blocks of Slack messages. Pure; nothing that was logged can shout, link or fill a message."""
+"""Format Slack messages. Logged values are escaped, so they cannot mention users, link, or exceed the limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.core.payload import ActionSummary, EventData, IncidentFinding, News
 
 
 class Text(TypedDict):
-    """A text of a block."""
+    """Text object of a block."""
 
     type: str
     text: str
@@ -20,7 +20,7 @@ class Text(TypedDict):
 
 
 class Block(TypedDict, total=False):
-    """A block of a message: a section has a text, a context has elements."""
+    """Block of a message: a section has a text, a context has elements."""
 
     type: Required[str]
     text: Text
@@ -28,9 +28,9 @@ class Block(TypedDict, total=False):
 
 
 SECTION = 3000
-"""Most characters of a text that Slack takes in a block, counted as UTF-16 does."""
+"""Slack's limit of the text of a block, in UTF-16 code units."""
 WHOLE = 4000
-"""Most characters of the text that stands for a message where blocks are not shown."""
+"""Maximum length of the fallback text, which is shown where blocks are not."""
 FINDINGS = 5
 MOST_ACTIONS = 20
 LONGEST_VALUE = 500
@@ -38,19 +38,19 @@ MARK = " …"
 ICON = {"critical": ":red_circle:", "warning": ":large_orange_circle:", "info": ":large_blue_circle:"}
 RESOLVED = ":large_green_circle:"
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
-"""Control characters, but for tab and newline, and those that change the direction of writing."""
+"""Control characters except tab and newline, and characters that change the text direction."""
 APPROVE = re.compile(" — `driftd actions approve [^`]*`")
 SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def escape(text: object) -> str:
-    """Make a text harmless in mrkdwn: no mention, link, code or control character of another's comes through."""
+    """Escape a text for mrkdwn: removes control characters, and disables mentions, links and code."""
     escaped = SURROGATES.sub("\ufffd", UNSAFE.sub("", str(text))).replace("`", "'")
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def cut(text: str, most: int) -> str:
-    """Cut an escaped text with a marker, and no entity or character in two."""
+    """Truncate an escaped text with a marker, without splitting an entity or character."""
     encoded = text.encode("utf-16-le")
     if len(encoded) <= 2 * most:
         return text
@@ -61,21 +61,21 @@ def cut(text: str, most: int) -> str:
 
 
 def code_block(text: str) -> str:
-    """Return an escaped text as a block of code that is closed however long the text is."""
+    """Return an escaped text as a code block of at most ``SECTION`` characters."""
     fence = "```"
     return fence + cut(text, SECTION - 2 * len(fence)) + fence
 
 
 def inline_code(value: object) -> str:
-    """Return a value as code within a line, which it can neither end nor fill."""
+    """Return a value as inline code, escaped and truncated."""
     return f"`{cut(escape(value), LONGEST_VALUE)}`"
 
 
 def render(delivery: Delivery) -> tuple[str, list[Block]]:
-    """Return text and blocks of a message; every part of the payload is optional.
+    """Return text and blocks of a message. All fields of the payload are optional.
 
-    The first message holds every fact. What follows it in its thread says what is new, or that it is over; what is
-    over before anybody was told has no thread, so it holds the facts too.
+    The first message of an incident contains all details. Messages in its thread contain only the changes. An incident
+    that resolves before its first message has no thread, so the message contains all details too.
     """
     data = read_data(delivery)
     icon = RESOLVED if delivery.kind == "resolved" else ICON.get(str(data.get("severity")), "")
@@ -96,7 +96,7 @@ def render(delivery: Delivery) -> tuple[str, list[Block]]:
 
 
 def read_data(delivery: Delivery) -> EventData:
-    """Return the inner part of a message, each field of which may be missing in what another release has stored."""
+    """Return the data of a message. Fields may be missing in messages that another version has stored."""
     return delivery.payload.get("data") or {}
 
 
@@ -136,14 +136,14 @@ def _number(value: object) -> str:
 def _change(data: EventData, part: News | EventData) -> str:
     change = part.get("suspected_change")
     if not change or repr(change.get("value")) in str(data.get("headline")):
-        return ""  # the headline names it
+        return ""  # already in the headline
     prompt = f" ({change['prompt']})" if change.get("prompt") else ""
     what = f"{escape(change.get('kind'))} {inline_code(change.get('value'))}{escape(prompt)}"
     return f"Suspected: {what}, first seen {_clock(change.get('first_seen'))}"
 
 
 def is_waiting(action: ActionSummary) -> bool:
-    """Say whether an action is still to happen."""
+    """Return whether an action is pending or awaits approval."""
     return action.get("state") in ("pending", "awaiting_approval")
 
 
@@ -155,13 +155,13 @@ def _doings(actions: Sequence[ActionSummary]) -> str:
         if action.get("reason"):
             line += f", {escape(action['reason'])}"
         if action.get("state") == "awaiting_approval":
-            line += f" — `driftd actions approve {escape(action.get('id'))}`"  # as APPROVE has it
+            line += f" — `driftd actions approve {escape(action.get('id'))}`"  # matched by APPROVE
         lines.append(line)
     return "\n".join(lines)
 
 
 def as_past(block: Block) -> Block:
-    """Return a block of a message that is over: without the icon of its severity, and without what to do."""
+    """Return a block for a resolved incident: without severity icon and approval command."""
     if "text" not in block:
         return block
     icon, _, rest = str(block["text"]["text"]).partition(" ")
@@ -170,6 +170,6 @@ def as_past(block: Block) -> Block:
 
 
 def is_back(delivery: Delivery) -> bool:
-    """Say whether an incident that was over fires again."""
+    """Return whether a resolved incident fires again."""
     news = read_data(delivery).get("news") or {}
     return bool(news.get("again"))

@@ -1,4 +1,4 @@
-"""Calls of Slack's Web API by slack-sdk: no redirect is followed, and no answer is read without an end."""
+"""Calls of Slack's Web API with slack-sdk, without redirects and with limits on time and response size."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from monitor.actions.receivers.base import Deadline, DeliveryResult, NotDelivere
 from monitor.core.bounded import Bounded
 
 CALL = timedelta(seconds=10)
-"""Longest time of one call."""
+"""Timeout of a call."""
 LONGEST_ANSWER = 1024 * 1024
-"""Bytes; an answer repeats the message."""
+"""Maximum size of a response in bytes; it repeats the message."""
 DEFAULT_PAUSE = timedelta(seconds=30)
 AUTH = ("invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive", "missing_scope")
 GONE = ("channel_not_found", "is_archived", "not_in_channel", "restricted_action", "msg_too_long", "invalid_blocks")
 
 
 class _Client(WebClient):
-    """The library's client over an opener that follows no redirect: the token goes to the configured host only."""
+    """Client of slack-sdk that follows no redirects, so that the token is sent to the configured host only."""
 
     def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, object]:  # noqa: ARG002
         opener = OpenerDirector()
@@ -40,13 +40,13 @@ class _Client(WebClient):
 
 
 class SlackTransport:
-    """Calls one workspace with a bot token."""
+    """Calls a workspace with a bot token."""
 
     def __init__(self, token: str, base_url: str) -> None:
-        quiet = logging.Logger("slack_sdk", level=logging.CRITICAL + 1)  # it would log what the far side wrote
+        quiet = logging.Logger("slack_sdk", level=logging.CRITICAL + 1)  # disabled: it logs response bodies
         seconds = int(CALL.total_seconds())
         self._client = _Client(token=token, base_url=base_url, timeout=seconds, retry_handlers=[], logger=quiet)
-        self._calls = Bounded()  # the library's own timeout is for each piece of an answer
+        self._calls = Bounded()  # the timeout of the library applies to each read only
 
     def call(self, method: str, values: Mapping[str, object], deadline: Deadline) -> Mapping[str, object]:
         """Call a method once and return its answer; raises :class:`NotDelivered`."""
@@ -59,7 +59,7 @@ class SlackTransport:
             raise NotDelivered(DeliveryResult("timeout", "Slack did not answer in time", retry=True)) from None
         except OSError as error:
             raise NotDelivered(DeliveryResult("refused", type(error).__name__, retry=True)) from None
-        except (SlackClientError, HTTPException, AttributeError, ValueError) as error:  # an answer of another protocol
+        except (SlackClientError, HTTPException, AttributeError, ValueError) as error:  # not an HTTP or JSON response
             raise NotDelivered(DeliveryResult("other", type(error).__name__, retry=True)) from None
         return answer if isinstance(answer, dict) else {}
 

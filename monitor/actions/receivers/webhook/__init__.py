@@ -1,4 +1,4 @@
-"""Webhooks after Standard Webhooks: one signed POST, one deadline for all of it, one result."""
+"""Webhook receiver: one signed POST request as defined by Standard Webhooks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.actions.receivers.webhook.signature import sign
 
 
 class Webhook:
-    """Posts actions to one URL; ``resolve`` and ``authority`` as in its transport."""
+    """Posts actions to a URL; ``resolve`` and ``authority`` as in :class:`WebhookTransport`."""
 
     kind: ClassVar = "webhook"
     Config: ClassVar = WebhookConfig
@@ -27,11 +27,11 @@ class Webhook:
         self._transport = WebhookTransport(config.url.get_secret_value(), config.timeout, resolve, authority)
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
-        """Try once. Only 2xx delivers, and 409: somebody has done it already."""
+        """Try to deliver once. Status 2xx is success, and 409 means that the action was already processed."""
         try:
             body = json.dumps(delivery.payload, allow_nan=False, separators=(",", ":")).encode()
         except (TypeError, ValueError):
-            return DeliveryResult("client", "the payload cannot be written as JSON")
+            return DeliveryResult("client", "the payload cannot be serialised as JSON")
         headers = {"content-type": "application/json", "user-agent": "driftd", "accept-encoding": "identity"}
         headers |= sign(self._secrets, delivery.id, deadline.started_at, body)
         try:
@@ -41,5 +41,5 @@ class Webhook:
         if 200 <= status < 300:
             return DeliveryResult("delivered", f"status {status}")
         if status == 409:
-            return DeliveryResult("delivered", "status 409: it was done already")
+            return DeliveryResult("delivered", "status 409: already processed")
         return failure_by_status(status, retry_after, deadline.started_at)

@@ -1,4 +1,4 @@
-"""Settings of a webhook."""
+"""Configuration of webhook receivers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signatures of Standard Webhooks."""
+"""Sign and verify requests as defined by Standard Webhooks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TOLERANCE = timedelta(minutes=5)
 
 
 def parse_keys(secrets: str) -> list[bytes]:
-    """Return the keys of one or more secrets, separated by spaces: ``whsec_`` is base64, anything else its bytes."""
+    """Return the keys of secrets separated by spaces: base64 after ``whsec_``, else the bytes of the secret."""
     keys = []
     for secret in secrets.split():
         if secret.startswith("whsec_"):
@@ -27,7 +27,7 @@ def parse_keys(secrets: str) -> list[bytes]:
 
 
 def sign(secrets: str, identity: str, moment: datetime, body: bytes) -> dict[str, str]:
-    """Return the three headers of Standard Webhooks over the exact bytes of a body.
+    """Return the three headers of Standard Webhooks for the bytes of a body.
 
     Examples
     --------
@@ -48,12 +48,12 @@ def sign(secrets: str, identity: str, moment: datetime, body: bytes) -> dict[str
 
 
 def verify(secrets: str, headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
-    """Say whether a request is ours and not older or newer than five minutes: copy this to your receiver.
+    """Return whether a request has a valid signature and a timestamp within five minutes; for use in receivers.
 
     Parameters
     ----------
     headers
-        With lower-case names.
+        Headers with lower-case names.
     """
     try:
         identity, seconds = headers["webhook-id"], int(headers["webhook-timestamp"])

@@ -1,4 +1,4 @@
-"""One POST to a checked address, with one deadline for all of it."""
+"""Send a POST request to a checked address, with one deadline for resolution, connection and response."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ LONGEST_ANSWER = 64 * 1024
 
 
 class WebhookTransport:
-    """Posts to one URL.
+    """Posts to a URL.
 
     Parameters
     ----------
     timeout
-        Longest time of one attempt: name, connection, request and answer together.
-    authority
-        Certificates to trust instead of the usual ones, for a private authority. TLS is always verified.
+        Timeout of an attempt, including resolution, connection, request and response.
+        authority
+            Certificates of a private authority, trusted instead of the system's. TLS is always verified.
     """
 
     def __init__(self, url: str, timeout: timedelta, resolve: Resolver, authority: Path | None) -> None:
         self._url = url
         self._timeout = timeout
         self._resolve = resolve
-        self._resolving = Bounded()  # a resolver waits as long as it likes, and cannot be interrupted
+        self._resolving = Bounded()  # the system resolver has no timeout and cannot be interrupted
         self._trust = ssl.create_default_context(cafile=str(authority)) if authority else ssl.create_default_context()
 
     def post(self, body: bytes, headers: Mapping[str, str], deadline: Deadline) -> tuple[int, str | None]:
         """Return status and Retry-After; raises :class:`NotDelivered`.
 
-        The answer's body is read up to 64 KiB and thrown away.
+        The response body is read up to 64 KiB and discarded.
         """
         until = deadline.within(self._timeout)
         seconds = until.seconds
@@ -65,7 +65,7 @@ class WebhookTransport:
             return await self._post(place, body, headers)
 
     async def _post(self, place: Destination, body: bytes, headers: Mapping[str, str]) -> tuple[int, str | None]:
-        """Connect to the checked address, so that a name that changes its mind meanwhile changes nothing."""
+        """Connect to the checked address, so that a changed DNS entry has no effect (DNS rebinding)."""
         address = f"[{place.address}]" if ":" in place.address else place.address
         name = f"[{place.host}]" if ":" in place.host else place.host
         usual = place.port == (443 if place.scheme == "https" else 80)
@@ -95,6 +95,6 @@ def _not_connected(error: httpx.ConnectError) -> DeliveryResult:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
-            return DeliveryResult("tls", "the certificate or the handshake was refused")
+            return DeliveryResult("tls", "the certificate or the handshake was rejected")
         cause = cause.__cause__ or cause.__context__
-    return DeliveryResult("refused", "nothing accepts connections there", retry=True)
+    return DeliveryResult("refused", "the connection failed", retry=True)
