@@ -32,8 +32,8 @@ from tests.support.world import START, World, rows_of
 
 HOUR = timedelta(hours=1)
 BEGIN, END = START + 24 * HOUR, START + 28 * HOUR
-Told = dict[str, tuple[Status, float, float]]
-"""Status, statistic and threshold of the findings of a bucket, by key."""
+Told = dict[str, tuple[Status, float, float, str]]
+"""Status, statistic, threshold and, of those that drifted, the sentence of the findings of a bucket, by key."""
 
 
 @pytest.fixture
@@ -64,7 +64,12 @@ def told(findings: list[Finding]) -> Told:
     """Return what came near its threshold; a replay does not spell out the rest."""
     measured = (f for f in findings if f.statistic is not None and f.threshold and f.check != "freshness")
     near = (f for f in measured if f.statistic >= NEAR * f.threshold)
-    return {f.key: (f.status, round(f.statistic, 9), round(f.threshold, 9)) for f in near}
+    return {f.key: (f.status, round(f.statistic, 9), round(f.threshold, 9), sentence(f)) for f in near}
+
+
+def sentence(finding: Finding) -> str:
+    """Return the sentence of a finding that drifted, without the note of an improvement, which a replay leaves out."""
+    return finding.reason.removesuffix(", an improvement") if finding.status is Status.DRIFTED else ""
 
 
 REFERENCES: dict[str, dict[str, Any]] = {
