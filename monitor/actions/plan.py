@@ -78,17 +78,17 @@ class DecisionContext:
     now
         The time of the source.
     sequence
-        A number that orders the actions of an incident and tells reminders apart.
+        Number of the action within its incident.
     versions, blamed
-        Known traffic, and versions that had an incident of their own, for the last known good.
+        Traffic of versions, and versions with an incident of their own, to select the last known good version.
     past
-        Earlier actions of this monitor: for cooldown and the daily cap, and for what each receiver knows.
+        Earlier actions of the monitor.
     repeat_interval
         Interval of reminders; None for no reminders.
     fresh
-        Whether this bucket itself is bad, which an effect that is planned anew needs.
+        Whether this bucket itself is bad, which is required to plan an effect again.
     retraining
-        What a retraining is told besides: see :mod:`monitor.actions.retraining`.
+        Payload of a retraining, see :mod:`monitor.actions.retraining`.
     """
 
     bucket: Bucket
@@ -264,7 +264,7 @@ def backlog_pause(monitor: Monitor, bucket: Bucket, now: datetime) -> timedelta:
 def effect_due(
     decision: Decision, name: str, effect: EffectSettings, rows: Sequence[PastAction], now: datetime, *, fresh: bool
 ) -> bool:
-    """Say whether an effect is to be decided now: when its rule fires, and again when it was missed or is outdated.
+    """Return whether an effect is planned now: when its rule fires, and again if it was missed or is outdated.
 
     It was missed if the bucket was too old, or if it could not be sent before ``not_after``. While the incident
     continues, the first bucket within ``not_after`` plans it again.

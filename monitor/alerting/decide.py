@@ -38,11 +38,11 @@ class AlertContext:
     Parameters
     ----------
     history
-        Incidents, silences and changes so far.
+        Earlier incidents, silences and changes.
     baseline
-        What the window is explained by; None where there is none.
+        The active baseline, if any.
     shifts
-        By group, how the window differs from what was announced last of its firing incident.
+        Differences of the window from the plateau of the firing incident, by group.
     """
 
     history: AlertHistory = AlertHistory()
@@ -73,7 +73,7 @@ def decide(monitor: Monitor, evaluation: Evaluation, context: AlertContext, buck
 
 
 def _apply_silence(decision: Decision, history: AlertHistory) -> Decision:
-    """Note the silence on a decision whose rules are all silenced, and say it where there is a transition."""
+    """Set the silence on a decision whose rules are all silenced, and add it to the reason of a transition."""
     names = decision.incident.announcing_rules
     if not all(name in history.silences for name in names):
         return decision

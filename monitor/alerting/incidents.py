@@ -66,17 +66,17 @@ def decide_incident(
     before: Incident | None = None,
     moved: Sequence[Finding] = (),
 ) -> Decision | None:
-    """Decide whether an incident opens, goes on or is resolved; None when there is nothing to decide.
+    """Decide whether an incident opens, continues or resolves; None if there is no incident.
 
-    Each rule fires and is resolved by its own `for` and `resolve_for`; the incident fires with the first of them and is
-    resolved with the last. Findings that could not be measured count neither way.
+    Each rule fires and resolves by its own `for` and `resolve_for`; the incident fires with the first rule and resolves
+    with the last. Inconclusive findings are ignored.
 
     Parameters
     ----------
     before
-        The last incident of the group, resolved: what flaps or comes back every evening is one incident.
+        The last resolved incident of the group, which is reopened if the same findings recur soon.
     moved
-        How the window differs from what was announced last, while the incident is firing.
+        Differences of the window from the plateau of the firing incident.
     """
     classified = GroupFindings.classify(context.rules, findings, lambda rule, finding: _is_bad(rule, finding, incident))
     if classified.all_bad:

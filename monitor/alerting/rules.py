@@ -26,7 +26,7 @@ def decide_rules(
     bucket: Bucket,
     shifts: Mapping[str, Sequence[Finding]] | None = None,
 ) -> list[Decision]:
-    """Decide the incidents of every group of findings, and the open ones of which nothing was measured.
+    """Decide the incidents of every group of findings, and the open incidents without a measured finding.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def _decide_group(
     bucket: Bucket,
     shifted: Sequence[Finding],
 ) -> list[Decision | None]:
-    """Decide the open incidents of a group, each by its own findings, and open one for a new cause.
+    """Decide the open incidents of a group, and open another one for the findings of a new cause.
 
     Older incidents are decided by the findings in their evidence; all other findings belong to the newest incident.
     """

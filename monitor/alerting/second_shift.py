@@ -21,7 +21,7 @@ from monitor.core.incident import NO_DATA, Incident
 
 
 def plateau_starts(monitor: Monitor, incidents: Mapping[str, Incident], end: datetime) -> dict[str, datetime]:
-    """Return by group when its firing incident was announced last, where a whole window has passed since."""
+    """Return the time of the last announcement by group, for incidents where a whole window has passed since."""
     announced = {i.group: i.announced_at for i in incidents.values() if i.state == "firing" and i.group != NO_DATA}
     return {group: at for group, at in announced.items() if at and end - at > monitor.window}
 
@@ -33,7 +33,7 @@ def compare_with_plateaus(
     plateaus: Plateaus,
     window: Window | None,
 ) -> dict[str, list[Finding]]:
-    """Return by group how a window differs from what was announced last of its firing incident, explained.
+    """Return the differences of a window from the plateau of the firing incident, with explanations, by group.
 
     ``plateaus`` are by the id of the bins of the baseline and by start.
     """

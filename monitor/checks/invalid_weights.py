@@ -1,4 +1,4 @@
-"""Rows and labels whose weight cannot be used: nobody knows what they stand for, so they are left out."""
+"""Report rows and labels with an invalid weight, which are ignored, as it is unknown how many they represent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LABELS_LEFT_OUT = (
 
 
 def find_invalid_weights(window: Window) -> Iterator[Finding]:
-    """Say how many rows and how many labels are left out because nobody knows what they stand for."""
+    """Yield findings with the numbers of rows and labels that are ignored for an invalid weight."""
     facts = [part.facts for part in window.parts]
     rows, invalid = sum(each.rows for each in facts), sum(each.invalid_weights for each in facts)
     labels = sum(each.invalid_labels for each in facts)

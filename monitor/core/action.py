@@ -80,7 +80,7 @@ class PastAction:
     Parameters
     ----------
     at, suspect, severity
-        Of a message: the end of its bucket, the value that it suspects, and the severity that it states.
+        Of a message: the end of its bucket, the value of its suspect, and its severity.
     backlog
         Whether a message waits because its bucket was old, see :func:`backlog_pause`.
     refused

@@ -12,7 +12,7 @@ from monitor.core.payload import FurtherChange, IncidentFinding, RuleProgress, S
 
 IncidentState = Literal["pending", "firing", "resolved"]
 NO_DATA = "no_data"
-"""The rule, and the group, of every monitor that alerts when nothing can be measured."""
+"""Name of the rule and of the group, present in every monitor, that alert on missing data."""
 TRAFFIC = "traffic"
 """The group of the findings about the served traffic, where `group_by` divides them no further."""
 VERSIONS = ("model_version", "prompt_version")

@@ -43,10 +43,9 @@ def with_signals(records: RecordBatch, signals: Sequence[Entry]) -> RecordBatch:
 class Learner:
     """Collects a uniform sample and the extremes of numeric columns, and category counts, and learns layouts from them.
 
-    ``performance`` is the check that asks for the performance column, ``rates`` those that ask for a signal's rate.
-    ``screened`` are categorical columns that nobody asked for by name: one whose values turn out to be free text or
-    personal data gets no layout, and ``left_out`` says why. ``weighted_labels`` says that the probability of a label is
-    known.
+    ``performance`` is the check that needs the performance column, ``rates`` are those that need labelled columns.
+    ``screened`` are categorical columns that are not configured by name: if their values are free text or personal data
+    they get no layout, and ``left_out`` has the reason. ``weighted_labels``: whether labels have a probability.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Weights of records and of labels: how many requests each stands for."""
+"""Weights of records and of labels: the number of requests that each represents."""
 
 from __future__ import annotations
 
