@@ -30,6 +30,25 @@ ROLLBACK = "rollback"
 MAPPED = ("timestamp", "model_version", "prompt_version", "tenant", "latency", "output_tokens", "cost", "status")
 TEXTS, LABELS = ("context", "response"), ("score", "label")
 SIGNALS = ("failed", "hallucinated")
+RECEIVERS = {
+    PEOPLE: {"kind": "slack", "token": "xoxb-none", "channel": "#alerts"},
+    ROLLBACK: {
+        "kind": "webhook",
+        "url": "http://127.0.0.1:1/",
+        "secret": "whsec_c2VjcmV0LW9mLXRoZS1ob29r",
+        "effect": {"kind": "rollback", "mode": "auto"},
+    },
+}
+RULES = [
+    {
+        "name": "answers",
+        "when": ["rate", "performance", "drift"],
+        "severity": "critical",
+        "do": [PEOPLE, ROLLBACK],
+    },
+    {"name": "latency", "when": ["latency"], "do": [PEOPLE, ROLLBACK]},
+    {"name": "data", "when": ["quality"], "do": [PEOPLE]},
+]
 
 
 @dataclass
@@ -70,13 +89,8 @@ def configure(scenario: Scenario, store: str) -> Config:
     """Return the configuration: what `driftd init` writes for such a log, with rules, receivers and a fixed range."""
     world = scenario.world
     mapped = [*MAPPED, *TEXTS * world.texts, *LABELS * world.labelled]
-    signals = [name for name in SIGNALS if name in scenario.columns]
-    checks: list[object] = ["drift", "quality", "latency", *({"rate": {"signal": name}} for name in signals)]
-    rules = [
-        {"name": "answers", "when": ["rate", "performance", "drift"]},
-        {"name": "latency", "when": ["latency"]},
-        {"name": "data", "when": ["quality"]},
-    ]
+    checks: list[object] = ["drift", {"quality": {"segments": False}}, "latency"]  # by segment it finds nothing here
+    checks += [{"rate": {"signal": "hallucinated"}}] * world.texts + ["performance"] * world.labelled
     monitor: dict[str, object] = {
         "name": "app",
         "source": {"url": "sqlite://", "table": "log", "columns": {name: name for name in mapped}},
@@ -86,24 +100,15 @@ def configure(scenario: Scenario, store: str) -> Config:
         "baseline": {"from": LIVE - scenario.baseline * MINUTE, "to": LIVE},
         "features": [name for name in scenario.columns if name not in SIGNALS],
         "segments": ["model_version", "prompt_version", "tenant"],
-        "signals": signals,
-        "checks": [*checks, *["performance"] * world.labelled],
-        "rules": [
-            {**rules[0], "severity": "critical", "do": [PEOPLE, ROLLBACK]},
-            {**rules[1], "do": [PEOPLE, ROLLBACK]},
-            {**rules[2], "do": [PEOPLE]},
-        ],
+        "signals": [name for name in SIGNALS if name in scenario.columns],
+        "checks": checks,
+        "rules": RULES,
         "no_data": {"do": [PEOPLE]},
     }
     if scenario.challenger is not None:
         shadow = {"champion": world.model, "challenger": scenario.challenger.value, "join": "request"}
         monitor["shadows"] = [{"name": "shadow", **shadow, "from": LIVE, "answer": "plan"}]
-    webhook = {"kind": "webhook", "url": "http://127.0.0.1:1/", "secret": "whsec_c2VjcmV0LW9mLXRoZS1ob29r"}
-    receivers = {
-        PEOPLE: {"kind": "slack", "token": "xoxb-none", "channel": "#alerts"},
-        ROLLBACK: {**webhook, "effect": {"kind": "rollback", "mode": "auto"}},
-    }
-    return Config.model_validate({"store": store, "receivers": receivers, "monitors": [monitor]})
+    return Config.model_validate({"store": store, "receivers": RECEIVERS, "monitors": [monitor]})
 
 
 def run(scenario: Scenario) -> Episode:

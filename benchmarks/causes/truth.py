@@ -145,7 +145,7 @@ class Scenario:
     volumes: tuple[Volume, ...] = ()
     challenger: Challenger | None = None
     causes: tuple[Cause, ...] = ()
-    baseline: float = 600.0
+    baseline: float = 480.0
 
     @property
     def name(self) -> str:
