@@ -35,7 +35,7 @@ from detectors.signals.patterns import load_phrases
 from monitor.jobs.evals.expectation import KINDS, Expectation
 from monitor.jobs.evals.score import read_judgement, score
 from monitor.jobs.evals.suite import Case
-from monitor.sources.chat import ASSISTANTS, USERS, words
+from monitor.sources.chat import ASSISTANTS, USERS, extract_text
 from monitor.sources.values import clean
 
 LENGTHS = (100, 1_000, 5_000, 20_000)
@@ -308,7 +308,7 @@ def targets() -> dict[str, Target]:
     found |= {f"evaluation {kind}": partial(_evaluate, kind) for kind in KINDS if kind != "judge"}
     found |= {f"pattern {name}": partial(match_in_every_way, one) for name, one in compiled_patterns().items()}
     found["reply of a judge"] = read_judgement
-    found["words of a chat"] = lambda text: [words(text, speakers) for speakers in (USERS, ASSISTANTS)]
+    found["words of a chat"] = lambda text: [extract_text(text, speakers) for speakers in (USERS, ASSISTANTS)]
     found["value of a source"] = lambda text: (clean(text, 200_000), numbers(Column.of([text])))
     return found
 
