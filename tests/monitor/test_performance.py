@@ -69,7 +69,7 @@ class Bank:
                 "table": "loans",
                 "columns": {"timestamp": "at", "id": "id", "score": "p", "label": "repaid"},
             },
-            "bucket": "10m",
+            "bucket": "30m",
             "window": "1h",
             "settle": "0s",
             "catch_up": "3650d",
@@ -99,12 +99,12 @@ def test_labels_that_come_late_are_judged_when_they_have_come(bank: Bank, tmp_pa
     with open_store(config, upgrade=True) as database:
         clock = Hand(START)
         daemon = make_daemon(database, config, clock)
-        for minutes in range(24 * 60, 30 * 60 + 1, 10):
+        for minutes in range(24 * 60, 30 * 60 + 1, 30):
             clock.moment = START + timedelta(minutes=minutes)
             bank.labels_arrive(clock.moment - LATE + timedelta(minutes=15))
             daemon.tick_all()
         early = findings_at(daemon, START + 27 * HOUR)
-        late = findings_at(daemon, START + 30 * HOUR - timedelta(minutes=10))
+        late = findings_at(daemon, START + 29.5 * HOUR)
         with database.read() as connection:
             at = START + 30 * HOUR
             told = {row["metric"]: row for row in estimate_accuracy.record(connection, config.monitors[0], at)}
