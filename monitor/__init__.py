@@ -1,3 +1,3 @@
-"""driftd: keeps a model or an LLM application honest in production. Start with :mod:`monitor.daemon`."""
+"""driftd: monitors machine-learning models and LLM applications in production. Start with :mod:`monitor.daemon`."""
 
 __version__ = "0.1.0"

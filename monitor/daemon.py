@@ -1,9 +1,8 @@
-"""START HERE. The daemon: its jobs, their schedule, and how it ends.
+"""START HERE. The daemon: its jobs, their schedule and its shutdown.
 
-Each monitor has a job of its own, and so has each receiver: they share nothing but the database, so a source or a
-receiver that hangs delays itself alone. APScheduler wakes them (`jobs/scheduler.py`); which buckets are due is
-arithmetic (`core/schedule.py`), a turn of a monitor is `jobs/monitor_job.py`, one bucket from top to bottom is
-`pipeline.py`.
+Each monitor and each receiver has a job of its own. Jobs share only the database, so a hanging source or receiver
+delays no other. APScheduler runs them (`jobs/scheduler.py`); `core/schedule.py` computes which buckets are due,
+`jobs/monitor_job.py` is a turn of a monitor, and `pipeline.py` processes one bucket.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ from monitor.store.database import Database
 
 LOG = structlog.get_logger(__name__)
 STOP_SECONDS = 4.0
-"""How long the buckets and deliveries at work may take to end; what is abandoned is taken up again by its lease."""
+"""Seconds that running buckets and deliveries have to end; abandoned ones are resumed when their lease expires."""
 STANDSTILL = timedelta(minutes=2)
-"""Without a finished bucket or turn of any monitor for so long, the daemon is not ready."""
+"""The daemon is not ready if no monitor has finished a bucket or a turn for this long."""
 
 
 @dataclass
 class Daemon:
-    """Runs the jobs of all monitors until it is told to stop."""
+    """Runs the jobs of all monitors until it is stopped."""
 
     database: Database
     monitors: Sequence[MonitorJob]
@@ -51,7 +50,7 @@ class Daemon:
     progress_at: float = field(default_factory=time.monotonic)
 
     def run(self) -> bool:
-        """Wake every job until it is told to stop; returns whether all of them have come to their end."""
+        """Run all jobs until the daemon is stopped; return whether all of them have ended."""
         with self.database.write() as connection:
             claims.release_orphaned(connection)
             outbox.release_orphaned(connection)
@@ -67,7 +66,7 @@ class Daemon:
         return ended
 
     def jobs(self) -> Iterator[Job]:
-        """Yield what is done side by side: each job has a thread, and waits for no other."""
+        """Yield the jobs; each has a thread of its own and waits for no other."""
         for monitor in self.monitors:
             yield Job(f"monitor {monitor.monitor.name}", partial(self.work_off, monitor), self.every)
         for catch_up in self.catch_ups:
@@ -94,18 +93,18 @@ class Daemon:
         return True
 
     def stop(self) -> None:
-        """Ask every job to end after the bucket and the delivery at hand."""
+        """Request every job to end after its current bucket or delivery."""
         self.stopping.set()
 
     def standstill(self) -> str | None:
-        """Return why the daemon counts as standing still, None when some monitor went on lately."""
+        """Return why the daemon is not ready, or None if a monitor has recently finished a bucket or a turn."""
         seconds = time.monotonic() - self.progress_at
         if seconds < STANDSTILL.total_seconds():
             return None
-        return f"no monitor has finished a bucket or a turn for {int(seconds)} s; the log says why"
+        return f"no monitor has finished a bucket or a turn for {int(seconds)} s; see the log"
 
     def tick_all(self) -> None:
-        """Give every monitor its turn, again and again while any has buckets left to work off."""
+        """Run turns of every monitor until none has due buckets left."""
         finished = 1
         while finished and not self.stopping.is_set():
             finished = sum(self.safely(job) for job in self.monitors)
@@ -113,12 +112,12 @@ class Daemon:
                 self.catch_up(catch_up)
 
     def work_off(self, job: MonitorJob) -> None:
-        """Give one monitor its turn, again and again while it has buckets left to work off."""
+        """Run turns of one monitor until it has no due buckets left."""
         while self.safely(job) and not self.stopping.is_set():
             pass
 
     def safely(self, job: MonitorJob) -> int:
-        """Take one turn; one that fails does not stop the others. Returns the finished buckets."""
+        """Run one turn; a failure does not affect other monitors. Return the number of finished buckets."""
         try:
             finished = self.turn(job)
             record_heartbeat(job, self.clock.now(), news=finished > 0)
@@ -127,16 +126,16 @@ class Daemon:
         except SourceError as error:
             record_source_error(job, error, self.clock.now())
             self.note_progress()
-        except Exception:  # noqa: BLE001  one bad neighbour cannot stop the others
+        except Exception:  # noqa: BLE001  a failing monitor cannot stop the others
             LOG.exception("turn_failed", monitor=job.monitor.name)
         return 0
 
     def turn(self, job: MonitorJob) -> int:
-        """Let one monitor compute what is due; returns the finished buckets."""
+        """Compute the due buckets of one monitor; return the number of finished buckets."""
         return job.take_turn(self.stopping.is_set, self.note_progress)
 
     def catch_up(self, job: CatchUpJob) -> None:
-        """Count what lies before the live buckets; a source that fails is opened again by the next run."""
+        """Count the buckets before the live ones; a source that fails is opened again by the next run."""
         try:
             job.catch_up()
         except SourceError as error:
@@ -144,26 +143,26 @@ class Daemon:
             job.close()
 
     def compute_sums(self) -> None:
-        """Compute the sums of baselines that turns have requested, one after the other: each takes a core."""
+        """Compute the sums of baselines that turns have requested, one at a time, since each occupies a core."""
         for monitor in self.monitors:
             if not self.stopping.is_set():
                 monitor.lifecycle.compute_sum()
 
     def start_suites(self, suites: SuiteSchedule) -> None:
-        """Start the evaluations that are due, unless they would be ended at once."""
+        """Start the due evaluations, unless the daemon is stopping."""
         if not self.stopping.is_set():
             suites.turn(self.clock.now())
 
     def note_progress(self) -> None:
-        """Note that some monitor goes on."""
+        """Record the time of progress of any monitor."""
         self.progress_at = time.monotonic()
 
     def deliver(self) -> int:
-        """Empty the outbox of what is due, one receiver after the other."""
+        """Deliver all due actions, one receiver after the other."""
         return self.tidy() + sum(self.deliver_to(name) for name in self.receivers)
 
     def deliver_to(self, name: str | None) -> int:
-        """Send what is due to one receiver; with None end what is due to receivers that are not configured any more."""
+        """Deliver the due actions of one receiver; None ends those of receivers that are no longer configured."""
         try:
             return deliver_due(self.database, self.receivers, self.clock, name, self.stopping.is_set)
         except Exception:  # noqa: BLE001  the next wake tries again
@@ -171,7 +170,7 @@ class Daemon:
             return 0
 
     def tidy(self) -> int:
-        """End the actions that are too late, and those that nobody can receive."""
+        """Expire late actions, and end those whose receiver is no longer configured."""
         try:
             expire_late(self.database, self.clock)
         except Exception:  # noqa: BLE001  the next wake tries again

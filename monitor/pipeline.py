@@ -1,7 +1,7 @@
-"""One bucket, top to bottom: observe, load the state, evaluate, decide, plan actions, and one commit.
+"""Process one bucket: observe, load the state, evaluate, decide, plan actions, and commit.
 
-Our database is read once, in one snapshot, and written once. Everything between the two is a pure function of what was
-observed and loaded; only what late records belong to is read again from the source.
+Our database is read once, in one snapshot, and written once. All steps between are pure functions of the observed data
+and the loaded state; only the context of late records is read again from the source.
 """
 
 from __future__ import annotations
@@ -24,20 +24,22 @@ from monitor.store.state import BucketCache, load_state
 def process_bucket(
     database: Database, source: BucketSource, plan: MonitorPlan, claim: Claim, cache: BucketCache
 ) -> BucketResult:
-    """Compute a claimed bucket and commit what came of it."""
+    """Compute a claimed bucket and commit its result."""
     bucket = claim.bucket
     observed = observe(source, plan, bucket, labels_imported=cache.labels_imported)
     with database.read() as connection:
         state = load_state(connection, plan, claim, observed.profiled, cache)
     if state.labels_imported and cache.labels_imported is False:
-        observed = observe(source, plan, bucket, labels_imported=True)  # the first were imported after the last bucket
+        observed = observe(
+            source, plan, bucket, labels_imported=True
+        )  # the first labels were imported after the last bucket
     cache.update(state)
     observed = observe_late(source, plan, observed, state.sums, again=claim.revision > 0)
 
     evaluation = evaluate(plan, observed, state.sums, measure_in_child)
     audits = audits_passed(source.prepared_at - bucket.end, plan.monitor.audit_ages)
     result = BucketResult(observed.profiled, plan.layout, evaluation, audits=audits)
-    if state.live:  # a bucket that is computed again alerts nobody again
+    if state.live:  # a bucket that is computed again sends no alerts
         decisions = decide_bucket(plan, evaluation, state.alerts, bucket)
         actions = plan_bucket(source, plan, observed, evaluation, decisions, state.actions)
         result = replace(result, decisions=decisions, plan=actions)

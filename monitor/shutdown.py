@@ -1,7 +1,7 @@
-"""The process's signals: SIGTERM and SIGINT end it within seconds, whatever hangs; SIGHUP changes nothing.
+"""Signal handling: SIGTERM and SIGINT end the process within seconds even if a thread hangs; SIGHUP is ignored.
 
-A thread reads them, because the main thread may wait in a library that cannot be interrupted, and because a handler of
-Python's own may neither log nor take a lock that the main thread holds.
+A thread reads the signals, because the main thread may wait in a library that cannot be interrupted, and because a
+Python signal handler may neither log nor acquire a lock that the main thread holds.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from monitor.core import log
 
 LOG = structlog.get_logger(__name__)
 LONGEST_STOP = 7.0
-"""Seconds from the first signal to the end of the process; orchestrators kill after ten at the earliest."""
+"""Maximum seconds from the first signal to the end of the process; orchestrators kill after ten at the earliest."""
 LAST_LINES = 1.0
-"""Seconds for the log to be written at the end."""
+"""Maximum seconds to write the last log lines."""
 
 
 @contextmanager
 def stop_on_signals(also: Callable[[], None] = lambda: None) -> Iterator[threading.Event]:
-    """Lend the event that SIGTERM and SIGINT set; a second one ends the process at once.
+    """Yield an event that SIGTERM and SIGINT set; a second signal ends the process at once.
 
     Parameters
     ----------
     also
-        Called at the first signal, in the thread that reads them.
+        Called at the first signal, in the thread that reads the signals.
     """
     stopping = threading.Event()
     reader, writer = socket.socketpair()
@@ -53,13 +53,13 @@ def stop_on_signals(also: Callable[[], None] = lambda: None) -> Iterator[threadi
 
 
 def leave(code: int = 0) -> NoReturn:
-    """End the process without waiting for any thread; what the store holds is whole after every transaction."""
+    """End the process without waiting for threads; the store is consistent after every transaction."""
     log.flush(LAST_LINES)
     os._exit(code)
 
 
 def _wake(_number: int, _frame: object) -> None:
-    """Do nothing: that there is a handler makes Python write the signal to the thread that reads them."""
+    """Do nothing; with a handler, Python writes the number of the signal to the wakeup descriptor."""
 
 
 def _follow(reader: socket.socket, stopping: threading.Event, also: Callable[[], None]) -> None:

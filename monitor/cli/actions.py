@@ -1,4 +1,4 @@
-"""`driftd actions`: the outbox, and the decisions of people about it."""
+"""`driftd actions`: list the outbox; approve, reject or resend actions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def list_actions(
     if as_json:
         print_json(rows)
         return
-    heads = ("id", "monitor", "name", "kind", "mode", "state", "attempts", "not_after", "reason")
+    heads = ("id", "state", "monitor", "name", "kind", "mode", "attempts", "not_after", "reason")
     print_table(heads, [[getattr(row, head) for head in heads] for row in rows], "no actions")
 
 
@@ -67,7 +67,7 @@ def replay(identity: ActionId, config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 
 def _resolve(config: Config, identity: str, state: str, verb: str) -> None:
-    """Move an action that waits for approval to another state, with who did it."""
+    """Move an action that waits for approval to ``state`` and record the user."""
     with open_store(config) as database, database.write() as connection:
         reason = f"{verb} by {current_user()}"
         new_state = outbox.resolve_approval(connection, identity, state, reason, SystemClock().now())

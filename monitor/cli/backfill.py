@@ -1,4 +1,4 @@
-"""`driftd backfill`: the buckets of the past."""
+"""`driftd backfill`: compute past buckets."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def backfill(
         raise ConfigError("--from must be at least one bucket before --to.")
     with open_store(config, upgrade=True) as database:
         job = make_job(database, config, watched, SystemClock())
-        # What is live may come due meanwhile: its actions go to the outbox, for the daemon to deliver.
+        # Live buckets may become due meanwhile; their actions go to the outbox, from where the daemon delivers them.
         daemon = Daemon(database, [job], {}, SystemClock())
         with database.write() as connection:
             add_backfill(connection, watched.name, first, last)
@@ -59,7 +59,7 @@ def backfill(
 
 
 def _work_off(daemon: Daemon, job: MonitorJob, first: datetime, last: datetime, bar: Any) -> str | None:  # noqa: ANN401
-    """Compute a stretch until every bucket of it has ended; returns why the source cannot be read, if it cannot."""
+    """Compute buckets until each is final; return the error of the source if it cannot be read."""
     name, total, done = job.monitor.name, (last - first) // job.monitor.bucket, 0
     while True:
         try:

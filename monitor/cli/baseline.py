@@ -1,4 +1,4 @@
-"""`driftd baseline`: what windows are compared with."""
+"""`driftd baseline`: show the baseline that windows are compared with, or learn a new one."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _print(described: dict[str, Any]) -> None:
         f"{described['from']} to {described['to']}"
     )
     print_baseline_notes({"notes": described["notes"]})
-    heads = ("column", "kind", "family", "bins", "n", "missing", "mean", "min", "max")
+    heads = ("column", "kind", "family", "missing", "mean", "min", "max")
     print_table(heads, [[column[head] for head in heads] for column in described["columns"]], "no columns yet")
     _print_calibration(described["calibration"])
 
@@ -108,7 +108,7 @@ def _print_calibration(described: dict[str, Any]) -> None:
             echo(f"  {column}: an unusual period was left out when thresholds were learnt: {start} to {end}")
     for check in described["set_apart"]:
         echo(
-            f"  {check['column'] or check['check']}: {check['method']} behaves unlike the other statistics on "
+            f"  {check['column'] or check['check']}: {check['method']} varies more than the other statistics on "
             f"the baseline; it has its own threshold, {check['threshold']:.3g}, and is less sensitive"
         )
     heads = (

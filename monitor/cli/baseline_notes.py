@@ -1,4 +1,4 @@
-"""What is printed of a baseline: notes on its range, and the smallest changes that it finds."""
+"""Print a baseline: problems of its range and the smallest detectable changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from monitor.cli.output import cell, echo
 
 
 def print_sensitivity(sensitivity: Sequence[Mapping[str, Any]], indent: str = "") -> None:
-    """Print the smallest change of each column that is found, as `list_sensitivity` returns it."""
+    """Print the smallest detectable change of each column, as `list_sensitivity` returns it."""
     if sensitivity:
         echo(f"{indent}smallest change that is detected with a probability of at least one half:")
     for each in sensitivity:
@@ -17,7 +17,7 @@ def print_sensitivity(sensitivity: Sequence[Mapping[str, Any]], indent: str = ""
 
 
 def print_baseline_notes(described: Mapping[str, Any] | None) -> None:
-    """Print what was noticed in a baseline's range, and what a window was compared with."""
+    """Print the problems of a baseline's range, and the range that a window was compared with."""
     if not described or not described["notes"]:
         return
     echo("baseline:")

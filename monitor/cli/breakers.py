@@ -1,4 +1,4 @@
-"""`driftd breakers`: the state of the circuit breakers, and setting one by hand."""
+"""`driftd breakers`: list circuit breakers, and open or close one manually."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def list_breakers(config: ConfigOption = DEFAULT_CONFIG, as_json: AsJson = False
 def open_breaker(
     name: Name, reason: Reason, value: Value = "", length: Length = None, config: ConfigOption = DEFAULT_CONFIG
 ) -> None:
-    """Open a breaker manually: requests are refused whatever is measured, until it is set again or --for ends.
+    """Open a breaker manually: requests are refused regardless of measurements, until it is set again or --for ends.
 
     Example: driftd breakers open money --reason "a loop in the batch job" --for 2h
     """
@@ -66,7 +66,7 @@ def open_breaker(
 def close_breaker(
     name: Name, reason: Reason, value: Value = "", length: Length = HOUR, config: ConfigOption = DEFAULT_CONFIG
 ) -> None:
-    """Close a breaker manually: requests are allowed whatever is measured, for one hour unless --for is given.
+    """Close a breaker manually: requests are allowed regardless of measurements, for one hour unless --for is given.
 
     Example: driftd breakers close money --value team-a --reason "the budget was raised by phone" --for 4h
     """

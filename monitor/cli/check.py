@@ -1,4 +1,4 @@
-"""`driftd check`: one window against its baseline."""
+"""`driftd check`: compare one window with its baseline."""
 
 from __future__ import annotations
 
@@ -52,6 +52,6 @@ def _print(verdict: dict[str, Any]) -> None:
     print_baseline_notes(verdict.get("baseline"))
     if actions := verdict.get("actions"):
         echo(f"the daemon would plan: {count_actions(actions)}")
-    columns = ("status", "check", "column", "segment", "method", "statistic", "threshold", "n_window", "reason")
+    columns = ("status", "check", "column", "statistic", "threshold", "segment", "method", "n_window", "reason")
     rows = [[finding[name] for name in columns] for finding in verdict["findings"]]
     print_table(columns, rows, "no findings")

@@ -1,4 +1,4 @@
-"""What `driftd experiments` and `driftd shadows` share: the counts of the daemon, else the records of the log."""
+"""Shared by `driftd experiments` and `driftd shadows`: load the counts of the daemon, or else read the records."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from monitor.store.database import Database, DatabaseError, StoreError
 def load_states(
     config: Config, monitor: Monitor, kind: str, specs: Sequence[Experiment] | Sequence[Shadow]
 ) -> dict[str, ComparisonState]:
-    """Return what the daemon has counted of each comparison, as it is defined now; nothing where it never ran."""
+    """Return the stored counts of each comparison with its current definition; empty if the daemon never ran."""
     try:
         database = Database(config.store.get_secret_value())
         try:
@@ -43,7 +43,7 @@ def load_states(
 
 
 def describe_source(state: ComparisonState | None) -> str:
-    """Say where the counts of a comparison come from."""
+    """Return the origin of the counts of a comparison."""
     return f"the daemon's buckets before {state.next.isoformat()}" if state else "log"
 
 
@@ -51,7 +51,7 @@ def describe_source(state: ComparisonState | None) -> str:
 def open_records(
     monitor: Monitor, spec: Experiment | Shadow, at: datetime | None, *, quiet: bool
 ) -> Iterator[tuple[datetime, Iterator[RecordBatch]]]:
-    """Open the log; yields up to when records of a comparison count, and their pages."""
+    """Open the source; yield the end of the counted period and the batches of records."""
     with open_reader(monitor) as reader:
         end = min(at or reader.now(), spec.end or at or reader.now())
         yield end, _read(reader, monitor, spec, end, quiet=quiet)
@@ -60,7 +60,7 @@ def open_records(
 def _read(
     reader: Reader, monitor: Monitor, spec: Experiment | Shadow, end: datetime, *, quiet: bool
 ) -> Iterator[RecordBatch]:
-    """Yield the pages of a comparison, with a bar that shows how far it is."""
+    """Yield the batches of records of a comparison, with a progress bar."""
     check_columns(reader, monitor, spec)
     length = max(1, int((end - spec.start).total_seconds()))
     with typer.progressbar(length=length, label=spec.name, hidden=quiet, file=sys.stderr) as bar:

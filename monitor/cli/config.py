@@ -52,7 +52,7 @@ def _inspect(monitor: Monitor, entry: dict[str, Any]) -> None:
             if choice.personal
         ]
         if reader.quiet_since(reader.now()) is None:
-            notes.append("open transactions cannot be seen; `GRANT pg_read_all_stats TO` the reader seals exactly.")
+            notes.append("open transactions are invisible; `GRANT pg_read_all_stats TO` the reader for exact sealing.")
         if (note := future_note(columns, reader.now())) is not None:
             notes.append(note)
         review, baseline_notes = candidate_notes(reader, monitor)

@@ -1,4 +1,4 @@
-"""The text of a first driftd.yaml: segments, signals and checks that fit what a log really holds."""
+"""Render a first driftd.yaml: segments, signals and checks for the columns that a log has values for."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ SEGMENTS = ("model_version", "prompt_version", "tenant", "team")
 MOST_SEGMENTS = 20
 SIGNALS_BY_DEFAULT = {
     "failed": "1 for a request that failed",
-    "rate_limited": "1 for one that was turned away",
-    "refusal": "1 for an answer that declines",
-    "truncation": "1 for an answer that was cut",
+    "rate_limited": "1 for a request that was rejected by a rate limit",
+    "refusal": "1 for an answer that declines the request",
+    "truncation": "1 for an answer that ends too early",
     "pii": "personal data in answers",
     "secrets": "keys and passwords in answers",
     "hallucinated": "probability that an answer is not supported by its context",
-    "user_feedback": "what users say, -1 to 1",
-    "price": "cost of a request: as logged, else by a dated list",
-    "unpriced": "1 for a request that nobody can price",
+    "user_feedback": "feedback of users, -1 to 1",
+    "price": "cost of a request: as logged, else from the price list",
+    "unpriced": "1 for a request with an unknown price",
     "tokens_per_second": "speed of the answer",
 }
 RATES = ("failed", "refusal", "hallucinated", "unpriced")
@@ -35,12 +35,12 @@ A change waits half a bucket on average until it is seen, so that frequent recor
 """
 
 
-ROLLING = "    baseline: {rolling: 14d}   # or a range that you trust: {from: 2026-11-01, to: 2026-11-15}"
+ROLLING = "    baseline: {rolling: 14d}   # or a fixed range: {from: 2026-11-01, to: 2026-11-15}"
 
 
 @dataclass(frozen=True)
 class SourceProbe:
-    """What the newest records of a source hold."""
+    """Summary of the newest records of a source."""
 
     preset: str | None
     columns: Sequence[ColumnInfo]
@@ -49,7 +49,7 @@ class SourceProbe:
     notes: Sequence[str] = ()
 
     def present(self, name: str) -> float:
-        """Return the share of the newest records that have a column."""
+        """Return the share of the newest records that have a value in a column."""
         return share(next((column for column in self.columns if column.name == name), None))
 
     def distinct(self, name: str) -> int:
@@ -62,7 +62,7 @@ def render_config(name: str, source: Mapping[str, object], probe: SourceProbe) -
     signals = [one for one in SIGNALS_BY_DEFAULT if _is_logged(one, probe)]
     lines = [
         "# Written by `driftd init`. Next: `driftd config check`, `driftd check`, `driftd run`.",
-        "# `driftd readiness` says what cannot be watched because it is not logged, and what would log it.",
+        "# `driftd readiness` lists what cannot be monitored because it is not logged, and how to log it.",
         "store: sqlite:///driftd.db",
         "monitors:",
         f"  - name: {name}",
@@ -87,19 +87,19 @@ def render_config(name: str, source: Mapping[str, object], probe: SourceProbe) -
 
 
 def with_baseline(text: str, setting: str) -> str:
-    """Return a file that was written with a rolling baseline, with a range instead."""
-    return text.replace(ROLLING, f"    {setting}   # the last 14 days hold a change", 1)
+    """Replace the rolling baseline of a rendered file by a range."""
+    return text.replace(ROLLING, f"    {setting}   # the last 14 days contain a change", 1)
 
 
 def save(path: Path, text: str) -> None:
-    """Write a new file that only its owner may read: the address of a database may hold a password."""
+    """Write a new file with mode 0600: the URL of a database may contain a password."""
     path.touch(mode=0o600, exist_ok=False)
     path.write_text(text, encoding="utf-8")
 
 
 def _is_logged(signal: str, probe: SourceProbe) -> bool:
-    """Say whether what a signal needs is logged."""
-    if signal in ("rate_limited", "user_feedback"):  # most records never have what these need
+    """Return whether the columns that a signal needs are logged."""
+    if signal in ("rate_limited", "user_feedback"):  # optional in most logs
         return all(probe.present(need) > 0 for need in SIGNALS[signal].needs)
     if signal == "truncation" and not probe.present("finish_reason"):
         return False
@@ -109,7 +109,7 @@ def _is_logged(signal: str, probe: SourceProbe) -> bool:
 
 
 def _pace(probe: SourceProbe) -> list[str]:
-    """Choose bucket and window so that a window holds enough records, and say how many there are."""
+    """Choose bucket and window so that a window has enough records."""
     settle = PRESETS[probe.preset].settle if probe.preset else "30s"
     bucket, window = next((bucket, window) for least, bucket, window in PACES if probe.rows_an_hour >= least)
     return [
@@ -122,14 +122,14 @@ def _pace(probe: SourceProbe) -> list[str]:
 def _to_add() -> list[str]:
     return [
         "    # rules:",
-        "    #   - when: [latency, rate.failed]   # by default everything makes a warning",
+        "    #   - when: [latency, rate.failed]   # by default each finding is a warning",
         "    #     severity: critical",
         "    #     do: [team]                     # needs `receivers: {team: {kind: …, …}}`",
     ]
 
 
 def _mapping(settings: Mapping[str, object]) -> list[str]:
-    """Write settings as YAML, each text quoted, so that any is safe."""
+    """Write settings as YAML; each string is quoted, so that any value is valid."""
     lines: list[str] = []
     for key, value in settings.items():
         if isinstance(value, Mapping):

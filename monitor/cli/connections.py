@@ -15,7 +15,7 @@ from monitor.store.database import Database, DatabaseError, StoreError
 
 @contextmanager
 def open_store(config: Config, *, upgrade: bool = False) -> Iterator[Database]:
-    """Open our database; with ``upgrade`` bring it to this version's schema first, else insist on it."""
+    """Open our database and check its schema; with ``upgrade`` migrate it to the schema of this version first."""
     database = Database(config.store.get_secret_value())
     try:
         if upgrade:
@@ -29,7 +29,7 @@ def open_store(config: Config, *, upgrade: bool = False) -> Iterator[Database]:
 
 @contextmanager
 def open_store_or_empty(config: Config) -> Iterator[Database]:
-    """Open our database; where the daemon never ran, an empty one that is removed afterwards."""
+    """Open our database; if there is none yet, an empty one that is removed afterwards."""
     database = Database(config.store.get_secret_value())
     try:
         migrate.require_head(database)

@@ -1,4 +1,4 @@
-"""`driftd db`: our own database."""
+"""`driftd db`: manage our own database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`driftd drilldown`: by which columns, together, the rows of a window can be told from those of its baseline."""
+"""`driftd drilldown`: find the columns that together separate the rows of a window from those of its baseline."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_VALUES = 5
-"""Values of a categorical column that are looked at one by one, the most frequent ones of either side."""
+"""Values of a categorical column that get an indicator column each: the most frequent of either side."""
 
 
 def drilldown(
@@ -79,10 +79,10 @@ def separation(samples: WindowSamples) -> dict[str, Any]:
 
 
 def table(samples: WindowSamples) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Return the column that each number belongs to, and the rows of both sides as numbers.
+    """Return the column of each feature, and the features of the rows of both sides.
 
-    A categorical column becomes one indicator a value. What is missing is NaN, and whether it is missing a number of
-    its own where that varies.
+    A categorical column becomes one indicator per value. A missing value is NaN; if only some values of a column are
+    missing, an indicator of missing values is added.
     """
     names: list[str] = []
     parts: list[tuple[np.ndarray, np.ndarray]] = []

@@ -1,4 +1,4 @@
-"""`driftd eval`: suites of prompts and expectations."""
+"""`driftd eval`: run suites of prompts and expectations, and compare their runs."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def _find_run(connection: Any, identity: str) -> Any:  # noqa: ANN401
 
 @contextmanager
 def _open(config: Path, store: str | None) -> Iterator[Database]:
-    """Open the store that is named, else that of driftd.yaml, else the default one."""
+    """Open the store of the option, else that of driftd.yaml, else the default store."""
     if store is None:
         store = load_config(config).store.get_secret_value() if config.exists() else DEFAULT_STORE
     database = Database(store)

@@ -1,4 +1,4 @@
-"""`driftd experiments`: what the experiments of a monitor say so far."""
+"""`driftd experiments`: print the results of a monitor's experiments so far."""
 
 from __future__ import annotations
 

@@ -24,7 +24,10 @@ def make_job(database: Database, config: Config, monitor: Monitor, clock: Clock)
 
 
 def open_session(database: Database, monitor: Monitor, clock: Clock) -> SourceSession:
-    """Open a monitor's source when it is used; only the system clock leaves the sealing to the source's own clock."""
+    """Return a session that opens a monitor's source on first use.
+
+    Buckets are sealed by the clock of the source, or by ``clock`` if it is not the system clock.
+    """
     opener = partial(_connect, database, monitor)
     return SourceSession(opener, _source_time if isinstance(clock, SystemClock) else partial(_now, clock))
 

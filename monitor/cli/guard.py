@@ -1,4 +1,4 @@
-"""`driftd guard`: the output parser over a file, line by line."""
+"""`driftd guard`: check the texts of a file with a guardrail policy."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from monitor.core.lines import output, progress
 from monitor.core.plain import visible
 
 FIELDS = ("response", "text", "answer", "output")
-"""Where the text is looked for, the first that a record has."""
+"""Fields that may contain the text; the first that a record has is used."""
 BAD_SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class GuardOptions:
-    """Which texts are checked against what, and where the verdicts go."""
+    """Policy, field, output file and exit code of a run."""
 
     policy: Annotated[
         str, typer.Option("--policy", "-p", help="A name in driftd.yaml, a YAML file, or a built-in: default, pii.")
@@ -38,7 +38,7 @@ class GuardOptions:
 
 
 def find_policy(name: str, config: Path) -> Policy:
-    """Return the policy of a YAML file, of driftd.yaml, or one that is built in."""
+    """Return a policy from a YAML file, from driftd.yaml, or a built-in one."""
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         return load_policy(path)
@@ -61,7 +61,7 @@ def guard(
     Example: driftd guard answers.jsonl --policy pii --json > verdicts.jsonl
     """
     if options.fail_on not in ("never", "block"):
-        raise ConfigError(f"--fail-on {options.fail_on!r} is not known. Allowed: never, block.")
+        raise ConfigError(f"--fail-on {options.fail_on!r} is not allowed. Allowed: never, block.")
     policy = find_policy(options.policy, config)
     counts: Counter[str] = Counter()
     types: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""`driftd import`: a file of records into a table."""
+"""`driftd import`: append a file of records to a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`driftd incidents`."""
+"""`driftd incidents`: list incidents."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def incidents(
     if as_json:
         print_json(entries)
         return
-    heads = ("id", "monitor", "rule", "severity", "state", "opened_at", "resolved_at", "reason")
+    heads = ("id", "state", "severity", "monitor", "rule", "opened_at", "resolved_at", "reason")
     print_table(heads, [[getattr(row, head) for head in heads] for row in rows], "no incidents")

@@ -1,4 +1,4 @@
-"""`driftd init`: probe a database, write a first configuration, and say what cannot be watched."""
+"""`driftd init`: inspect a database, write a first configuration, and list what cannot be monitored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from monitor.config.presets import PRESETS
 from monitor.jobs.review_candidate import candidate_notes
 
 PASSWORD = re.compile(r"([^:/]+://[^:/@]+):([^@]+)@(.*)")
-"""A URL with a password: what is before it, the password, and what is behind it."""
+"""A URL with a password: the part before it, the password, and the part after it."""
 
 
 def init(
@@ -35,7 +35,7 @@ def init(
         ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help=f"Format of a known tool: {', '.join(PRESETS)}; auto detects it.")
+        str | None, typer.Option(help=f"Format of a supported tool: {', '.join(PRESETS)}; auto detects it.")
     ] = None,
     where: Annotated[str | None, typer.Option(help="SQL condition that selects rows; only with --preset.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Write the configuration to this file.")] = DEFAULT_CONFIG,
@@ -59,7 +59,7 @@ def init(
 
 
 def _with_clean_baseline(out: Path, text: str, url: str) -> list[str]:
-    """Look at the range of the baseline; where it is unfit, write its longest clean stretch into the file instead."""
+    """Review the range of the baseline; if it has problems, write its longest clean stretch to the file instead."""
     password = PASSWORD.fullmatch(url)
     monitor = load_config(out, {"DRIFTD_SOURCE_PASSWORD": password.group(2) if password else ""}).monitors[0]
     if sys.stderr.isatty():
@@ -69,13 +69,13 @@ def _with_clean_baseline(out: Path, text: str, url: str) -> list[str]:
     if review is not None and review.unfit and review.clean:
         out.write_text(with_baseline(text, as_setting(review.clean)), encoding="utf-8")
         notes.append(
-            "the file has this stretch for its baseline, and not `rolling: 14d`; change it where you know better"
+            "the file uses this stretch as the baseline, not `rolling: 14d`; change it if another range is better"
         )
     return notes
 
 
 def _as_seen_from(out: Path, url: str) -> str:
-    """Write a relative path of SQLite in full where the file goes to another folder than the working directory."""
+    """Make a relative SQLite path absolute if the file is written outside of the working directory."""
     here = Path.cwd()
     return url if out.absolute().parent == here else resolve_url(url, here)
 

@@ -1,4 +1,4 @@
-"""`driftd labels import`: what people said of records, kept beside the source."""
+"""`driftd labels import`: store labels that are not in the source."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class LabelColumns:
 
 @dataclass(frozen=True, kw_only=True)
 class Period:
-    """Which buckets are computed again where the file has no times."""
+    """Range of the buckets that are computed again if the file has no times."""
 
     start: Annotated[
         datetime | None,
@@ -102,22 +102,22 @@ def import_labels(
 
 
 def _pages(path: Path, columns: LabelColumns) -> Iterator[tuple[dict[str, str], list[datetime], int]]:
-    """Yield labels by id, the times of their records where the file has them, and how many rows had no label."""
+    """Yield labels by id, the times of their records if the file has them, and the number of rows without a label."""
     for frame in files.frames(path, as_text=True):
         record, label = columns.record, columns.label
         for wanted in (record, label):
             if wanted not in frame.columns:
                 names = [str(one) for one in frame.columns]
                 raise ConfigError(
-                    f"{path}: there is no column {wanted!r}. Found: {', '.join(names)}.{nearest(wanted, names)} Name "
+                    f"{path}: there is no column {wanted!r}. Columns: {', '.join(names)}.{nearest(wanted, names)} Name "
                     "the columns with --id and --label."
                 )
-        kept = frame[frame[record].notna() & frame[label].notna()]
+        labelled = frame[frame[record].notna() & frame[label].notna()]
         labels = {
             category(one)[:LONGEST_CATEGORY]: category(value)[:LONGEST_CATEGORY]
-            for one, value in zip(kept[record], kept[label], strict=True)
+            for one, value in zip(labelled[record], labelled[label], strict=True)
         }
-        yield labels, _times(kept, columns.time, path), len(frame) - len(kept)
+        yield labels, _times(labelled, columns.time, path), len(frame) - len(labelled)
 
 
 def _times(frame: pd.DataFrame, name: str, path: Path) -> list[datetime]:
@@ -131,7 +131,7 @@ def _times(frame: pd.DataFrame, name: str, path: Path) -> list[datetime]:
 
 
 def _mark(database: Database, monitor: Monitor, starts: set[datetime], period: Period) -> int:
-    """Ask for buckets to be computed again: those of the records, or where the file has no times, a stretch."""
+    """Mark buckets as due again: those of the records, or those of ``period`` if the file has no times."""
     with database.write() as connection:
         if not starts:
             starts = buckets.finished_starts(

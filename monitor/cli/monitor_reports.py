@@ -1,4 +1,4 @@
-"""Reports about the sources of several monitors, of which some may be unreadable."""
+"""Reports on the sources of several monitors; some may be unreadable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def report_monitors(
     *,
     as_json: bool,
 ) -> int:
-    """Print what ``inspect`` adds to the entry of each monitor; returns 2 when a source cannot be read."""
+    """Print the entry of each monitor that ``inspect`` fills in; return 2 if a source cannot be read, else 0."""
     entries: list[Entry] = []
     for monitor in monitors:
         entry: Entry = {"monitor": monitor.name, "error": None}

@@ -1,4 +1,4 @@
-"""Options that several commands take, and the parsers of their values."""
+"""Options of several commands, and the parsers of their values."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ T = TypeVar("T")
 
 
 def load_config(path: Path, environment: dict[str, str] | None = None) -> Config:
-    """Read and check a configuration file with all kinds of checks that this installation has."""
+    """Read and validate a configuration file with all check kinds of this installation."""
     return load(Path(path), environment, config_models())
 
 
 def time_option(*names: str, text: str) -> Any:  # noqa: ANN401
-    """Return an option that is a time in ISO 8601."""
+    """Return an option for a time in ISO 8601."""
     return typer.Option(*names, parser=_parse_moment, metavar="TIME", help=text)
 
 
@@ -80,7 +80,7 @@ def command_group() -> typer.Typer:
 
 
 def expand_options(command: Callable[..., T]) -> Callable[..., T]:
-    """Give a command an option for each field of the dataclasses that are among its parameters."""
+    """Replace the dataclass parameters of a command by one option per field."""
     signature = inspect.signature(command, eval_str=True)
     groups: dict[str, Any] = {}
     parameters: list[inspect.Parameter] = []
@@ -102,5 +102,5 @@ def expand_options(command: Callable[..., T]) -> Callable[..., T]:
 
 
 def current_user() -> str:
-    """Return who decides, for the record."""
+    """Return the name of the user, which is stored with a decision."""
     return os.environ.get("DRIFTD_USER") or getpass.getuser()

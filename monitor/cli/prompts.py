@@ -1,4 +1,4 @@
-"""`driftd prompts`: what the application says to its models, as versions with a history."""
+"""`driftd prompts`: the registry of prompt versions."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def _find_prompt(versions: Sequence[Prompt], which: str) -> Prompt:
 
 
 def format_prompt(prompt: Prompt) -> str:
-    """Return settings and words as they are compared."""
+    """Return the settings and the text of a prompt as one text, for comparison."""
     settings = {key: prompt.content[key] for key in ("model", "parameters") if key in prompt.content}
     head = yaml.safe_dump(settings, sort_keys=True) + "\n" if settings else ""
     return head + prompt.text

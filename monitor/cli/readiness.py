@@ -1,4 +1,4 @@
-"""`driftd readiness`: what cannot be watched, because it is not logged, and the smallest changes that are found."""
+"""`driftd readiness`: list what can be monitored, what is not logged, and the smallest detectable changes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _print(entry: dict[str, Any]) -> None:
 
 
 def _load_sensitivities(config: Config, monitors: Sequence[Monitor]) -> dict[str, dict[str, Any]]:
-    """Return by monitor the smallest changes that its baseline finds, or why they are not known; needs our database."""
+    """Return by monitor the smallest detectable changes, or the reason why they are unknown; reads our database."""
     try:
         with open_store(config) as database, database.read() as connection:
             thresholds = {one.name: baselines.thresholds(connection, one.name) for one in monitors}
@@ -62,7 +62,7 @@ def _load_sensitivities(config: Config, monitors: Sequence[Monitor]) -> dict[str
 
 
 def _assess_source(monitor: Monitor) -> tuple[list[ReadinessRow], list[str]]:
-    """Look at the newest records of a monitor's source; returns what they allow, and what is wrong with their times."""
+    """Inspect the newest records of a monitor's source; return its capabilities and notes on its timestamps."""
     reader, lacking = connect_and_probe(monitor.source)
     try:
         columns = reader.describe()
@@ -73,7 +73,7 @@ def _assess_source(monitor: Monitor) -> tuple[list[ReadinessRow], list[str]]:
 
 
 def print_capabilities(rows: Sequence[ReadinessRow], notes: Sequence[str]) -> None:
-    """Print the rows, what can be watched first, and the notes."""
+    """Print the capabilities, available ones first, and the notes."""
     order = list(get_args(Answer))
     for row in sorted(rows, key=lambda row: order.index(row.answer)):
         echo(f"  {row.answer:8}{row.capability}: {row.reason}.")

@@ -1,4 +1,4 @@
-"""The commands of driftd by name, each imported when it is run or its own help is asked for."""
+"""The commands of driftd by name; a command is imported when it is run or its help is printed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from detectors.registry import Registry
 
-COMMANDS = {  # where each is defined, and its line in `driftd --help`
+COMMANDS = {  # name: (module and function, summary in `driftd --help`)
     "init": ("monitor.cli.init:init", "Inspect a database and write a first driftd.yaml."),
     "readiness": ("monitor.cli.readiness:readiness", "List what each monitor can measure, and what is missing."),
     "demo": ("monitor.cli.demo.command:demo", "Run driftd on a recorded model swap."),
@@ -60,7 +60,7 @@ class Commands(Registry[Any]):
 
 
 class LazyGroup(TyperGroup):
-    """The group of all commands; its help imports none of them."""
+    """Group of all commands; printing its help imports no command."""
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401
         super().__init__(**settings)

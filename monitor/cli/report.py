@@ -1,4 +1,4 @@
-"""`driftd report`: a window's sample against its baseline's, through Evidently in a child process."""
+"""`driftd report`: compare samples of a window and of its baseline with Evidently, in a child process."""
 
 from __future__ import annotations
 

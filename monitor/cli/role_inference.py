@@ -1,4 +1,4 @@
-"""Which column of an unknown table has which role, by its name, its type and its values. Pure."""
+"""Infer the role of each column of a table from its name, type and values. Pure."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ MEASURES = frozenset(
         "vector",
     )
 )
-"""Words that make a name one of something else: ``response time`` is no response."""
+"""Words that change the meaning of a name: ``response time`` is not a response."""
 UNITS = {
     "ms": "ms",
     "millis": "ms",
@@ -67,12 +67,12 @@ UNITS = {
 }
 SECONDS = frozenset(("s", "sec", "secs", "second", "seconds"))
 LONG = 100.0
-"""A typical duration above this, of a column that does not name its unit, is taken for milliseconds."""
+"""Median above which a duration column without a unit in its name is assumed to be in milliseconds."""
 
 
 @dataclass(frozen=True)
 class Guess:
-    """How a role is told: whole names, best first; with ``within``, also as a part of a longer name."""
+    """Names of the columns of a role, best first; with ``within``, a name may also be part of a longer one."""
 
     role: str
     names: tuple[str, ...]
@@ -157,11 +157,11 @@ TIMES = (
     "date",
 )
 EPOCHS = {1e17: "ns", 1e14: "us", 1e11: "ms", 1e8: "s"}
-"""A typical number of a time above this counts that; below the last it is no time since 1970."""
+"""Units of numeric timestamps, with the smallest median of each; below the last it is not a time since 1970."""
 
 
 def split_name(name: str) -> tuple[str, ...]:
-    """Split a column's name as people write them.
+    """Split a column name into lower-case words.
 
     Examples
     --------
@@ -173,7 +173,7 @@ def split_name(name: str) -> tuple[str, ...]:
 
 
 def guess_roles(columns: Sequence[ColumnInfo]) -> dict[str, object]:
-    """Return role to column, as `columns:` of a source takes it; a column has one role at most."""
+    """Return the column of each role, in the form of `columns:` of a source; a column has at most one role."""
     free = {column.column: column for column in columns}
     roles: dict[str, object] = {}
     for guess in GUESSES:
@@ -187,7 +187,7 @@ def guess_roles(columns: Sequence[ColumnInfo]) -> dict[str, object]:
 
 
 def guess_time(columns: Sequence[ColumnInfo]) -> tuple[str, object] | None:
-    """Return the column of the event's time and how to map it, None where nothing looks like one."""
+    """Return the column of the event time and its mapping, or None if no column looks like a time."""
     named = {split_name(column.column): column for column in reversed(columns)}
     by_name = [named[words] for name in TIMES if (words := tuple(name.split())) in named]
     for column in [*by_name, *(column for column in columns if column.type == "time")]:
@@ -205,7 +205,7 @@ def _epoch(column: ColumnInfo) -> str | None:
 
 
 def _best(guess: Guess, columns: Sequence[ColumnInfo]) -> ColumnInfo | None:
-    """Return the column whose whole name comes first; else the shortest name that has one of the names in it."""
+    """Return the column whose whole name matches best; else the shortest name that contains one of the names."""
     if guess.unique:
         columns = [one for one in columns if one.distinct == one.sampled]
     named = {split_name(column.column): column for column in reversed(columns)}
@@ -225,7 +225,7 @@ def _has(words: tuple[str, ...], phrase: tuple[str, ...]) -> bool:
 
 
 def _about(words: tuple[str, ...], phrase: tuple[str, ...], guess: Guess) -> bool:
-    """Say whether the rest of a name leaves it what the phrase says."""
+    """Return whether the other words of a name do not change the meaning of the phrase."""
     rest = set(words) - set(phrase)
     allowed = {*UNITS, *SECONDS, "time", "total"} if guess.duration else {"total", "usd", "count", "name"}
     return not (rest & MEASURES) - allowed
@@ -240,7 +240,7 @@ def _spec(guess: Guess, column: ColumnInfo) -> object:
 
 
 def _unit(column: ColumnInfo) -> str | None:
-    """Return what a duration counts where that is not seconds."""
+    """Return the unit of a duration column, or None for seconds."""
     words = split_name(column.column)
     named = next((UNITS[word] for word in words if word in UNITS), None)
     if named or SECONDS & set(words):

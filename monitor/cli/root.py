@@ -1,4 +1,4 @@
-"""The program `driftd`: options before the command, exit codes and errors."""
+"""The program `driftd`: global options, exit codes and error messages."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from monitor.cli.output import echo
 from monitor.cli.registry import LazyGroup
 
 SILENT = ("health", "version")
-"""Commands that log nothing, so that they need not wait for the logging to be imported."""
+"""Commands that log nothing; the import of the logging library is skipped for them."""
 
 
 def exit_with(code: int | None, **_options: object) -> None:
-    """End with the exit code that a command returned; 0 where it returned none."""
+    """Exit with the code that a command returned, or 0 if it returned None."""
     raise typer.Exit(code or 0)
 
 
@@ -54,7 +54,7 @@ def root(
     if level.lower() not in ("debug", "info", "warning", "error"):
         from monitor.core.yamlfile import ConfigError
 
-        raise ConfigError(f"--log-level {level!r} is not known. Allowed: debug, info, warning, error.")
+        raise ConfigError(f"--log-level {level!r} is not allowed. Allowed: debug, info, warning, error.")
     if context.invoked_subcommand not in SILENT:
         from monitor.core import log
 
@@ -62,7 +62,7 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; what can be explained ends in a sentence and exit code 2."""
+    """Run the command line; an expected error is printed as a sentence, with exit code 2."""
     try:
         app()
     except Exception as error:
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def _explain(error: Exception) -> str | None:
-    """Return the sentence of an error that people can do something about; None for a defect."""
+    """Return the message of an error that the user can fix, or None for a defect."""
     from monitor.core.yamlfile import ConfigError
     from monitor.sources.base import SourceError
     from monitor.store.database import DatabaseError, StoreError

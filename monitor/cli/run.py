@@ -1,4 +1,4 @@
-"""`driftd run`: the daemon."""
+"""`driftd run`: run the daemon."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 
 def _serve(config: Config, stopping: threading.Event) -> bool:
-    """Run the daemon and its web pages; returns whether everything has come to its end."""
+    """Run the daemon and its web server; return whether all jobs have ended."""
     with open_store(config, upgrade=True) as database:
         LOG.info("store", url=database.url.render_as_string(hide_password=True))
         daemon = make_daemon(database, config)

@@ -1,4 +1,4 @@
-"""`driftd savings`: what the same requests would have cost otherwise, and whether a retraining pays."""
+"""`driftd savings`: estimate the cost of the same requests on other models, and whether retraining pays."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _count_days(
     *,
     quiet: bool,
 ) -> dict[str, list[Cells]]:
-    """Count the days that nobody has counted, of the plans that lack them."""
+    """Count the missing days of each plan."""
     more: dict[str, list[Cells]] = {plan.name: [] for plan in plans}
     with typer.progressbar(missing, label="days", hidden=quiet, file=sys.stderr) as bar:
         for day in bar:

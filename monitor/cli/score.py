@@ -1,4 +1,4 @@
-"""`driftd score`: every signal of every record of a file, with its evidence."""
+"""`driftd score`: compute the signals of the records of a file, with their evidence."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from monitor.core.plain import escape_json
 from monitor.core.yamlfile import ConfigError
 
 TOGETHER = 256
-"""Records that are scored at once: signals share what they have read of the same texts."""
+"""Records per page; the signals of a page share the analysis of its texts."""
 BAD_SHOWN = 5
 NOT_BY_DEFAULT = ("json_schema", "matches", "entailment")
-"""Signals that say nothing without options."""
+"""Signals that have no result without options."""
 TEXTS = ("question", "context", "response")
 
 
@@ -58,7 +58,7 @@ def score(
 
 
 def _select_signals(names: str | None) -> tuple[Signal, ...] | None:
-    """Return the signals that are named; None for all that the records allow."""
+    """Return the signals with these names; None selects all signals whose fields the records have."""
     if names is None:
         return None
     entries = [name.strip() for name in names.split(",") if name.strip()]
@@ -88,7 +88,7 @@ def _pages(rows: Iterator[Row], bad: list[str], advance: Any) -> Iterator[list[t
 def score_page(
     page: Sequence[tuple[object, Mapping[str, Any]]], selected: tuple[Signal, ...] | None
 ) -> Iterator[dict[str, Any]]:
-    """Yield id, values and evidence of every record of a page; a value that is missing is null."""
+    """Yield id, values and evidence of every record of a page; a missing value is null."""
     records = _columns([record for _, record in page])
     signals = selected or tuple(
         signal
@@ -114,7 +114,7 @@ def score_page(
 
 
 def _columns(records: Sequence[Mapping[str, Any]]) -> Records:
-    """Return the columns of a page: a context may be a list of passages, what is empty in CSV is missing."""
+    """Return the columns of a page; a context may be a list of passages, and an empty CSV field is a missing value."""
     names = dict.fromkeys(name for record in records for name in record)
     used = [name for name in names if name in ROLES or any(name in (*s.needs, *s.uses) for s in SIGNALS.values())]
     return {name: Column.of([_plain(name, record.get(name)) for record in records]) for name in used}

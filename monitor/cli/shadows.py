@@ -1,4 +1,4 @@
-"""`driftd shadows`: how challengers compare with their champions so far."""
+"""`driftd shadows`: compare challengers with champions on the same requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from monitor.profiling.comparison_reads import read_pages
 from monitor.profiling.shadow_join import CHECK, Joiner, Pairs
 
 MOST_ANSWERS = 5
-"""Disagreements that are printed, and whose answers are read."""
+"""Maximum number of disagreements that are printed and whose answers are read."""
 
 
 def shadows(
@@ -89,7 +89,7 @@ def _print(one: dict[str, Any]) -> None:
 
 
 def _read_answers(monitor: Monitor, spec: Shadow, disagreements: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Read from the log what champion and challenger said to some requests."""
+    """Read the answers of champion and challenger to some requests from the source."""
     answers = []
     with open_reader(monitor) as reader:
         for one in disagreements:

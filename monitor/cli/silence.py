@@ -1,4 +1,4 @@
-"""`driftd silence`: keep a rule from sending alerts for a while."""
+"""`driftd silence`: mute the alerts of a rule for a limited time."""
 
 from __future__ import annotations
 

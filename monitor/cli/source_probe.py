@@ -1,4 +1,4 @@
-"""What a database holds that `driftd init` can watch: a known log, or a table whose columns are guessed."""
+"""Inspect a database for `driftd init`: detect the log of a supported tool, or infer the columns of a table."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from monitor.sources.readiness import future_note, report
 def choose_source(
     url: str, table: str | None, preset: str | None, where: str | None
 ) -> tuple[str | None, dict[str, object]]:
-    """Return the preset, if any, and the settings of the source beside its URL."""
+    """Return the preset, if any, and the settings of the source without its URL."""
     if preset is None and table is None:
         raise ConfigError(f"give --table, or --preset auto, or one of --preset {', '.join(PRESETS)}.")
     if preset not in (None, "auto", *PRESETS):
         allowed = ["auto", *PRESETS]
         raise ConfigError(
-            f"--preset {preset!r} is not known. Allowed: {', '.join(allowed)}.{nearest(str(preset), allowed)}"
+            f"--preset {preset!r} is not allowed. Allowed: {', '.join(allowed)}.{nearest(str(preset), allowed)}"
         )
     if preset is None and where is not None:
         raise ConfigError("--where needs --preset; for a table, create a view instead.")
@@ -41,8 +41,8 @@ def choose_source(
 
 
 def probe_source(url: str, preset: str | None, settings: Mapping[str, object]) -> SourceProbe:
-    """Read what the newest records of a source hold."""
-    # A first look at a large log may take longer than the daemon's reads may.
+    """Summarize the newest records of a source."""
+    # The first read of a large log may take longer than the deadline of the daemon's reads.
     source = Source.model_validate({"url": SecretStr(url), "timeout": timedelta(seconds=30), **settings})
     reader, lacking = connect_and_probe(source)
     try:
@@ -60,23 +60,25 @@ def probe_source(url: str, preset: str | None, settings: Mapping[str, object]) -
 
 
 def _recognize(url: str) -> tuple[str, str | None]:
-    """Return the only preset whose table is here, and the table's name where it is not the usual one."""
+    """Return the only preset whose table exists, and the table's name if it is not the default."""
     matches, names = recognize_presets(url)
     if len(matches) == 1:
         preset, table = matches[0]
-        echo(f"found {preset}: {PRESETS[preset].about}", err=True)
+        echo(f"detected {preset}: {PRESETS[preset].about}", err=True)
         return preset, None if table == PRESETS[preset].table else table
     if matches:
         listed = ", ".join(f"{preset} ({table})" for preset, table in matches)
-        raise ConfigError(f"tables of several known tools found: {listed}. Choose one with --preset and --table.")
+        raise ConfigError(
+            f"the database has tables of several supported tools: {listed}. Choose one with --preset and --table."
+        )
     listed = ", ".join(names[:20]) or "no table at all"
     raise ConfigError(
-        f"no table of a known tool found. Found: {listed}. Name the application's own table with --table."
+        f"the database has no table of a supported tool, but {listed}. Name the application's own table with --table."
     )
 
 
 def _rows_an_hour(reader: Reader) -> float:
-    """Return how many records an hour of the newest day had."""
+    """Return the number of records per hour of the newest day."""
     newest = reader.newest()
     if newest is None:
         return 0.0
@@ -84,7 +86,7 @@ def _rows_an_hour(reader: Reader) -> float:
 
 
 def _guess_columns(url: str, table: str) -> dict[str, object]:
-    """Guess which columns of a table have which role."""
+    """Infer the roles of the columns of a table."""
     source = Source.model_validate({"url": SecretStr(url), "table": table, "columns": {"timestamp": "?"}})
     reader = connect(source.model_copy(update={"columns": {}}))
     try:

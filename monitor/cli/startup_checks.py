@@ -1,4 +1,4 @@
-"""What `driftd run` refuses or warns of before it starts."""
+"""Checks of `driftd run` before it starts."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ LOG = structlog.get_logger(__name__)
 
 
 def warn_of_old_forms(config: Config) -> None:
-    """Log each old form that the file uses, with the new one."""
+    """Log a warning for each deprecated setting of the file, with its replacement."""
     for warning in config.deprecations:
         LOG.warning("configuration_deprecated", detail=warning)
 
 
 def refuse_impossible(config: Config) -> None:
-    """Raise when no monitor has a source that can be read as it is configured.
+    """Raise if the configuration of every monitor's source is impossible.
 
-    A source that is down, slow or refuses the password may come back, so the daemon waits for it. One impossible source
-    among others keeps nobody from being watched: its monitor is shown in error until it can be read.
+    The daemon waits for a source that is down, slow or rejects the password. An impossible source among others affects
+    only its own monitor, which has the state `source error` until the source can be read.
     """
     problems = []
     for monitor in config.monitors:
@@ -37,7 +37,7 @@ def refuse_impossible(config: Config) -> None:
 
 
 def find_impossible(monitor: Monitor) -> Exception | None:
-    """Return what waiting cannot cure in a monitor's source, with the sentence of `driftd config check`."""
+    """Return an error of a monitor's source that retries cannot fix, as `driftd config check` prints it, or None."""
     try:
         with open_reader(monitor) as reader:
             choose(monitor, reader.describe(sample=1))
@@ -49,7 +49,7 @@ def find_impossible(monitor: Monitor) -> Exception | None:
 
 
 def warn_of_another_store(config: Config) -> None:
-    """Warn where a new store is about to be made, and one of its name lies in the working directory."""
+    """Warn if a new store is about to be created while the working directory has one of the same name."""
     file = sqlite_path(config.store.get_secret_value())
     if file is not None and not file.exists() and (other := Path.cwd() / file.name).exists():
         hint = f"{other} is not used: a relative `store:` is relative to the configuration file. Move it, or name it."

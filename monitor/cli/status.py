@@ -1,4 +1,4 @@
-"""`driftd status`: every monitor as it stands."""
+"""`driftd status`: print the status of every monitor."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def _describe(monitor: reads.MonitorState, bucket: timedelta, at: datetime) -> d
 def _print_estimates(monitor: reads.MonitorState) -> None:
     for row in monitor.record:
         echo(
-            f"{monitor.name}: the estimated {row['metric']} was {row['mean_distance']:.3g} from the truth on "
-            f"average over {row['windows']} labelled windows; the truth lay in the interval, on average "
-            f"{row['mean_width']:.3g} wide, in {row['within_interval']:.0%} of them ({row['low']:.0%} to "
-            f"{row['high']:.0%}; {row['nominal']:.0%} is nominal)"
+            f"{monitor.name}: the estimated {row['metric']} differed from the measured value by "
+            f"{row['mean_distance']:.3g} on average over {row['windows']} labelled windows; the measured value was in "
+            f"the interval, on average {row['mean_width']:.3g} wide, in {row['within_interval']:.0%} of them "
+            f"({row['low']:.0%} to {row['high']:.0%}; {row['nominal']:.0%} is nominal)"
         )

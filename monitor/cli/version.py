@@ -1,4 +1,4 @@
-"""`driftd version`."""
+"""`driftd version`: print the version."""
 
 from __future__ import annotations
 

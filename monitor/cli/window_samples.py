@@ -1,4 +1,4 @@
-"""A sample of a window and of its baseline, read from the source: what `report` and `drilldown` look at."""
+"""Sample a window and its baseline from the source, for `driftd report` and `driftd drilldown`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WindowSamples:
-    """Rows of the baseline and of the window, and how their columns are laid out."""
+    """Rows of the baseline and of the window, and the bins of their columns."""
 
     baseline: pd.DataFrame
     window: pd.DataFrame
@@ -31,7 +31,7 @@ class WindowSamples:
 
 
 def load_samples(monitor: Monitor, at: datetime | None) -> WindowSamples:
-    """Sample the window that ends at a moment, by default now, and the baseline that it is compared with."""
+    """Sample the window that ends at ``at`` (default: now) and the baseline that it is compared with."""
     if monitor.baseline.file is not None:
         raise ConfigError("the rows of a baseline `file:` are not sampled; give it as `from:` and `to:` or `rolling:`.")
     with open_reader(monitor) as reader:

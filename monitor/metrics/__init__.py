@@ -1,4 +1,4 @@
-"""Every exported metric is one row. To add one: a row in the module that it belongs to, or a module and a line here."""
+"""The exported metrics, one row each. To add a metric, add a row to its module, or a module and a line here."""
 
 from __future__ import annotations
 

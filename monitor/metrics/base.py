@@ -1,4 +1,4 @@
-"""What a row of METRICS is, and what the rows share."""
+"""The type of the rows of METRICS, and helpers that they share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Sample = tuple[tuple[str, ...], float]
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One exported metric: its name, type, labels, help, and where its samples come from."""
+    """One exported metric: its name, type, labels, help, and the function that yields its samples."""
 
     name: str
     type: Literal["gauge", "counter"]
@@ -42,7 +42,7 @@ def label_values(*values: str | None) -> tuple[str, ...]:
 
 
 def label(value: str) -> str:
-    """Return a label as it is exported: short and without control characters; a digest keeps what was changed apart."""
+    """Return an exported label: short and without control characters; a digest distinguishes changed values."""
     value_text = visible(value, keep="")
     if value_text == value and len(value) <= LONGEST_LABEL:
         return value

@@ -1,4 +1,4 @@
-"""How the circuit breakers stand."""
+"""States and transitions of the circuit breakers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What experiments and shadows say: effects with their intervals, verdicts, the sample still needed, agreement."""
+"""Results of experiments and shadows: effects with intervals, verdicts, required sample sizes, agreement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prometheus metrics over committed state: the rows of `monitor.metrics`, so that a restart forgets nothing.
+"""Prometheus metrics of committed state, so that a restart loses nothing: the rows of `monitor.metrics`.
 
 Labels come from the configuration, the watched columns and the capped segments, never from raw rows.
 """
@@ -22,7 +22,7 @@ LOG = structlog.get_logger(__name__)
 
 
 class StateCollector(Collector):
-    """Reads the store at every scrape; a store that is down is a metric, not a failed scrape."""
+    """Reads the store at every scrape; if it is down, the scrape succeeds with `driftd_store_up 0`."""
 
     def __init__(self, database: Database, config: Config) -> None:
         self._database = database

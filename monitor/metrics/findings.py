@@ -1,4 +1,4 @@
-"""What checks found: statistics, thresholds, rates."""
+"""Findings: statistics, thresholds, rates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was spent, and what may be."""
+"""Costs, budgets and savings."""
 
 from __future__ import annotations
 

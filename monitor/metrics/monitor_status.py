@@ -1,4 +1,4 @@
-"""The status of a monitor, in one word and one sentence: what the page, the API and `driftd status` say. Pure."""
+"""The status of a monitor, as a state and a sentence, for the web pages, the API and `driftd status`. Pure."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ ORDER: tuple[State, ...] = ("firing", "source error", "no data", "stalled", "lea
 
 @dataclass(frozen=True)
 class MonitorStatus:
-    """The state of a monitor and what is behind it."""
+    """The state of a monitor and its reason."""
 
     state: State
     detail: str
 
 
 def monitor_status(monitor: MonitorState, bucket: timedelta, at: datetime) -> MonitorStatus:
-    """Return the status of a monitor; what speaks of the model comes before what speaks of the pipe.
+    """Return the status of a monitor; incidents of the model precede problems of the source and of the daemon.
 
     Parameters
     ----------
     bucket
-        The monitor's, which says how old its last pass may be.
+        Length of the monitor's bucket, which determines the maximum age of its last pass.
     at
         Our database's clock.
     """
@@ -56,20 +56,20 @@ def monitor_status(monitor: MonitorState, bucket: timedelta, at: datetime) -> Mo
         return MonitorStatus("learning", _learning(monitor))
     pending = [row for row in monitor.open if row.state == "pending"]
     if pending:
-        return MonitorStatus("healthy", f"being watched: {pending[0].reason}")
+        return MonitorStatus("healthy", f"an incident is pending: {pending[0].reason}")
     if monitor.newest is not None and monitor.newest.result != "done":
-        return MonitorStatus("healthy", f"the newest bucket could tell nothing: {monitor.newest.reason}")
+        return MonitorStatus("healthy", f"the newest bucket has no result: {monitor.newest.reason}")
     return MonitorStatus("healthy", _healthy(monitor))
 
 
 def exit_code(states: Iterable[State]) -> int:
-    """Return 1 when a monitor fires, 0 when all are healthy, and 2 when one could not be told."""
+    """Return 1 when a monitor fires, 0 when all are healthy, and 2 when the status of one is unknown."""
     distinct = set(states)
     return 1 if "firing" in distinct else 0 if distinct <= {"healthy"} else 2
 
 
 def overdue(name: str, bucket: timedelta, heartbeat: datetime | None, at: datetime) -> str | None:
-    """Return why a monitor counts as not looked at, None when its last pass is at most 3 buckets and a minute old."""
+    """Return why a monitor is overdue, or None if its last pass is at most 3 buckets and a minute old."""
     if heartbeat is None:
         return f"monitor {name}: no pass yet"
     age = at - heartbeat
@@ -80,11 +80,8 @@ def overdue(name: str, bucket: timedelta, heartbeat: datetime | None, at: dateti
 
 def _healthy(monitor: MonitorState) -> str:
     if not monitor.drifted:
-        return "as it was when the baseline was learnt"
-    return (
-        f"{monitor.drifted} of {monitor.finding_count} findings are over their threshold, "
-        "but no rule that watches them fires"
-    )
+        return "no finding is over its threshold"
+    return f"{monitor.drifted} of {monitor.finding_count} findings are over their threshold, but no rule on them fires"
 
 
 def _learning(monitor: MonitorState) -> str:

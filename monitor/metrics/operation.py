@@ -1,4 +1,4 @@
-"""driftd itself at work: incidents, buckets, sources, the outbox."""
+"""The operation of driftd: incidents, buckets, sources, the outbox."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ ROWS: tuple[MetricRow, ...] = (
         "driftd_late_rows_total",
         "counter",
         ("monitor",),
-        "Rows that arrived after their bucket was computed, as found by audits.",
+        "Rows that arrived after their bucket was computed, as counted by audits.",
         each(lambda m: None if m.watch is None else float(m.watch.late_rows)),
     ),
     MetricRow(

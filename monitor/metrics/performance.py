@@ -1,4 +1,4 @@
-"""Performance of the model: measured where labels have come, estimated where not, and how the estimates held."""
+"""Performance of the model: measured with labels or estimated without, and the accuracy of the estimates."""
 
 from __future__ import annotations
 

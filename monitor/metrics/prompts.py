@@ -1,4 +1,4 @@
-"""Prompts that run and were never pushed."""
+"""Prompt versions in the records that were never pushed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the newest window used: requests, tokens, money, failures, times and load, by segment."""
+"""Usage of the newest window by segment: requests, tokens, cost, failures, durations and load."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from monitor.metrics.base import MetricRow, Sample, label_values
 from monitor.store.reads import Snapshot
 
 Values = Callable[[dict[str, Any], str], Iterable[tuple[tuple[str, ...], float]]]
-"""Labels after monitor and segment, and values, of one segment's usage and the currency."""
+"""Returns from the usage of a segment and the currency the values, each with its labels after monitor and segment."""
 
 
 def _usage_samples(values: Values) -> Callable[[Snapshot], Iterable[Sample]]:

@@ -1,1 +1,1 @@
-"""The page, the JSON interface and /metrics: committed state, read only."""
+"""The web pages, the JSON API and /metrics: read-only views of committed state."""

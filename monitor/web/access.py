@@ -1,4 +1,4 @@
-"""Who may come in: the token, the session cookie that stands for it, and a brake on guessing."""
+"""Authentication: the token, its session cookie, and a limit on wrong tokens per client."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ COOKIE = "driftd_session"
 SESSION = timedelta(hours=12)
 OPEN_PATHS = frozenset({"/healthz", "/login", "/static/style.css"})
 AUTHORISED = "authorised"
-"""Key in the state of a request that carried the token or a session; its connection is the last to be dropped."""
+"""Key in the state of an authenticated request; connections without one are dropped first."""
 GUESSES = 10
 GUESS_SECONDS = 60.0
 MOST_CLIENTS = 1000
 
 
 def split_listen(listen: str) -> tuple[str, int]:
-    """Return host and port of ``host:port``; an IPv6 host may stand in brackets.
+    """Return host and port of ``host:port``; an IPv6 host may be in brackets.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def split_listen(listen: str) -> tuple[str, int]:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether only this machine can reach a listener of that host; a name other than localhost cannot be told.
+    """Return whether ``host`` is a loopback address or ``localhost``; any other name counts as reachable from outside.
 
     Examples
     --------
@@ -54,19 +54,19 @@ def is_loopback(host: str) -> bool:
 
 
 class Access:
-    """Decides about one request: is its Host ours, did the form come from our page, is the token right.
+    """Checks the Host, the origin and the token of a request.
 
     Parameters
     ----------
     server
-        Where we listen and with which token.
+        Address to listen on and the token.
     clock
-        Ends sessions.
+        Determines when sessions expire.
 
     Raises
     ------
     ConfigError
-        When anything but loopback would be served without a token.
+        When the server is reachable from other machines and no token is set.
     """
 
     def __init__(self, server: ServerConfig, clock: Clock) -> None:
@@ -74,7 +74,7 @@ class Access:
         self._token = server.token.get_secret_value().encode() if server.token else None
         if not self._token and not is_loopback(host):
             raise ConfigError(
-                f"`server: listen:` is {server.listen!r}, which other machines can reach, and there is no token. "
+                f"`server: listen:` is {server.listen!r}, which other machines can reach, but no token is set. "
                 "Set `server: token_file:`, or listen on 127.0.0.1."
             )
         self._clock = clock
@@ -83,21 +83,24 @@ class Access:
 
     @property
     def needed(self) -> bool:
-        """Say whether a token is asked for at all."""
+        """Return whether a token is required."""
         return bool(self._token)
 
     def host_allowed(self, request: HTTPConnection) -> bool:
-        """Refuse foreign names on loopback: a page elsewhere could point its own name at 127.0.0.1."""
+        """Return whether the Host header is accepted.
+
+        On loopback other names are rejected, because a foreign site could point its own name at 127.0.0.1.
+        """
         return self._hosts is None or parse_host(f"//{request.headers.get('host', '')}") in self._hosts
 
     def same_origin(self, request: HTTPConnection) -> bool:
-        """Say whether a form was sent by our own page."""
+        """Return whether a form was sent by our own page."""
         origin = request.headers.get("origin", "")
         host = request.headers.get("host", "")
         return bool(host) and urlsplit(origin).netloc.lower() == host.lower()
 
     def is_accepted(self, request: HTTPConnection) -> bool:
-        """Say whether the request carries the token or a session that was given for it, and mark it when it does."""
+        """Return whether the request has the token or a valid session, and mark it as authenticated if so."""
         if not self._token or request.scope["path"] in OPEN_PATHS:
             return True
         scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
@@ -109,7 +112,7 @@ class Access:
         return is_accepted
 
     def accepts(self, token: str, client: str) -> bool:
-        """Compare a token in constant time; only a wrong one counts against the client, and the right one is let in."""
+        """Compare a token in constant time; a wrong one counts against the client."""
         if not self._token:
             return False
         right = hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self._token)
@@ -118,11 +121,11 @@ class Access:
         return right
 
     def brakes(self, client: str) -> bool:
-        """Say whether a client has guessed too often, so that its next wrong token is answered with 429."""
+        """Return whether a client sent too many wrong tokens, so that the next one is answered with 429."""
         return self._brake.holds(client)
 
     def new_session(self) -> str:
-        """Return a cookie: when it ends, signed with a key made of the token, so that a new token ends it."""
+        """Return a session cookie: its expiry, signed with a key derived from the token, so a new token revokes it."""
         until = int((self._clock.now() + SESSION).timestamp())
         return f"{until}.{self._sign(until)}"
 
@@ -139,16 +142,16 @@ class Access:
 
 
 class Brake:
-    """Counts wrong tokens of each client over a minute, for at most 1,000 clients.
+    """Counts the wrong tokens of each client within a minute, for at most 1,000 clients.
 
-    Clients behind one address share their count, so it must never keep a right token out.
+    Clients behind one address share a count, so the right token is accepted regardless of it.
     """
 
     def __init__(self) -> None:
         self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
 
     def note(self, client: str) -> None:
-        """Write down a wrong token."""
+        """Record a wrong token."""
         times = self._wrong.setdefault(client, deque(maxlen=GUESSES))
         times.append(time.monotonic())
         self._wrong.move_to_end(client)
@@ -156,18 +159,18 @@ class Brake:
             self._wrong.popitem(last=False)
 
     def holds(self, client: str) -> bool:
-        """Say whether a client gave ten wrong tokens within the last minute."""
+        """Return whether a client sent ten wrong tokens within the last minute."""
         times = self._wrong.get(client)
         return times is not None and len(times) >= GUESSES and time.monotonic() - times[0] < GUESS_SECONDS
 
 
 def client_address(request: HTTPConnection) -> str:
-    """Return the address of the other side of the connection; anybody can write a header that names another one."""
+    """Return the peer address of the connection; headers such as X-Forwarded-For can be forged and are ignored."""
     return request.client.host if request.client else ""
 
 
 def parse_host(url: str) -> str:
-    """Return the host of a URL in lower case, or nothing when it cannot be read."""
+    """Return the host of a URL in lower case, or an empty string if the URL is invalid."""
     try:
         return (urlsplit(url).hostname or "").lower()
     except ValueError:

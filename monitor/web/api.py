@@ -1,4 +1,4 @@
-"""JSON for programs, read only: what the page shows, in plain data."""
+"""The read-only JSON API: the data of the web pages."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Api:
         self._config = config
 
     def status(self, _request: Request) -> Response:
-        """Return how every monitor stands."""
+        """Return the status of every monitor."""
         state = reads.snapshot(self._database, self._config)
         settings = {monitor.name: monitor for monitor in self._config.monitors}
         monitors = [_monitor(item, settings[item.name].bucket, state.at) for item in state.monitors]
         return JSONResponse(plain({"at": state.at, "monitors": monitors}))
 
     def incidents(self, request: Request) -> Response:
-        """Return incidents, newest first; `?monitor=`, `?open=true` and `?limit=` narrow them."""
+        """Return incidents, newest first; filters: `?monitor=`, `?open=true`, `?limit=`."""
         query = request.query_params
         with self._database.read() as connection:
             rows = reads.incident_rows(
@@ -50,7 +50,7 @@ class Api:
         return JSONResponse(plain({"incidents": entries}))
 
     def actions(self, request: Request) -> Response:
-        """Return the outbox, newest first; `?incident=`, `?state=` and `?limit=` narrow it."""
+        """Return the outbox, newest first; filters: `?incident=`, `?state=`, `?limit=`."""
         query = request.query_params
         with self._database.read() as connection:
             rows = reads.action_rows(
@@ -60,7 +60,7 @@ class Api:
         return JSONResponse(plain({"actions": [{k: v for k, v in _row(r).items() if k not in hidden} for r in rows]}))
 
     def spend(self, _request: Request) -> Response:
-        """Return every budget of the newest buckets: what is gone, what is unpriced, and where the period will end."""
+        """Return every budget of the newest buckets: cost so far, unpriced requests and forecast."""
         state = reads.snapshot(self._database, self._config)
         budgets = [
             {"monitor": item.name, "bucket": item.newest.start, **_budget(row)}
@@ -71,7 +71,7 @@ class Api:
         return JSONResponse(plain({"at": state.at, "budgets": budgets}))
 
     def savings(self, request: Request) -> Response:
-        """Return what was told last of the savings of every monitor that counts them; `?monitor=` narrows it."""
+        """Return the newest estimates of savings of every monitor that computes them; filter: `?monitor=`."""
         monitor_name = request.query_params.get("monitor")
         names = [monitor.name for monitor in self._config.monitors if monitor.savings]
         with self._database.read() as connection:
@@ -79,7 +79,7 @@ class Api:
         return JSONResponse(plain({"savings": [{**row.told, "told_at": row.at} for row in rows if row]}))
 
     def prompts(self, request: Request) -> Response:
-        """Return versions of prompts with their traffic, words left out; `?limit=` and `?offset=` page through them."""
+        """Return versions of prompts with their traffic, without their text; `?limit=` and `?offset=` select a page."""
         limit, offset = parse_limit(request), parse_offset(request)
         with self._database.read() as connection:
             page = registry.load_prompts(connection, limit=limit, offset=offset)
@@ -89,9 +89,9 @@ class Api:
         return JSONResponse(plain({**entries, "total": total, "next": after if after < total else None}))
 
     def prompt(self, request: Request) -> Response:
-        """Return one version, words and all: `NAME`, `NAME@3`, `NAME@TAG`, or the beginning of a hash.
+        """Return one version with its text: `NAME`, `NAME@3`, `NAME@TAG`, or a prefix of its hash.
 
-        `?against=` names another one, and adds what changed from that to this.
+        `?against=` names another version and adds the differences from it.
         """
         against = request.query_params.get("against")
         with self._database.read() as connection:
@@ -114,7 +114,7 @@ def _budget(row: Any) -> dict[str, Any]:
 
 
 def parse_offset(request: Request) -> int:
-    """Read `?offset=`; raises ValueError with a sentence when it is no whole number."""
+    """Parse `?offset=`; raise ValueError if it is not a whole number."""
     text = request.query_params.get("offset", "0")
     if not (text.isascii() and text.isdigit() and len(text) <= 9):  # noqa: PLR2004
         raise ValueError("`offset` must be a whole number, 0 or more.")
@@ -122,7 +122,7 @@ def parse_offset(request: Request) -> int:
 
 
 def parse_limit(request: Request) -> int:
-    """Read `?limit=`; raises ValueError with a sentence when it is no number from 1 to 500."""
+    """Parse `?limit=`; raise ValueError if it is not a number from 1 to 500."""
     text = request.query_params.get("limit", "100")
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MOST):  # noqa: PLR2004
         raise ValueError(f"`limit` must be a whole number from 1 to {MOST}.")

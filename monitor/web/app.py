@@ -1,4 +1,4 @@
-"""The routes: what is served under which path."""
+"""The routes of the web server."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ def create_app(
     board: Board | None = None,
     standstill: Callable[[], str | None] = lambda: None,
 ) -> Starlette:
-    """Return the ASGI application over committed state; it never writes.
+    """Return the ASGI application; it serves committed state and never writes.
 
     Parameters
     ----------
     database
         Our own database.
     config
-        Which monitors there are, and who may look.
+        The monitors and the settings of the server.
     clock
-        Says how long ago things happened.
+        Current time, for ages on the pages.
     board
-        The breakers in memory; whoever gives it starts and stops its thread.
+        The breakers in memory; the caller starts and stops its thread.
     standstill
-        Says why the daemon of this process is not ready, if it is not.
+        Returns why the daemon of this process is not ready, or None.
 
     Raises
     ------
     ConfigError
-        When other machines could reach it and no token is set.
+        When the server is reachable from other machines and no token is set.
     """
     renderer = Renderer(clock, len(config.monitors))
     pages, api = Pages(database, config, clock, renderer), Api(database, config)
@@ -66,10 +66,10 @@ def create_app(
 
     async def not_found(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
-        return endpoints.problem(request, status, "There is nothing here.")
+        return endpoints.problem(request, status, "There is no page at this address.")
 
     routes = [
-        # First, for routes are tried in turn, and this one is asked before every request of an application.
+        # First: routes are tried in order, and applications query this one before every request of their own.
         Route("/api/v1/breakers/{name}", board.one, methods=["GET", "POST"]),
         Route("/api/v1/breakers", board.all),
         Route("/healthz", health.alive),

@@ -1,4 +1,4 @@
-"""Blocking reads with a deadline: a database that hangs must not hang the page or /metrics."""
+"""Blocking reads with a deadline, so that a hanging database does not block the web pages or /metrics."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Result = TypeVar("Result")
 
 
 class BoundedReads:
-    """Runs reads in daemon threads, a few at a time, and waits for each only so long.
+    """Runs reads in daemon threads with a limit on their number and a deadline for each.
 
-    A read that is given up goes on in its thread and keeps its place until it ends, so that a hanging
-    database costs at most ``most`` threads. Daemon threads never delay the end of the process.
+    A read that misses its deadline continues in its thread and counts until it ends, so a hanging
+    database occupies at most ``most`` threads. Daemon threads never delay the exit of the process.
 
     Parameters
     ----------
     most
-        How many reads may be at work at the same time.
+        Maximum number of concurrent reads.
     """
 
     def __init__(self, most: int) -> None:
@@ -42,9 +42,9 @@ class BoundedReads:
         error: BaseException | None = None
         try:
             result = read()
-        except BaseException as raised:  # noqa: BLE001  it is raised again where the answer is awaited
+        except BaseException as raised:  # noqa: BLE001  raised again where the result is awaited
             error = raised
-        with suppress(RuntimeError):  # the loop has ended, nobody waits any more
+        with suppress(RuntimeError):  # the event loop has ended
             loop.call_soon_threadsafe(self._hand_over, answer, result, error)
 
     def _hand_over(self, answer: asyncio.Future[Any], result: object, error: BaseException | None) -> None:

@@ -1,11 +1,11 @@
-"""/api/v1/breakers: answered from memory, so that a request need not wait for our database, nor for it to be up.
+"""/api/v1/breakers: answered from memory, so that a request does not depend on our database.
 
-GET reads and changes nothing: nobody who looks takes a probe from the application. POST asks for a request, and
-claims a probe where they are counted. A share of probes is drawn by chance and needs no claim, so that an application
-that only uses GET still sends probes, and its breaker closes again.
+GET changes nothing and takes no probe. POST asks for permission to send a request, and takes a probe where probes are
+counted per bucket. A share of requests as probes is drawn at random without bookkeeping, so an application that only
+uses GET sends probes too, and its breaker can close again.
 
-A thread reads the breakers once a second and swaps them in whole. An answer says how old its knowledge is, and what is
-answered when that is too old to count.
+A thread reads all breakers once a second and replaces the snapshot. An answer has the time of its snapshot; if that is
+too old, `on_unknown` determines the answer.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MOST_COUNTED = 10_000
 
 @dataclass(frozen=True)
 class BreakerSnapshot:
-    """What was read last, and when."""
+    """The newest read of the breakers and its time."""
 
     read_at: datetime | None = None
     rows: Mapping[tuple[str, str], Breaker] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class BreakerSnapshot:
 
 
 class Board:
-    """All breakers of a configuration, in memory.
+    """Keeps all breakers of a configuration in memory.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Board:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Read once, then go on reading in a thread; without breakers nothing is read."""
+        """Read once, then continue in a thread; without breakers nothing is read."""
         if not self._specs:
             return
         self.refresh()
@@ -83,7 +83,7 @@ class Board:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop reading; a read that hangs is left to its daemon thread."""
+        """Stop reading; a hanging read is left to its daemon thread."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(1)
@@ -93,7 +93,7 @@ class Board:
             self.refresh()
 
     def refresh(self) -> None:
-        """Read the breakers; when that fails, what was known stays known, and gets older."""
+        """Read the breakers; on an error the previous snapshot remains."""
         at = self._clock.now()
         try:
             with self._database.read() as connection:
@@ -108,7 +108,7 @@ class Board:
         self._snapshot = BreakerSnapshot(at, standing_breakers, breakers.newest_bucket_ends(rows))
 
     async def one(self, request: Request) -> Response:
-        """Answer whether a request may go out: `?tenant=…` (the column of its budget) chooses the value."""
+        """Answer whether a request is allowed; `?tenant=…` (the dimension of the budget) selects the value."""
         name = request.path_params["name"]
         if name not in self._specs:
             names = sorted(self._specs)
@@ -117,12 +117,12 @@ class Board:
         by = budget_column(monitor, spec)
         value = request.query_params.get(by) if by else ""
         if not value and by:
-            return JSONResponse({"error": f"This breaker is kept by {by}: ask with `?{by}=…`."}, 400)
+            return JSONResponse({"error": f"This breaker has a state per {by}; add `?{by}=…`."}, 400)
         claim = request.method == "POST"
         return JSONResponse(self.answer(name, (value or "")[:LONGEST_CATEGORY], claim=claim))
 
     async def all(self, _request: Request) -> Response:
-        """Answer how every breaker stands, and every value of one that is not closed."""
+        """Answer with the state of every breaker, and of each of its values that is not closed."""
         state = self._snapshot
         entries_of_breakers = []
         for name, (monitor, spec) in self._specs.items():
@@ -139,15 +139,15 @@ class Board:
         Parameters
         ----------
         peek
-            Only list how the breaker stands: no request is waiting for the answer, so no probe is let through.
+            Only report the state: no request depends on the answer, so no probe is allowed.
         claim
-            Claim a probe where they are counted.
+            Take a probe where probes are counted.
         """
         monitor, spec = self._specs[name]
         snapshot, now = self._snapshot, self._clock.now()
         as_of = snapshot.as_of.get(name)
-        stands = snapshot.rows.get((name, value)) or Breaker("closed", as_of or now, "nothing has happened yet")
-        current = standing(stands, now, renews=spec.renews)
+        stored = snapshot.rows.get((name, value)) or Breaker("closed", as_of or now, "no state change yet")
+        current = standing(stored, now, renews=spec.renews)
         age = (now - as_of).total_seconds() if as_of else None
         is_recent = age is not None and age <= unknown_after(monitor, spec).total_seconds()
         sure = is_recent or current.is_held(now) or (current.state == "open" and current.until is not None)
@@ -156,7 +156,7 @@ class Board:
         if state == "half_open" and not peek:
             allow = self._admit(monitor, spec, value, now, claim=claim)
             if spec.probes >= 1 and not claim:
-                reason += f"; a POST to this address claims one of {spec.probes:g} probes of each bucket"
+                reason += f"; a POST to this address takes one of {spec.probes:g} probes of each bucket"
         return {
             "breaker": name,
             "monitor": monitor.name,
@@ -177,7 +177,7 @@ class Board:
         }
 
     def _admit(self, monitor: Monitor, spec: BreakerSpec, value: str, now: datetime, *, claim: bool) -> bool:
-        """Let a share of the requests through by chance, or the first few of each bucket that claim it."""
+        """Allow a random share of the requests, or the first ``probes`` of each bucket that ask by POST."""
         if spec.probes < 1:
             return self._chance() < spec.probes
         if not claim:
@@ -192,11 +192,11 @@ class Board:
 
 
 def _unknown(spec: BreakerSpec, as_of: datetime | None) -> str:
-    what = "requests are let through" if spec.on_unknown == "closed" else "requests are refused"
-    since = f"nothing newer is known than {as_of.isoformat()}" if as_of else "nothing is known yet"
+    what = "requests are allowed" if spec.on_unknown == "closed" else "requests are refused"
+    since = f"the newest data are of {as_of.isoformat()}" if as_of else "no data yet"
     return f"{since}: on_unknown is {spec.on_unknown}, so {what}"
 
 
 def unknown_after(monitor: Monitor, spec: BreakerSpec) -> timedelta:
-    """Return the age from which knowledge is too old to count."""
+    """Return the maximum age of a state; beyond it `on_unknown` applies."""
     return spec.unknown_after or BUCKETS_UNTIL_UNKNOWN * monitor.bucket + monitor.settle

@@ -1,6 +1,6 @@
-"""Charts as SVG, made of numbers by pure functions: no JavaScript, no library, no style attribute.
+"""Charts as SVG, drawn by pure functions without JavaScript, a library or style attributes.
 
-Colours come from the stylesheet's classes, so that a chart follows dark and light by itself.
+Colours come from the classes of the stylesheet, so charts support its dark and light mode.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Point:
-    """One measurement: ``value`` is None where nothing could be measured."""
+    """A measurement; ``value`` is None if there is no result."""
 
     at: datetime
     value: float | None
@@ -44,7 +44,7 @@ class Point:
 
 @dataclass(frozen=True)
 class ShadedSpan:
-    """A stretch that is shaded; without an end it goes on."""
+    """A shaded time range; without an end it extends to the end of the chart."""
 
     start: datetime
     end: datetime | None
@@ -53,7 +53,7 @@ class ShadedSpan:
 
 @dataclass(frozen=True)
 class Mark:
-    """A moment with a dashed line, such as the first sight of a version."""
+    """A time with a dashed line, such as the first record of a version."""
 
     at: datetime
     label: str
@@ -61,7 +61,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Frame:
-    """The stretch of time and of values that a chart shows, and its size in units of the drawing."""
+    """Ranges of time and values of a chart, and its size in units of the drawing."""
 
     start: datetime
     end: datetime
@@ -76,18 +76,18 @@ class Frame:
     ticks: tuple[float, ...] = ()
 
     def x(self, moment: datetime) -> float:
-        """Return where a time lies, within the frame."""
+        """Return the x coordinate of a time, clipped to the frame."""
         share = (moment - self.start) / max(self.end - self.start, timedelta(seconds=1))
         return self.left + min(1.0, max(0.0, share)) * (self.width - self.left - self.right)
 
     def y(self, value: float) -> float:
-        """Return where a value lies, within the frame."""
+        """Return the y coordinate of a value, clipped to the frame."""
         share = (value - self.low) / ((self.high - self.low) or 1.0)
         return self.height - self.bottom - min(1.0, max(0.0, share)) * (self.height - self.top - self.bottom)
 
     @property
     def floor(self) -> float:
-        """Return the lower edge."""
+        """Return the y coordinate of the lower edge."""
         return self.height - self.bottom
 
 
@@ -106,23 +106,23 @@ def line_chart(
     Parameters
     ----------
     points
-        In the order of time; a missing step breaks the line.
+        In order of time; a missing step breaks the line.
     start, end
-        What is shown, whether or not there are points.
+        Time range of the chart, regardless of the points.
     step
-        The distance of two neighbouring points.
+        Interval between neighbouring points.
     title
-        What a screen reader says.
+        Accessible name.
     """
-    kept, step = thin(points, step)
-    frame = _frame(kept, start, end)
+    thinned, step = thin(points, step)
+    frame = _frame(thinned, start, end)
     ground = [*grid(frame), *_spans(frame, spans), *_marks(frame, marks)]
     body = [
-        *(_path("bound", run) for run in _runs(frame, kept, step, bounds=True)),
-        *_lines(frame, kept, step),
-        *_hits(frame, kept, step),
+        *(_path("bound", run) for run in _runs(frame, thinned, step, bounds=True)),
+        *_lines(frame, thinned, step),
+        *_hits(frame, thinned, step),
     ]
-    return svg(frame, "chart", title, [*ground, *(body if _finite_values(kept) else [empty(frame)])])
+    return svg(frame, "chart", title, [*ground, *(body if _finite_values(thinned) else [empty(frame)])])
 
 
 def bar_chart(
@@ -135,48 +135,48 @@ def bar_chart(
     spans: Iterable[ShadedSpan] = (),
     marks: Iterable[Mark] = (),
 ) -> Markup:
-    """Draw a volume over time, twice as broad; ``points`` stand at the start of their step."""
+    """Draw volumes over time as a chart of double width; a point is at the start of its step."""
     each = max(1, math.ceil(len(points) / MOST_POINTS))
-    kept, step = thin(points, step)
-    kept = [replace(point, at=first.at) for point, first in zip(kept, points[::each], strict=True)]
-    frame = replace(_frame(kept, start, end), width=BROAD_WIDTH, height=BROAD_HEIGHT)
-    body = [*grid(frame), *_spans(frame, spans), *_marks(frame, marks), *_bars(frame, kept, step)]
-    return svg(frame, "chart broad", title, body if _finite_values(kept) else [*body, empty(frame)])
+    thinned, step = thin(points, step)
+    thinned = [replace(point, at=first.at) for point, first in zip(thinned, points[::each], strict=True)]
+    frame = replace(_frame(thinned, start, end), width=BROAD_WIDTH, height=BROAD_HEIGHT)
+    body = [*grid(frame), *_spans(frame, spans), *_marks(frame, marks), *_bars(frame, thinned, step)]
+    return svg(frame, "chart broad", title, body if _finite_values(thinned) else [*body, empty(frame)])
 
 
 def sparkline(points: Sequence[Point], *, start: datetime, end: datetime, step: timedelta, title: str) -> Markup:
-    """Draw a line of a thumb's size: the statistic, its threshold, and its last point."""
-    kept, step = thin(points, step, MOST_POINTS // 3)
-    values = _finite_values(kept)
+    """Draw a small chart without axes: the statistic, its threshold, and its last point."""
+    thinned, step = thin(points, step, MOST_POINTS // 3)
+    values = _finite_values(thinned)
     if not values:
         return Markup("")
     low, high = min(0.0, *values), max(*values, 0.0) or 1.0
     edge = 4.0
     frame = Frame(start, end, low, high * 1.05, SPARK_WIDTH, SPARK_HEIGHT, edge, edge, edge, edge)
-    body = [_path("bound", run) for run in _runs(frame, kept, step, bounds=True)]
-    body += _lines(frame, kept, step)
-    last = next((point for point in reversed(kept) if point.value is not None), None)
+    body = [_path("bound", run) for run in _runs(frame, thinned, step, bounds=True)]
+    body += _lines(frame, thinned, step)
+    last = next((point for point in reversed(thinned) if point.value is not None), None)
     if last is not None and last.value is not None:
         body.append(_dot(frame, last, 3.0))
     return svg(frame, "spark", title, body)
 
 
 def thin(points: Sequence[Point], step: timedelta, most: int = MOST_POINTS) -> tuple[list[Point], timedelta]:
-    """Keep the highest point of every few, so that no peak is lost and the page stays small.
+    """Reduce the number of points; of each group the highest point remains, so that no peak is lost.
 
     Returns
     -------
     points
-        At most about ``most`` of them.
+        About ``most`` points at most.
     step
-        Their new distance.
+        Their new interval.
 
     Examples
     --------
     >>> at = datetime(2026, 1, 1, tzinfo=UTC)
     >>> points = [Point(at + timedelta(minutes=m), float(m % 7)) for m in range(20)]
-    >>> kept, step = thin(points, timedelta(minutes=1), most=10)
-    >>> len(kept), step
+    >>> thinned, step = thin(points, timedelta(minutes=1), most=10)
+    >>> len(thinned), step
     (10, datetime.timedelta(seconds=120))
     """
     each = max(1, math.ceil(len(points) / most))
@@ -200,7 +200,7 @@ def _frame(points: Sequence[Point], start: datetime, end: datetime) -> Frame:
 
 
 def value_ticks(low: float, high: float) -> list[float]:
-    """Return three to six round numbers around a range.
+    """Return three to six round numbers that cover a range.
 
     Examples
     --------
@@ -217,7 +217,7 @@ def value_ticks(low: float, high: float) -> list[float]:
 
 
 def time_ticks(start: datetime, end: datetime, most: int = MOST_TIME_LABELS) -> list[datetime]:
-    """Return a few round times between two.
+    """Return at most ``most`` round times within a range.
 
     Examples
     --------
@@ -242,7 +242,7 @@ def _label(tick: datetime, step: timedelta) -> str:
 
 
 def grid(frame: Frame) -> Iterator[Markup]:
-    """Yield the lines and labels of values and times."""
+    """Yield grid lines and the labels of values and times."""
     for value in frame.ticks:
         y = frame.y(value)
         yield Markup('<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
@@ -261,7 +261,7 @@ def grid(frame: Frame) -> Iterator[Markup]:
 
 
 def _anchor(frame: Frame, x: float) -> str:
-    """Keep a label within the drawing."""
+    """Return the class that aligns a label so that it stays within the drawing."""
     return "end" if x > frame.width - frame.right - 14 else "middle"
 
 
@@ -289,7 +289,7 @@ def _marks(frame: Frame, marks: Iterable[Mark]) -> Iterator[Markup]:
 def _runs(
     frame: Frame, points: Sequence[Point], step: timedelta, *, bounds: bool = False
 ) -> Iterator[list[tuple[float, float]]]:
-    """Yield unbroken runs of places: a missing value or a gap ends one."""
+    """Yield the coordinates of contiguous points; a missing value or a gap ends a run."""
     run: list[tuple[float, float]] = []
     before: datetime | None = None
     for point in points:
@@ -329,7 +329,7 @@ def _dot(frame: Frame, point: Point, radius: float) -> Markup:
 
 
 def _hits(frame: Frame, points: Sequence[Point], step: timedelta) -> Iterator[Markup]:
-    """Yield one invisible column a point, which tells its numbers on hover."""
+    """Yield an invisible column per point with its numbers as a tooltip."""
     wide = max(3.0, frame.x(frame.start + step) - frame.left)
     for point in points:
         bound = f", threshold {number(point.bound)}" if point.bound is not None else ""
@@ -356,19 +356,19 @@ def _bars(frame: Frame, points: Sequence[Point], step: timedelta) -> Iterator[Ma
 
 
 def empty(frame: Frame) -> Markup:
-    """Say that there is nothing to draw."""
-    return Markup('<text class="tick middle" x="{}" y="{}">nothing measured in this stretch</text>').format(
+    """Return the text of a chart without points."""
+    return Markup('<text class="tick middle" x="{}" y="{}">no data in this range</text>').format(
         at(frame.width / 2), at(frame.height / 2)
     )
 
 
 def svg(frame: Frame, kind: str, title: str, body: Iterable[Markup]) -> Markup:
-    """Put a drawing together."""
+    """Return the SVG element of a drawing."""
     return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
         kind, at(frame.width), at(frame.height), title, Markup("").join(body)
     )
 
 
 def at(value: float) -> str:
-    """Write a coordinate."""
+    """Format a coordinate."""
     return f"{value:.1f}".removesuffix(".0")

@@ -1,4 +1,4 @@
-"""Endpoints that read our database: in a thread, with a deadline, and errors as answers."""
+"""Endpoints that read our database in a thread with a deadline; errors become HTTP responses."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Endpoints:
-    """Makes endpoints of functions that read our database.
+    """Turns functions that read our database into endpoints.
 
     Parameters
     ----------
     renderer
-        Writes the web page of an error; an API answers with JSON.
+        Renders the page of an error; the API answers with JSON.
     """
 
     def __init__(self, renderer: Renderer) -> None:
@@ -38,7 +38,7 @@ class Endpoints:
         return partial(self._read, work)
 
     def problem(self, request: Request, status: int, sentence: str) -> Response:
-        """Return an answer that states what is wrong."""
+        """Return the response of an error."""
         if request.url.path.startswith("/api/"):
             return JSONResponse({"error": sentence}, status)
         return self._renderer.problem(status, sentence)
@@ -52,6 +52,4 @@ class Endpoints:
             return self.problem(request, 400, str(error))
         except (DatabaseError, TimeoutError) as error:
             LOG.warning("store_down", error=type(error).__name__)
-            return self.problem(
-                request, 503, "driftd's own database does not answer. Nothing can be shown until it does."
-            )
+            return self.problem(request, 503, "driftd's own database does not answer; try again later.")

@@ -1,4 +1,4 @@
-"""Experiments and shadows on the page and for programs: arms, verdicts, the confidence sequences over time."""
+"""Web pages and API of experiments and shadows: arms, verdicts, confidence sequences over time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DIFFER = "the share of pairs that differ"
 
 
 class Experiments:
-    """`GET /api/v1/experiments` and `/api/v1/shadows`, and one page each."""
+    """`GET /api/v1/experiments`, `GET /api/v1/shadows`, and their web pages."""
 
     def __init__(self, database: Database, config: Config, renderer: Renderer) -> None:
         self._database = database
@@ -32,7 +32,7 @@ class Experiments:
         self._renderer = renderer
 
     def routes(self, reads: Callable[[Callable[[Request], Response]], Any]) -> list[Route]:
-        """Return what is served, each wrapped as a read of our database."""
+        """Return the routes; each endpoint is wrapped by ``reads``."""
         return [
             Route("/api/v1/experiments", reads(self.list_all)),
             Route("/api/v1/shadows", reads(self.list_shadows)),
@@ -41,7 +41,7 @@ class Experiments:
         ]
 
     def list_all(self, request: Request) -> Response:
-        """Return every experiment with what is told of each treatment; `?monitor=` narrows it."""
+        """Return every experiment with the results of each treatment; filter: `?monitor=`."""
         name = request.query_params.get("monitor")
         with self._database.read() as connection:
             rows = [
@@ -64,10 +64,12 @@ class Experiments:
                 for one in summary["treatments"]
                 for each in one["metrics"]
             }
-        return self._renderer.render(request, "experiment.html", monitor=monitor, spec=spec, told=summary, charts=drawn)
+        return self._renderer.render(
+            request, "experiment.html", monitor=monitor, spec=spec, summary=summary, charts=drawn
+        )
 
     def list_shadows(self, request: Request) -> Response:
-        """Return every shadow with what is told of it; `?monitor=` narrows it."""
+        """Return every shadow with its results; filter: `?monitor=`."""
         name = request.query_params.get("monitor")
         with self._database.read() as connection:
             rows = [
@@ -79,7 +81,7 @@ class Experiments:
         return JSONResponse(plain({"shadows": rows}))
 
     def shadow_page(self, request: Request) -> Response:
-        """Show one shadow: agreement, paired differences, and the disagreements that matter most."""
+        """Show one shadow: agreement, paired differences and the largest disagreements."""
         name, shadow = request.path_params["name"], request.path_params["shadow"]
         for monitor in self._config.monitors:
             for spec in monitor.shadows:
@@ -88,7 +90,7 @@ class Experiments:
                         summary = self._summarize_shadow(connection, monitor, spec)
                         charts = self._draw_charts(connection, monitor, spec, summary) if summary["told"] else []
                     return self._renderer.render(
-                        request, "shadow.html", monitor=monitor, spec=spec, told=summary, charts=charts
+                        request, "shadow.html", monitor=monitor, spec=spec, summary=summary, charts=charts
                     )
         raise LookupError("There is no shadow of this name in the configuration.")
 
@@ -134,16 +136,16 @@ class Experiments:
         return self._band(connection, monitor, ("experiment", spec), key, until, title, each["minimum"])
 
     def _draw_charts(self, connection: Any, monitor: Monitor, spec: Shadow, summary: Any) -> list[Any]:
-        """Draw how many pairs differ, and how much better the challenger is by each metric, over time."""
+        """Draw the share of pairs that differ and the improvement of each metric over time."""
         whose, until = f"{spec.arm}={spec.challenger}", summary["counted_until"]
         most = None if spec.min_agreement is None else 1 - spec.min_agreement
         drawn = [(f"shadow/{spec.name}/agreement/{whose}", DIFFER, most)]
         for name, each in summary["told"]["metrics"].items():
             title = f"improvement of {name} by {spec.challenger}"
             drawn.append((f"shadow/{spec.name}.{name}/gain/{whose}", title, each["minimum"]))
-        say = ", with its confidence sequence"
+        suffix = ", with its confidence sequence"
         return [
-            (title, self._band(connection, monitor, ("shadow", spec), key, until, title + say, bound))
+            (title, self._band(connection, monitor, ("shadow", spec), key, until, title + suffix, bound))
             for key, title, bound in drawn
         ]
 
@@ -166,14 +168,14 @@ class Experiments:
             if detail.get("low") is not None and detail.get("high") is not None:
                 ends = (float(detail[end]) for end in ("value", "low", "high"))
                 points.append(interval_chart.Estimate(row.start + monitor.bucket, *ends))
-        if title.startswith(DIFFER):  # what is stored is how many agree
+        if title.startswith(DIFFER):  # the stored value is the share that agrees
             points = [interval_chart.Estimate(one.at, 1 - one.value, 1 - one.high, 1 - one.low) for one in points]
         begun = points[0].at if points else first
         return interval_chart.band_chart(points, start=begun, end=until, title=title, bound=bound or 0.0)
 
 
 def spread(start: datetime, end: datetime, step: timedelta, most: int = MOST_POINTS) -> list[datetime]:
-    """Return the starts of a few buckets of a stretch, evenly apart, the last one always.
+    """Return at most ``most`` evenly spaced bucket starts of a time range, including the last bucket.
 
     Examples
     --------

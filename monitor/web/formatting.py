@@ -1,4 +1,4 @@
-"""Times, durations and numbers as people write them."""
+"""Format times, durations, numbers and texts for the web pages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from markupsafe import Markup
 DASH = "–"
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 _LARGE, _SMALL = 1e6, 1e-4
+_LONGEST_WORD = 30
 
 
 def number(value: float | None) -> str:
-    """Write a number with at most four significant digits, thousands apart.
+    """Format a number with four significant digits and a thousands separator.
 
     Examples
     --------
@@ -32,7 +33,7 @@ def number(value: float | None) -> str:
 
 
 def chance(value: float | None) -> str:
-    """Write a p-value: beyond a thousandth its exact size means nothing.
+    """Format a p-value; values below 0.001 are not distinguished.
 
     Examples
     --------
@@ -45,7 +46,7 @@ def chance(value: float | None) -> str:
 
 
 def length(span: timedelta) -> str:
-    """Write a duration by its largest unit.
+    """Format a duration in its largest unit.
 
     Examples
     --------
@@ -61,7 +62,7 @@ def length(span: timedelta) -> str:
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
-    """Say how long ago something was."""
+    """Format the age of a time."""
     if moment is None:
         return DASH
     if moment > now:
@@ -70,12 +71,12 @@ def ago(moment: datetime | None, now: datetime) -> str:
 
 
 def exact(moment: datetime) -> str:
-    """Write a time to the second."""
+    """Format a time to the second."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def short(moment: datetime, now: datetime) -> str:
-    """Write a time of today by its hour, another with its day.
+    """Format a time of today as hours and minutes, any other with its date.
 
     Examples
     --------
@@ -90,7 +91,7 @@ def short(moment: datetime, now: datetime) -> str:
 
 
 def time_tag(moment: datetime | None, text: str) -> Markup:
-    """Return a <time> that shows ``text`` and tells the exact time on hover."""
+    """Return a <time> element that shows ``text``, with the exact time as a tooltip."""
     if moment is None:
         return Markup("–")
     iso = moment.astimezone(UTC).isoformat()
@@ -98,7 +99,7 @@ def time_tag(moment: datetime | None, text: str) -> Markup:
 
 
 def parse_moment(text: object) -> datetime | None:
-    """Read an ISO time that we wrote ourselves; None when it is not one."""
+    """Parse an ISO 8601 time from our database; None if it is invalid."""
     try:
         moment = datetime.fromisoformat(str(text))
     except ValueError:
@@ -107,23 +108,40 @@ def parse_moment(text: object) -> datetime | None:
 
 
 def pretty(data: Any) -> str:
-    """Write JSON for reading."""
+    """Format data as indented JSON."""
     return json.dumps(data, indent=2, ensure_ascii=False, default=str)
 
 
 def capital(text: str) -> str:
-    """Begin with a capital letter and leave the rest alone."""
+    """Capitalize the first letter only."""
     return text[:1].upper() + text[1:]
 
 
 def shorten(text: str | None, most: int = 120) -> str:
-    """Cut a long text; a missing one is a dash.
+    """Cut a text to at most ``most`` characters, between words if possible; a missing text is a dash.
 
     Examples
     --------
-    >>> shorten("abcdef", 4), shorten(None)
-    ('abc…', '–')
+    >>> shorten("abcdef", 4), shorten("the rate rose from 1.5 to 3", 22), shorten(None)
+    ('abc…', 'the rate rose from…', '–')
     """
     if not text:
         return DASH
-    return text if len(text) <= most else text[: most - 1] + "…"
+    if len(text) <= most:
+        return text
+    head = text[:most]
+    place = head.rfind(" ", max(0, most - _LONGEST_WORD))
+    return head[: place if place > 0 else most - 1].rstrip(" ,;:.") + "…"
+
+
+def sentence(text: str, most: int | None = None) -> str:
+    """Format a reason as a sentence: a capital letter, and a full stop unless it is cut.
+
+    Examples
+    --------
+    >>> sentence("values above 0.2 rose"), sentence("values above 0.2 rose", 16)
+    ('Values above 0.2 rose.', 'Values above…')
+    """
+    if most is not None and len(text) > most:
+        return capital(shorten(text, most))
+    return f"{capital(text)}."

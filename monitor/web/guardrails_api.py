@@ -1,4 +1,4 @@
-"""POST /api/v1/guard: the output parser over HTTP. It reads no database, and keeps and logs no text."""
+"""POST /api/v1/guard: guardrail checks over HTTP. It reads no database, and stores and logs no text."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ LOG = structlog.get_logger(__name__)
 MOST_TEXTS = 100
 BODY_FLOOR = 1_000_000
 BODY_SECONDS = 10.0
-"""Within which a body must have come."""
+"""Deadline for the body of a request, in seconds."""
 MOST_HELD = 64_000_000
-"""Bytes of all bodies together that are held at one time, or four times the largest one that is allowed."""
+"""Maximum total bytes of all bodies in memory; at least four times the largest body."""
 SMALL = 8_000
-"""Characters that are checked right where the request is answered: fewer than a thread would cost."""
+"""Texts up to this total length, in characters, are checked in the event loop: a thread would take longer."""
 AT_ONCE = 2
 MOST_AT_WORK = 16
-"""Requests with more text than that which are at work or wait for it; one more is told at once."""
+"""Maximum number of running and waiting requests with more text than that; a further one is rejected at once."""
 WAIT_SECONDS = 10.0
 KEYS = ("policy", "text", "texts")
 BUSY_STATUS = 503
-BUSY = "The guard is busy; ask again, or send less."
+BUSY = "The guard is busy; try again later, or send fewer texts."
 
 
 class BadRequest(ValueError):
-    """The request cannot be answered; the sentence says why."""
+    """A request that is rejected, with the reason."""
 
     def __init__(self, sentence: str, status: int = 400) -> None:
         super().__init__(sentence)
@@ -46,12 +46,12 @@ class BadRequest(ValueError):
 
 
 class GuardrailsApi:
-    """The endpoint and its policies.
+    """Endpoint of the guardrail checks and its policies.
 
     Parameters
     ----------
     config
-        Names the policies; one without a salt gets a random one, good for as long as this process runs.
+        Source of the policies; a policy without a salt gets a random one for the lifetime of the process.
     """
 
     def __init__(self, config: Config) -> None:
@@ -64,7 +64,7 @@ class GuardrailsApi:
         self._scans = BoundedReads(AT_ONCE)
         self._bytes_in_memory = self._at_work = 0
         for name in config.policies:
-            guard("who configures a policy will ask for it: compile its patterns now", self._policies[name])
+            guard("the first check of a policy compiles its patterns", self._policies[name])
 
     async def check(self, request: Request) -> Response:
         """Answer one request: `{"policy": ..., "text": ...}` or `{"policy": ..., "texts": [...]}`."""
@@ -74,7 +74,7 @@ class GuardrailsApi:
             policy, texts, single = self._parse_request(bytes(body))
             return await self._answer(policy, texts, single=single)
         except BadRequest as error:
-            # What was asked for is not known when a body is not read to its end: fail as a policy does by default.
+            # The policy is unknown if the body is incomplete: fail like the default policy.
             failed = {"failed": "closed"} if error.status == BUSY_STATUS else {}
             return JSONResponse({"error": str(error)} | failed, error.status)
         except ClientDisconnect:
@@ -98,7 +98,7 @@ class GuardrailsApi:
         return _respond(policy, verdicts, single=single)
 
     async def _read(self, request: Request, body: bytearray) -> None:
-        """Read the body, as much of it as may be held."""
+        """Read the body up to the size limit."""
         _refuse_other_kinds(request.headers.get("content-type", ""))
         too_large = BadRequest(f"The body is larger than {self._limit} bytes; send fewer or shorter texts.", 413)
         announced = request.headers.get("content-length", "")
@@ -114,7 +114,7 @@ class GuardrailsApi:
                     if self._bytes_in_memory > max(MOST_HELD, 4 * self._limit):
                         raise BadRequest(BUSY, BUSY_STATUS)
         except TimeoutError:
-            raise BadRequest(f"The body did not come within {BODY_SECONDS:g} seconds.", 408) from None
+            raise BadRequest(f"The body was not received within {BODY_SECONDS:g} seconds.", 408) from None
 
     def _parse_request(self, body: bytes) -> tuple[Policy, list[str], bool]:
         try:
@@ -125,7 +125,7 @@ class GuardrailsApi:
             raise BadRequest('The body must be an object: {"policy": "default", "text": "..."}.')
         extra = sorted(set(request) - set(KEYS))
         if extra:
-            raise BadRequest(f"The key {extra[0][:40]!r} is not known. Known: {', '.join(KEYS)}.")
+            raise BadRequest(f"The key {extra[0][:40]!r} is not allowed. Allowed: {', '.join(KEYS)}.")
         name = request.get("policy", "default")
         if not isinstance(name, str) or name not in self._policies:
             raise BadRequest(unknown_policy(str(name)[:60], list(self._policies)), 404)
@@ -149,7 +149,7 @@ def _refuse_other_kinds(content_type: str) -> None:
 
 
 def _verdicts(policy: Policy, texts: list[str], ends: float = float("inf")) -> list[Verdict]:
-    """Check text after text until the time is up; nobody waits for the rest."""
+    """Check the texts in order until the deadline; the rest have no verdict."""
     return [
         guard(text, policy, time.monotonic) if time.monotonic() < ends else unchecked_verdict(policy, BUSY)
         for text in texts
@@ -157,27 +157,27 @@ def _verdicts(policy: Policy, texts: list[str], ends: float = float("inf")) -> l
 
 
 def _respond(policy: Policy, verdicts: list[Verdict], *, single: bool, busy: bool = False) -> Response:
-    """Answer with verdicts; those of a busy guard say how it fails, and come with the status for it."""
+    """Return the response with the verdicts; a busy guard answers as the policy fails, with an error and its status."""
     _log(policy, verdicts)
     answers = [as_json(verdict) for verdict in verdicts]
     answer = answers[0] if single else {"policy": policy.name, "verdicts": answers}
     if busy:
         answer = {"error": BUSY, "failed": policy.fail} | answer
-    # Escaped, because a text may hold what has no UTF-8: half of a surrogate pair.
+    # Escaped, because a text may contain a lone surrogate, which has no UTF-8 encoding.
     written = json.dumps(answer, ensure_ascii=True)
     headers = {"retry-after": "1"} if busy else None
     return Response(written, BUSY_STATUS if busy else 200, headers, media_type="application/json")
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict as plain data, without what it does not say."""
+    """Return a verdict as plain data, without empty fields."""
     fields = asdict(verdict)
     always = ("verdict", "policy", "reasons", "findings")
     return {name: value for name, value in fields.items() if name in always or value is not None}
 
 
 def _log(policy: Policy, verdicts: list[Verdict]) -> None:
-    """Say when texts could not be checked; what was found is the caller's to keep."""
+    """Log texts that could not be checked; findings are not logged."""
     failed = [verdict for verdict in verdicts if verdict.failed]
     if failed:
         LOG.warning("guard_failed", policy=policy.name, texts=len(failed), reason=failed[0].reasons[0])

@@ -1,4 +1,4 @@
-"""What machines ask: /metrics, /healthz and /readyz."""
+"""Endpoints for Prometheus and orchestrators: /metrics, /healthz and /readyz."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ driftd_store_up 0.0
 
 
 class Health:
-    """Answers Prometheus and the orchestrator, also while our database is down or hangs.
+    """Answers Prometheus and the orchestrator, even while our database is down or hangs.
 
-    Each question has threads of its own, so that a page that waits cannot keep a scrape waiting.
+    Each endpoint has threads of its own, so that a waiting web page cannot delay a scrape.
     """
 
     def __init__(self, database: Database, config: Config, standstill: Callable[[], str | None] = lambda: None) -> None:
@@ -51,23 +51,23 @@ class Health:
         self._pings, self._reads, self._passes = BoundedReads(2), BoundedReads(2), BoundedReads(2)
 
     async def metrics(self, request: Request) -> Response:
-        """Answer a scrape with the state of every monitor, or within a second with `driftd_store_up 0`."""
+        """Return all metrics, or `driftd_store_up 0` if our database does not answer within a second."""
         encode, kind = choose_encoder(request.headers.get("accept", ""))
         own = encode(self._process)
         try:
             await self._pings.run(lambda: queries.ping(self._database), PING_SECONDS)
             state = await self._reads.run(lambda: encode(self._state), COLLECT_SECONDS)
-        except Exception as error:  # noqa: BLE001  whatever ails the store, a scrape is answered
+        except Exception as error:  # noqa: BLE001  a scrape is answered whatever the store raises
             LOG.warning("store_down", error=type(error).__name__)
             state = STORE_DOWN + (b"# EOF\n" if own.endswith(b"# EOF\n") else b"")
         return Response(own.removesuffix(b"# EOF\n") + state, headers={"content-type": kind})
 
     async def alive(self, _request: Request) -> Response:
-        """Say that the process lives, and nothing else."""
+        """Return 200 while the process runs."""
         return PlainTextResponse("ok")
 
     async def ready(self, _request: Request) -> Response:
-        """Say whether every monitor is being looked at, and if not, why."""
+        """Return 200 if every monitor had a recent pass, else 503 with the reasons."""
         names = [monitor.name for monitor in self._config.monitors]
         try:
             at, heartbeats = await self._passes.run(lambda: queries.passes(self._database, names), READY_SECONDS)
@@ -82,9 +82,9 @@ class Health:
 
 
 class _LogCollector(Collector):
-    """Counts what the log of this process lost."""
+    """Counts dropped log lines of this process."""
 
     def collect(self) -> Iterator[Metric]:
-        """Yield one counter."""
-        lost = "Log lines of this process that were dropped because nobody read them."
+        """Yield the counter."""
+        lost = "Log lines of this process that were dropped because they could not be written."
         yield CounterMetricFamily("driftd_log_lines_dropped", lost, value=count_dropped())

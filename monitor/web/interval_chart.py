@@ -1,4 +1,4 @@
-"""An estimate with its interval over time, as SVG: pure, like :mod:`monitor.web.charts`."""
+"""Chart of an estimate with its interval over time, as SVG. Pure, like :mod:`monitor.web.charts`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from monitor.web.charts import HEADROOM, Frame, at, empty, grid, svg, value_tick
 from monitor.web.formatting import exact, number
 
 WIDEST = 6.0
-"""Times the newest interval's width that the drawing is high at most: the first ones reach far beyond it."""
+"""Maximum height of the chart in widths of the newest interval; the first intervals are much wider."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its interval at a moment."""
+    """A value with its interval at a time."""
 
     at: datetime
     value: float
@@ -26,14 +26,14 @@ class Estimate:
 
 
 def band_chart(points: Sequence[Estimate], *, start: datetime, end: datetime, title: str, bound: float = 0.0) -> Markup:
-    """Draw an estimate with its interval, a line at 0, and dashed lines where it begins to matter.
+    """Draw an estimate with its interval, a line at 0, and dashed lines at the minimum effect.
 
     Parameters
     ----------
     points
-        In the order of time.
+        In order of time.
     bound
-        The smallest effect that matters, drawn on both sides of 0.
+        Minimum effect, drawn on both sides of 0.
     """
     frame = _frame(points, start, end, bound)
     body = [*grid(frame), *(_across(frame, level, "bound") for level in (-bound, bound)), _across(frame, 0.0, "zero")]

@@ -1,4 +1,4 @@
-"""The token: the middleware that requires it, the login form, and a cookie that stands for it."""
+"""The login form: it sets the session cookie in exchange for the token."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ LOCAL_PATH = re.compile(r"/(?:[A-Za-z0-9_.~%-][A-Za-z0-9_.~%/-]*)?")
 
 
 class Login:
-    """Requires the token, shows the form and takes it.
+    """Shows and processes the login form.
 
     Parameters
     ----------
     server
-        Holds the token.
+        Contains the token.
     clock
-        Says when sessions end.
+        Determines when sessions expire.
     environment
-        Holds the template.
+        Contains the template.
 
     Raises
     ------
     ConfigError
-        When other machines could reach the server and no token is set.
+        When the server is reachable from other machines and no token is set.
     """
 
     def __init__(self, server: ServerConfig, clock: Clock, environment: Environment) -> None:
@@ -45,14 +45,14 @@ class Login:
         self._template = environment.get_template("login.html")
 
     async def form(self, request: Request) -> Response:
-        """Show the form, or go on when no token is needed."""
+        """Show the form, or redirect if no token is required."""
         target = local_path(request.query_params.get("next", "/"))
         if not self._access.needed:
             return RedirectResponse(target, 303)
         return self._page(target, None, 200)
 
     async def enter(self, request: Request) -> Response:
-        """Take the form: with the right token set the cookie and go on."""
+        """Process the form: with the right token set the cookie and redirect."""
         fields = parse_qs(await _body(request), keep_blank_values=True)
         target = local_path(fields.get("next", ["/"])[0])
         client = client_address(request)
@@ -61,7 +61,7 @@ class Login:
         if self._access.brakes(client):
             return self._page(target, "Too many wrong tokens. Try again in a minute.", 429)
         LOG.warning("login_refused", client=client)
-        return self._page(target, "This is not the token.", 401)
+        return self._page(target, "The token is wrong.", 401)
 
     def _let_in(self, request: Request, target: str) -> Response:
         response = RedirectResponse(target, 303)
@@ -70,7 +70,7 @@ class Login:
             self._access.new_session(),
             max_age=int(SESSION.total_seconds()),
             httponly=True,
-            # Believed from anybody: whoever claims it without TLS only loses a session of their own.
+            # The header is not verified: a client that forges it without TLS only loses its own session.
             secure="https" in (request.url.scheme, request.headers.get("x-forwarded-proto")),
             samesite="strict",
         )
@@ -82,7 +82,7 @@ class Login:
 
 
 def local_path(text: str) -> str:
-    """Return a path of ours, or the front page for anything else.
+    """Return ``text`` if it is a local path, else the path of the home page.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def local_path(text: str) -> str:
 
 
 async def _body(request: Request) -> str:
-    """Read a small form; what is longer is cut, for no token is that long."""
+    """Read a small form; a longer body is cut, since no token is that long."""
     taken = b""
     async for chunk in request.stream():
         taken += chunk

@@ -1,4 +1,4 @@
-"""The charts of a monitor: its findings over time, their latest values in small, and the rows of each bucket."""
+"""The charts of a monitor: findings over time, the sparkline of its card, and the rows per bucket."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_MARKS = 20
 
 
 def draw_spark(connection: Any, item: reads.MonitorState, monitor: Monitor) -> Markup:
-    """Draw the latest values of the worst finding of a monitor, without axes."""
+    """Draw the latest values of the worst finding of a monitor as a sparkline."""
     worst = next((row for row in item.findings if row.statistic is not None), None)
     if worst is None or item.newest is None:
         return Markup("")
@@ -39,7 +39,7 @@ def draw_spark(connection: Any, item: reads.MonitorState, monitor: Monitor) -> M
 def draw_findings(
     connection: Any, monitor: Monitor, chosen: Any, start: datetime, end: datetime, around: Any, changes: Any
 ) -> list[tuple[str, str | None, Markup]]:
-    """Draw each finding against its threshold: its name, its segment and the chart."""
+    """Return name, segment and chart of each finding, drawn against its threshold."""
     histories = queries.histories(connection, monitor.name, [row.key for row in chosen], start, end)
     marks = [
         charts.Mark(change.first_seen, f"first seen: {change.column} {formatting.shorten(change.value, 60)}")
@@ -65,15 +65,15 @@ def draw_findings(
 
 
 def volume_chart(rows: Any, monitor: Monitor, start: datetime, end: datetime, around: Any) -> Markup:
-    """Draw the rows of each bucket."""
+    """Draw the rows per bucket."""
     points = [charts.Point(row.start, row.source_rows, None, describe_result(row)) for row in rows]
     return charts.bar_chart(
-        points, start=start, end=end, step=monitor.bucket, title="rows of each bucket", spans=incident_spans(around)
+        points, start=start, end=end, step=monitor.bucket, title="rows per bucket", spans=incident_spans(around)
     )
 
 
 def round_spans(bucket: timedelta) -> tuple[timedelta, timedelta]:
-    """Return the two stretches that a monitor's page offers, in round numbers.
+    """Return the two time ranges that a monitor's page offers, in round numbers.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def round_spans(bucket: timedelta) -> tuple[timedelta, timedelta]:
 
 @dataclass(frozen=True)
 class ChartedFinding:
-    """What a chart needs to know of a finding."""
+    """The fields of a finding that a chart needs."""
 
     key: str
     check: str
@@ -98,7 +98,7 @@ class ChartedFinding:
 
 
 def incident_spans(incidents: Any) -> list[charts.ShadedSpan]:
-    """Return what is shaded: the stretches of incidents that fired."""
+    """Return the time ranges of incidents that fired, as shaded spans."""
     return [
         charts.ShadedSpan(
             row.opened_at,
@@ -111,10 +111,10 @@ def incident_spans(incidents: Any) -> list[charts.ShadedSpan]:
 
 
 def describe_result(bucket: Any) -> str:
-    """Say how a bucket ended."""
+    """Return the result of a bucket with its reason."""
     return "done" if bucket.result == "done" else f"{bucket.result}: {formatting.shorten(bucket.reason)}"
 
 
 def finding_name(finding: Any) -> str:
-    """Name a finding: its check, and its column where it has one."""
+    """Return the name of a finding: its check, and its column if it has one."""
     return f"{finding.check} of {finding.column}" if finding.column else str(finding.check)

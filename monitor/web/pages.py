@@ -1,4 +1,4 @@
-"""The three pages: everything, one monitor, one incident."""
+"""The web pages: home, monitor and incident."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Pages:
         self._renderer = renderer
 
     def home(self, request: Request) -> Response:
-        """Show what is wrong now, and every monitor."""
+        """Show open incidents and every monitor."""
         state = reads.snapshot(self._database, self._config)
         now = self._clock.now()
         settings = {monitor.name: monitor for monitor in self._config.monitors}
@@ -135,7 +135,7 @@ class Pages:
         )
 
     def incident(self, request: Request) -> Response:
-        """Show one incident: how it came, its evidence, and what was done."""
+        """Show one incident: its history, evidence and actions."""
         with self._database.read() as connection:
             row = queries.incident(connection, request.path_params["id"])
             if row is None or row.monitor not in {monitor.name for monitor in self._config.monitors}:

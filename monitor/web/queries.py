@@ -1,4 +1,4 @@
-"""What the pages ask of our database beyond :mod:`monitor.store.reads`; every answer is bounded."""
+"""Queries of the web pages in addition to :mod:`monitor.store.reads`; each has a limit on its rows."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ MOST_POINTS = 60_000
 
 
 def ping(database: Database) -> datetime:
-    """Return our database's clock: the cheapest sign of life."""
+    """Return our database's clock; the cheapest query that shows that it answers."""
     with database.read() as connection:
         return now(connection)
 
 
 def passes(database: Database, names: Sequence[str]) -> tuple[datetime, dict[str, datetime]]:
-    """Return our database's clock, and when each monitor was last looked at."""
+    """Return our database's clock and the time of each monitor's last pass."""
     with database.read() as connection:
         query = watches.select().where(watches.c.monitor.in_(names))
         return now(connection), {row.monitor: row.seen_at for row in connection.execute(query)}
@@ -35,7 +35,7 @@ def incident(connection: Connection, identity: str) -> Any:
 def incidents_during(
     connection: Connection, monitor: str, start: datetime, end: datetime, most: int = 100
 ) -> list[Any]:
-    """Return the incidents that were open in a stretch, newest first."""
+    """Return the incidents that were open within a time range, newest first."""
     query = (
         incidents.select()
         .where(incidents.c.monitor == monitor, incidents.c.opened_at < end)
@@ -45,19 +45,19 @@ def incidents_during(
 
 
 def baseline_notes(connection: Connection, monitor: str) -> list[str]:
-    """Return what is odd about the baseline in use."""
+    """Return the problems of the current baseline."""
     return baselines.notes(connection, monitor)
 
 
 def sensitivity(connection: Connection, monitor: str) -> Any:
-    """Return the smallest change of each column that the thresholds in use let an alert find."""
+    """Return the smallest detectable change of each column with the current thresholds."""
     return tabulate_sensitivity(baselines.thresholds(connection, monitor), baselines.families(connection, monitor))
 
 
 def histories(
     connection: Connection, monitor: str, keys: Sequence[str], start: datetime, end: datetime
 ) -> Mapping[str, list[Any]]:
-    """Return statistic against threshold of several findings over a stretch, oldest first."""
+    """Return statistics and thresholds of several findings within a time range, oldest first."""
     by_key: dict[str, list[Any]] = {key: [] for key in keys}
     if not keys:
         return by_key
@@ -76,7 +76,7 @@ def histories(
 
 
 def usages(connection: Connection, monitor: str, starts: Sequence[datetime]) -> list[Any]:
-    """Return what the windows that end with some buckets used, oldest first."""
+    """Return the usage of the windows that end with the given buckets, oldest first."""
     statement = buckets.select().with_only_columns(buckets.c.start, buckets.c.usage)
     query = statement.where(
         buckets.c.monitor == monitor, buckets.c.start.in_(list(starts)), buckets.c.state == "finished"
@@ -85,7 +85,7 @@ def usages(connection: Connection, monitor: str, starts: Sequence[datetime]) -> 
 
 
 def volumes(connection: Connection, monitor: str, start: datetime, end: datetime) -> list[Any]:
-    """Return the rows of each finished bucket of a stretch, oldest first."""
+    """Return the row count of each finished bucket within a time range, oldest first."""
     statement = buckets.select().with_only_columns(
         buckets.c.start, buckets.c.source_rows, buckets.c.result, buckets.c.reason
     )

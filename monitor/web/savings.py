@@ -1,4 +1,4 @@
-"""What was told of a monitor's savings last, as its page shows it. Pure."""
+"""The newest estimate of a monitor's savings, for its web page. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monitor.web.traffic import cell, money, percent
 
 @dataclass(frozen=True)
 class Panel:
-    """Plans as a table, what is known of their quality, and whether a retraining pays."""
+    """Table of plans, sentences on their quality, and whether retraining pays."""
 
     first: str
     last: str
@@ -26,7 +26,7 @@ class Panel:
 
 
 def make_panel(row: Any) -> Panel | None:
-    """Return the panel; None while nothing has been counted."""
+    """Return the panel, or None if nothing has been counted yet."""
     if row is None:
         return None
     summary = row.told

@@ -1,4 +1,4 @@
-"""The outermost layer: security headers on every answer, the Host list, the token, and no traceback for anybody."""
+"""The outermost layer: security headers, Host and token checks, and error responses without tracebacks."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class Guard:
-    """ASGI middleware around everything that is served.
+    """ASGI middleware that protects all routes.
 
     Parameters
     ----------
     app
-        What is guarded.
+        The application to protect.
     access
-        Decides who may come in.
+        Checks Host, origin and token.
     """
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
@@ -67,17 +67,17 @@ class Guard:
             LOG.exception("web_failed", path=scope["path"], error=type(error).__name__)
             if began:
                 raise
-            sentence = "This page failed inside driftd; the log of the daemon says why.\n"
+            sentence = "An internal error occurred; see the log of the daemon.\n"
             await PlainTextResponse(sentence, 500)(scope, receive, send_with_headers)
 
     def _refuse(self, request: Request) -> Response | None:
-        """Return the answer to a request that may not come in, None when it may."""
+        """Return the response to a request that is rejected, or None."""
         if request.scope["path"] == "/healthz":
             return None
         if not self._access.host_allowed(request):
-            return PlainTextResponse("This name is not one that driftd listens under.\n", 400)
+            return PlainTextResponse("This host name is not allowed.\n", 400)
         if request.method not in SAFE_METHODS and not (is_program(request) or self._access.same_origin(request)):
-            return PlainTextResponse("This form was not sent from driftd's own page.\n", 403)
+            return PlainTextResponse("This form was not sent by driftd's own page.\n", 403)
         if self._access.is_accepted(request):
             return None
         if "authorization" in request.headers and self._access.brakes(client_address(request)):
@@ -85,16 +85,16 @@ class Guard:
             return JSONResponse({"error": sentence}, 429, {"retry-after": f"{GUESS_SECONDS:.0f}"})
         if wants_page(request):
             return RedirectResponse(f"/login?next={request.url.path}", 303)
-        sentence = "A token is needed: send `Authorization: Bearer ...`."
+        sentence = "A token is required: send `Authorization: Bearer ...`."
         return JSONResponse({"error": sentence}, 401, {"www-authenticate": 'Bearer realm="driftd"'})
 
 
 def is_program(request: Request) -> bool:
-    """Say whether no page sent this: a browser names the origin of what a page sends, and cannot leave it out."""
+    """Return whether the request is not from a browser; a browser always sends the origin."""
     is_json = request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
     return request.scope["path"].startswith("/api/") and is_json and "origin" not in request.headers
 
 
 def wants_page(request: Request) -> bool:
-    """Say whether a person's browser asks, and not a program."""
+    """Return whether the request prefers HTML."""
     return request.method == "GET" and "text/html" in request.headers.get("accept", "")

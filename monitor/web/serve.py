@@ -1,4 +1,4 @@
-"""The web server as the daemon runs it: beside the arithmetic, and yet answering within milliseconds."""
+"""Run the web server within the daemon, with latencies of milliseconds while monitors compute."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from monitor.web.breakers import Board
 from monitor.web.server import Server
 
 SWITCH_SECONDS = 0.0001
-"""How long arithmetic may keep an answer waiting for the interpreter, three times an answer; Python's own 5 ms would be
-seen. A thread that only computes beside 500 answers a second is not measurably slower for it than with 0.5 ms."""
+"""Switch interval of the interpreter, in seconds. A response waits for a computing thread up to three times this long,
+so Python's default of 5 ms is too long. At 500 responses a second a computing thread is not measurably slower than
+with 0.5 ms."""
 
 
 @contextmanager
@@ -36,6 +37,6 @@ def serve_web(database: Database, config: Config, clock: Clock, standstill: Call
 
 
 def settle_memory() -> None:
-    """Take what was loaded out of garbage collection: each look through all of it stops every answer for 40 ms."""
+    """Exclude all loaded objects from garbage collection; a full collection over them stops all responses for 40 ms."""
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""uvicorn in a thread of its own: the daemon's main thread keeps the signals."""
+"""uvicorn in a thread of its own; the main thread of the daemon handles the signals."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ START_SECONDS = 10.0
 STOP_SECONDS = 3
 CONNECTIONS = 256
 EXCHANGE_SECONDS = 30.0
-"""From the first byte of a request to the last byte of its answer; longer than any endpoint takes."""
+"""Deadline of an exchange in seconds, from the first byte of a request to the last byte of its response."""
 TASKS = 4 * CONNECTIONS
-"""Requests at work, also of clients that have gone."""
+"""Maximum number of running requests, including those of disconnected clients."""
 
 
 class Server:
@@ -33,9 +33,9 @@ class Server:
     Parameters
     ----------
     app
-        What is served.
+        The application.
     listen
-        ``host:port``; with port 0 the system chooses one, and :attr:`port` tells which.
+        ``host:port``; with port 0 the system chooses a port, see :attr:`port`.
     """
 
     def __init__(self, app: ASGIApp, listen: str) -> None:
@@ -60,16 +60,16 @@ class Server:
 
     @property
     def port(self) -> int:
-        """Return the port that is listened on, once it is."""
+        """Return the port that the server listens on."""
         return self._port
 
     def start(self) -> None:
-        """Listen and serve; returns when requests are answered.
+        """Start listening; return when requests are answered.
 
         Raises
         ------
         ConfigError
-            When the address cannot be listened on.
+            When the address is not available.
         """
         listener = _bind(self._host, self._port)
         self._port = listener.getsockname()[1]
@@ -83,10 +83,10 @@ class Server:
             time.sleep(0.01)
         if not self._server.started:
             self.stop()
-            raise ConfigError(f"the page could not be served on {self.listen}; the log says why.")
+            raise ConfigError(f"the web server could not start on {self.listen}; see the log.")
 
     def stop(self) -> None:
-        """End within a few seconds, whatever is still being answered."""
+        """Stop within a few seconds, even if requests are still running."""
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join(STOP_SECONDS + 1)
@@ -96,11 +96,11 @@ class Server:
 
 
 class BoundedProtocol(H11Protocol):
-    """HTTP over one connection, with a deadline for each exchange and a limit of connections over all.
+    """HTTP over one connection, with a deadline per exchange and a limit on all connections.
 
-    An exchange begins when the connection is made or when the answer before it was handed to the system, and ends when
-    its own answer was. A client that sends or reads more slowly than that is disconnected, and what it has not read is
-    discarded: a plain close would wait for it.
+    An exchange begins when the connection is made or the previous response was written to the socket, and ends when its
+    own response was. A client that sends or reads more slowly is disconnected and unread data are discarded, since a
+    plain close would wait for them.
     """
 
     _deadline: asyncio.TimerHandle | None = None
@@ -108,23 +108,23 @@ class BoundedProtocol(H11Protocol):
     since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin the first exchange; where there is one connection too many, drop one."""
+        """Begin the first exchange; if there are too many connections, drop one."""
         super().connection_made(transport)
         self.since = self.loop.time()
         self._set_deadline()
         if len(self.connections) > CONNECTIONS:
             dropped = surplus(cast(set[BoundedProtocol], self.connections))
-            self.connections.discard(dropped)  # now, for many may be made before the loop tells of its end
+            self.connections.discard(dropped)  # now: many connections may be made before the event loop reports its end
             dropped.transport.abort()
 
     @property
     def peer(self) -> str:
-        """Return the address of the other side."""
+        """Return the address of the peer."""
         return self.client[0] if self.client else ""
 
     @property
     def authorised(self) -> bool:
-        """Say whether the newest request that was judged carried the token or a session."""
+        """Return whether the newest checked request had the token or a session."""
         scope = cast(Scope | None, self.scope)  # None before the first request
         return bool(scope and scope["state"].get(AUTHORISED, self._was_authorised))
 
@@ -147,17 +147,17 @@ class BoundedProtocol(H11Protocol):
 
 
 def surplus(connections: Collection[BoundedProtocol]) -> BoundedProtocol:
-    """Return the connection that is dropped when there are too many.
+    """Return the connection to drop when there are too many.
 
-    One without a token goes before one with it, then one of the peer that has the most, then the oldest. A flood of
-    connections therefore replaces its own, and a new one always has the time to be answered.
+    Connections without a token are dropped first, then those of the peer with the most connections, then the oldest. A
+    flood of connections therefore replaces its own, and a new connection always has time for its response.
     """
     counts = Counter(one.peer for one in connections)
     return min(connections, key=lambda one: (one.authorised, -counts[one.peer], one.since))
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """Listen at once, so that a port that is taken is found before anything else starts."""
+    """Listen at once, so that a port in use is detected before anything else starts."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family[0], socket.SOCK_STREAM)
@@ -177,7 +177,7 @@ def _bind(host: str, port: int) -> socket.socket:
 
 def _why_not(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} of {host} is taken by another program; end it, or set another `server: listen:`."
+        return f"port {port} of {host} is in use by another program; stop it, or change `server: listen:`."
     if error.errno == errno.EACCES:
-        return f"port {port} may not be listened on by this user; set a `server: listen:` above 1024."
-    return f"{host}:{port} cannot be listened on: {error.strerror or error}."
+        return f"this user may not listen on port {port}; set a port above 1024 in `server: listen:`."
+    return f"cannot listen on {host}:{port}: {error.strerror or error}."

@@ -1,4 +1,4 @@
-"""Templates of the web pages: filled in with everything escaped and nothing undefined."""
+"""Render the templates of the web pages, with autoescaping and strict undefined variables."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ REFRESH_SECONDS = 15
 
 
 class Renderer:
-    """Fills in the templates.
+    """Renders the templates.
 
     Parameters
     ----------
     clock
-        Gives the time that a page shows.
+        Current time.
     monitors
-        How many monitors are configured.
+        Number of configured monitors.
     """
 
     def __init__(self, clock: Clock, monitors: int) -> None:
@@ -37,11 +37,11 @@ class Renderer:
         self.environment = make_environment(monitors)
 
     def problem(self, status: int, sentence: str) -> Response:
-        """Return a web page that states what is wrong."""
+        """Return the web page of an error."""
         return HTMLResponse(self.environment.get_template("problem.html").render(sentence=sentence), status)
 
     def render(self, request: Request, template: str, *, now: datetime | None = None, **values: Any) -> Response:
-        """Fill a template in."""
+        """Render a template."""
         now = now or self._clock.now()
         still = request.query_params.get("refresh") == "off"
         shared = {
@@ -56,23 +56,23 @@ class Renderer:
 
 
 def clock_time(now: datetime, moment: datetime | None) -> Markup:
-    """Write a time by the clock."""
+    """Return a <time> element that shows the time."""
     return formatting.time_tag(moment, formatting.short(moment, now) if moment else "")
 
 
 def relative_time(now: datetime, moment: datetime | None) -> Markup:
-    """Write a time by how long ago it was."""
+    """Return a <time> element that shows the age."""
     return formatting.time_tag(moment, formatting.ago(moment, now))
 
 
 def _show_control_characters(value: object) -> object:
     if isinstance(value, Markup):
-        return Markup(visible(value))  # noqa: S704  what was escaped stays escaped
+        return Markup(visible(value))  # noqa: S704  the text is escaped already
     return visible(value) if isinstance(value, str) else value
 
 
 def make_environment(monitors: int) -> Environment:
-    """Return the templates, with everything escaped and nothing undefined."""
+    """Return the template environment."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -88,6 +88,7 @@ def make_environment(monitors: int) -> Environment:
         length=formatting.length,
         capital=formatting.capital,
         shorten=formatting.shorten,
+        sentence=formatting.sentence,
         pretty=formatting.pretty,
     )
     return environment

@@ -1,4 +1,4 @@
-"""What the newest window used, as the tables of a monitor's page. Pure."""
+"""Tables and charts of the usage of the newest window, for a monitor's web page. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_POINTS = 150
 
 @dataclass(frozen=True)
 class Table:
-    """A table of numbers: what its rows are, its heads, and of each row its segment, its name, and its cells."""
+    """A table of numbers; a row has a segment, a name and cells."""
 
     title: str
     heads: Sequence[str]
@@ -27,13 +27,15 @@ class Table:
 
 
 def usage_tables(usage: Mapping[str, Any] | None) -> list[Table]:
-    """Return traffic and cost, times, and load, as far as they are logged."""
+    """Return the tables of traffic and cost, times and load, as far as they are logged."""
     if not usage:
         return []
     segments: Mapping[str, Any] = usage["segments"]
     columns = _columns(usage["currency"])
     heads = [one for one in columns if any(one[1](used) is not None for used in segments.values())]
-    rows = [(segment, "", [cell(number(used), say) for _, number, say in heads]) for segment, used in segments.items()]
+    rows = [
+        (segment, "", [cell(number(used), form) for _, number, form in heads]) for segment, used in segments.items()
+    ]
     tables = [Table("Traffic and cost", [head for head, _, _ in heads], rows)]
     tables += [_nested_table("Times, in seconds", "times", ("p50", "p90", "p95", "p99"), segments)]
     tables += [_nested_table("Load, as logged", "loads", ("mean", "max"), segments)]
@@ -63,7 +65,7 @@ def _columns(currency: str) -> list[tuple[str, Number, Callable[[float], str]]]:
 
 
 def limit_points(starts: Sequence[datetime]) -> tuple[Sequence[datetime], int]:
-    """Return at most 150 of many buckets, the newest among them, and how many buckets lie from one to the next."""
+    """Return at most 150 evenly spaced buckets, including the newest, and their spacing in buckets."""
     every = max(1, -(-len(starts) // MOST_POINTS))
     return list(reversed(list(reversed(starts))[::every])), every
 
@@ -71,7 +73,7 @@ def limit_points(starts: Sequence[datetime]) -> tuple[Sequence[datetime], int]:
 def draw_charts(
     rows: Sequence[Any], start: datetime, end: datetime, step: timedelta, spans: Sequence[charts.ShadedSpan]
 ) -> list[tuple[str, Markup]]:
-    """Draw how requests, tokens, cost, failures and the slowest times went, as far as they are logged."""
+    """Draw requests, tokens, cost, failures and latency over time, as far as they are logged."""
     used = [(row.start, (row.usage or {}).get("segments", {}).get("", {})) for row in rows]
     drawn = []
     for title, number in _SERIES:
@@ -112,17 +114,17 @@ def _share(name: str) -> Number:
 
 
 def money(amount: float) -> str:
-    """Write an amount: to the cent from one unit on, else with four digits."""
+    """Format an amount: with two decimals from one unit on, else with four significant digits."""
     return f"{amount:,.2f}" if abs(amount) >= 1 else formatting.number(amount)
 
 
 def percent(share: float) -> str:
-    """Write a share."""
+    """Format a share as a percentage."""
     return f"{share:.2%}"
 
 
-def cell(value: float | None, say: Callable[[float], str]) -> Markup:
-    """Write a number for people, and exactly for programs."""
+def cell(value: float | None, form: Callable[[float], str]) -> Markup:
+    """Return a <data> element with the formatted number and the exact value."""
     if value is None:
         return Markup("{}").format(formatting.DASH)
-    return Markup('<data value="{}">{}</data>').format(repr(float(value)), say(value))
+    return Markup('<data value="{}">{}</data>').format(repr(float(value)), form(value))

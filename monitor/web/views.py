@@ -1,4 +1,4 @@
-"""Rows as what the templates show. Pure."""
+"""Convert database rows to the views that the templates show. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_HURRY = "nothing to do"
 
 @dataclass(frozen=True)
 class MonitorRow:
-    """A monitor in the table of all."""
+    """A monitor on the home page."""
 
     name: str
     state: str
@@ -40,7 +40,7 @@ class MonitorRow:
 
 @dataclass(frozen=True)
 class IncidentView:
-    """An incident with its evidence and what was done."""
+    """An incident with its evidence and actions."""
 
     row: Any
     headline: str
@@ -73,7 +73,7 @@ def make_row(item: MonitorState, monitor: Monitor, at: datetime, spark: Markup) 
 def make_case(
     monitor: Monitor, row: Any, actions: Sequence[Any], silences: Sequence[Any], now: datetime
 ) -> IncidentView:
-    """Return one incident with everything that is told of it."""
+    """Return the view of one incident."""
     suspect = row.suspected_change
     evidence = rank_evidence(row.evidence)
     open_now = row.state != "resolved"
@@ -90,18 +90,18 @@ def make_case(
 
 
 def can_approve(action: Any, now: datetime) -> bool:
-    """Say whether a person's approval would still send an action."""
+    """Return whether an approval would still send an action."""
     in_time = action.not_after is None or now <= action.not_after
     return bool(action.state == "awaiting_approval" and in_time)
 
 
 def covers(silence: Any, row: Any, now: datetime) -> bool:
-    """Say whether a silence keeps an incident quiet."""
+    """Return whether a silence applies to an incident."""
     return bool(silence.monitor in (row.monitor, "*") and silence.rule in (row.rule, "*") and silence.starts_at <= now)
 
 
 def rank_evidence(evidence: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the evidence of an incident, worst first, each with its key and how far it is over."""
+    """Return the evidence of an incident, worst first, each with its key and its ratio to the threshold."""
     items = [{**item, "key": key, "excess": threshold_ratio(item)} for key, item in (evidence or {}).items()]
     return sorted(items, key=lambda item: (-(item["excess"] or 0.0), item["key"]))
 
@@ -113,7 +113,7 @@ def threshold_ratio(item: Mapping[str, Any]) -> float | None:
 
 
 def write_headline(name: str, row: Any, evidence: Sequence[Mapping[str, Any]]) -> str:
-    """Return the monitor and what was measured of its worst finding."""
+    """Return the monitor and the measurement of its worst finding."""
     if row.rule == NO_DATA:
         return f"{name}: no data" if row.state != "resolved" else f"{name}: there was no data"
     if not evidence:
@@ -123,12 +123,12 @@ def write_headline(name: str, row: Any, evidence: Sequence[Mapping[str, Any]]) -
 
 
 def history_points(rows: Sequence[Any], bucket: timedelta) -> list[Point]:
-    """Return a finding's history as points; a window stands at its end."""
+    """Return a finding's history as points; a window is at its end."""
     return [Point(row.start + bucket, row.statistic, row.threshold, row.status) for row in rows]
 
 
 def rank(cases: Sequence[IncidentView]) -> list[IncidentView]:
-    """Return the worst severity first, and of one severity the newest."""
+    """Sort incidents by severity, and by time within a severity, newest first."""
     places = {name: place for place, name in enumerate(SEVERITIES)}
     newest = sorted(cases, key=lambda case: case.row.opened_at, reverse=True)
     return sorted(newest, key=lambda case: places.get(case.row.severity, len(SEVERITIES)))

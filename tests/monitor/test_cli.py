@@ -7,6 +7,8 @@ import io
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -20,6 +22,7 @@ from monitor.cli.registry import COMMANDS
 from monitor.core import log
 from monitor.web.serve import settle_memory
 
+IDENTITY = "299dfb48-2d65-5dd3-aafa-eb44bcdf8d6c"
 HEAVY = ("evidently", "pandas", "dask", "onnxruntime", "presidio_analyzer", "sqlglot", "wordllama")
 
 
@@ -76,17 +79,53 @@ def test_logs_go_to_the_standard_error_of_the_moment(
     assert '"event": "heard"' in capsys.readouterr().err
 
 
-def test_a_table_fits_into_a_terminal_and_is_not_wrapped_elsewhere(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
+    """Return a function that prints a table and returns its lines."""
+
+    def lines_of(heads: Sequence[str], *rows: Sequence[object]) -> list[str]:
+        print_table(heads, rows, "")
+        return capsys.readouterr().out.splitlines()
+
+    return lines_of
+
+
+def test_a_sentence_is_wrapped_within_its_column(
+    printed: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [["shop", "the source has not answered for an hour"]]
-    print_table(("monitor", "detail"), rows, "")
-    assert capsys.readouterr().out.splitlines()[1] == "shop     the source has not answered for an hour"
-    monkeypatch.setenv("COLUMNS", "32")
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    print_table(("monitor", "detail"), rows, "")
-    lines = capsys.readouterr().out.splitlines()
-    assert lines == ["monitor  detail", "shop     the source has not", "         answered for an hour"]
+    row = ["shop", "the source has not answered for an hour"]
+    assert printed(("monitor", "detail"), row)[1] == "shop     the source has not answered for an hour"
+    monkeypatch.setenv("COLUMNS", "34")
+    lines = ["monitor  detail", "shop     the source has not", "         answered for an hour"]
+    assert printed(("monitor", "detail"), row) == lines
+
+
+def test_what_does_not_fit_is_printed_below_its_row(
+    printed: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads = ("id", "state", "monitor", "segment", "opened_at", "reason")
+    opened = datetime(2026, 11, 29, 18, 2, tzinfo=UTC)
+    row = [IDENTITY, "firing", "checkout", None, opened, f"the error rate {'rose ' * 30}by 1.5 %"]
+    monkeypatch.delenv("COLUMNS", raising=False)
+    lines = printed(heads, row)
+    assert lines[:2] == [
+        f"id{' ' * 36}state   monitor   segment",
+        f"{IDENTITY}  firing  checkout  -",
+    ]
+    assert lines[2:4] == ["    opened_at 2026-11-29 18:02:00", f"    the error rate {'rose ' * 12}".rstrip()]
+    assert max(map(len, lines)) <= 80
+    assert " ".join(" ".join(lines[3:]).split()) == row[-1]
+    monkeypatch.setenv("COLUMNS", "400")
+    assert printed(heads, row)[1].endswith(f"-        2026-11-29 18:02:00  {row[-1]}")
+
+
+@pytest.mark.parametrize("width", ["20", "80", "200"])
+def test_a_value_without_spaces_is_never_cut(
+    width: str, printed: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    name = "x" * 120
+    assert name in " ".join(printed(("column", "type", "why"), [name, "text", "is the id"]))
 
 
 def test_what_was_loaded_is_no_longer_looked_through_by_garbage_collection() -> None:

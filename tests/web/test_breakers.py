@@ -53,7 +53,7 @@ def test_before_anything_is_known_the_answer_says_so(database: Database, seed: S
     client = serve(configuration(str(database.url), [TRIAL_OF]))
     told = client.get("/api/v1/breakers/rank-money").json()
     assert (told["state"], told["allow"], told["knowledge"]["known"]) == ("closed", True, False)
-    assert "nothing is known yet: on_unknown is closed" in told["reason"]
+    assert "no data yet: on_unknown is closed" in told["reason"]
 
 
 def test_a_breaker_by_value_wants_the_value(database: Database, seed: Seed, serve: Serve) -> None:
@@ -96,7 +96,7 @@ def test_a_counted_probe_is_claimed_by_post_and_never_by_a_look(database: Databa
         for _ in range(5):
             told = client.get("/api/v1/breakers/errors").json()
             assert (told["state"], told["allow"]) == ("half_open", False)
-            assert told["reason"].endswith("a POST to this address claims one of 2 probes of each bucket")
+            assert told["reason"].endswith("a POST to this address takes one of 2 probes of each bucket")
             assert client.head("/api/v1/breakers/errors").status_code == 200
             assert client.get("/api/v1/breakers").json()["breakers"][0]["standing"][0]["allow"] is False
         assert [claim(client) for _ in range(4)] == [True, True, False, False]

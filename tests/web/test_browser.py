@@ -79,7 +79,7 @@ def test_the_login_form_works_in_a_browser(browser: Any, seed: Seed, serve: Serv
     assert "/login" in page.url
     page.get_by_label("Token").fill("wrong")
     page.get_by_role("button").click()
-    assert "This is not the token" in page.content()
+    assert "The token is wrong" in page.content()
     page.get_by_label("Token").fill("correct horse")
     page.get_by_role("button").click()
     assert page.url.endswith("/monitors/support-bot")

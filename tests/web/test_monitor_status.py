@@ -44,7 +44,7 @@ def never_read(seed: Seed) -> None:
 
 
 CASES: dict[str, tuple[Callable[[Seed], None], str, int, str]] = {
-    "healthy": (healthy, "healthy", 0, "as it was when the baseline was learnt"),
+    "healthy": (healthy, "healthy", 0, "no finding is over its threshold"),
     "firing": (firing, "firing", 1, "drift of novelty"),
     "the daemon died": (lambda seed: healthy(seed, seen_at=OLD), "stalled", 2, "the last pass was 2 days, 0:"),
     "never read": (never_read, "stalled", 2, "there was no pass yet; check that the daemon is running"),

@@ -115,6 +115,17 @@ def test_home_tells_what_is_wrong_first(seed: Seed, serve: Serve) -> None:
     assert "Connection refused" in said
 
 
+def test_a_long_sentence_is_cut_between_words(seed: Seed, serve: Serve) -> None:
+    seed.watch("bot")
+    reason = f"mean score 51.6 %, threshold 10; {'1 more finding; ' * 9}values rose from 19.5 % to 76 % of rows"
+    place = reason.index("values") + len("values ro")
+    reason = "x" * (200 - place) + reason
+    seed.incident(FIRING, "bot", [("score", None, 0.5)], reason=reason)
+    page = serve().get("/").text
+    assert "1 more finding; values…</p>" in page[page.index('<p class="detail">') :]
+    assert f"{reason[1:]}.</p>" in page
+
+
 def test_home_of_a_quiet_morning(seed: Seed, serve: Serve) -> None:
     seed.watch("bot")
     seed.baseline("bot")
@@ -131,7 +142,7 @@ def test_home_before_anything_happened(seed: Seed, serve: Serve) -> None:
     assert "there was no pass yet; check that the daemon is running" in words(page.text).lower()
     empty = serve().get("/monitors/bot")
     assert empty.status_code == 200
-    assert "nothing measured in this stretch" in empty.text
+    assert "no data in this range" in empty.text
 
 
 def test_a_daemon_that_stands_still_is_not_called_healthy(seed: Seed, serve: Serve) -> None:
@@ -283,7 +294,7 @@ def test_a_healthy_monitor_owns_up_to_drifted_findings(seed: Seed, serve: Serve)
     seed.baseline("bot")
     seed.buckets("bot", 3)
     seed.findings("bot", "score", level=0.5, count=3)
-    assert "1 of 1 findings are over their threshold, but no rule that watches them fires" in words(
+    assert "1 of 1 findings are over their threshold, but no rule on them fires" in words(
         serve().get("/").text
     )
 

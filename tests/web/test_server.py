@@ -55,7 +55,7 @@ def test_ipv6_is_listened_on() -> None:
 def test_a_taken_port_is_a_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"port {port} of 127.0.0.1 is taken by another program"):
+        with pytest.raises(ConfigError, match=f"port {port} of 127.0.0.1 is in use by another program"):
             Server(hello(), f"127.0.0.1:{port}").start()
 
 

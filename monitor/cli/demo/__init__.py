@@ -1,5 +1,5 @@
-"""The demo: a real model swap at real arrival times, watched by the real daemon. Nothing is scripted.
+"""The demo: a recorded model swap at recorded arrival times, monitored by the daemon. Nothing is scripted.
 
-The application below knows when it swaps its model, and what its deploy hook does when it is called. Driftd
-knows neither; it only reads the log table.
+The application swaps its model and has a deploy hook. The daemon has no information about either; it only reads the
+log table.
 """

@@ -1,4 +1,4 @@
-"""The demo's application: it answers at the arrival times of a real trace, and logs what it answered."""
+"""The demo's application: answers requests at the arrival times of a recorded trace, and logs the answers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ INSERT = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def arrivals(start: datetime) -> list[tuple[datetime, int, int]]:
-    """Return time, prompt tokens and completion tokens of every request, the trace shifted to ``start``."""
+    """Return time, prompt tokens and completion tokens of every request, with the trace shifted to ``start``."""
     with gzip.open(DATA / "trace_azure2023_conv.csv.gz", "rt", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     times = [datetime.fromisoformat(row["TIMESTAMP"][:26]) for row in rows]
@@ -55,7 +55,7 @@ def answers() -> dict[str, list[dict[str, str]]]:
 
 
 class Application:
-    """Serves one model at a time, and writes its log as time goes by."""
+    """Serves one model at a time and logs each request when it arrives."""
 
     def __init__(self, path: Path, clock: Clock, start: datetime, swap_after: timedelta) -> None:
         self.clock = clock
@@ -78,12 +78,12 @@ class Application:
         return self.requests[-1][0]
 
     def deploy(self, model: str) -> None:
-        """Serve another model from now on: what the deploy hook calls."""
+        """Serve another model from now on; the deploy hook calls this."""
         with self._lock:
             self.model = model
 
     def serve(self) -> int:
-        """Answer and log every request that has arrived by now; returns how many."""
+        """Answer and log every request that has arrived by now; return the number of requests."""
         now, rows = self.clock.now(), []
         with self._lock:
             while self.written < len(self.requests) and self.requests[self.written][0] <= now:

@@ -1,4 +1,4 @@
-"""`driftd demo`: one hour of traffic in under a minute, with the application, the hook and the daemon side by side."""
+"""`driftd demo`: replay one hour of traffic in about a minute, with the application, the deploy hook and the daemon."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from monitor.web.app import create_app
 from monitor.web.server import Server
 
 SPEED = 100
-LENGTH = timedelta(minutes=58)  # the trace ends 22 s later; the clock then stands still
+LENGTH = timedelta(minutes=58)  # the trace ends 22 s later; the clock then stops
 SWAP_AFTER = timedelta(minutes=30)
 SECONDS_AT_MOST = 85
 
 
 class FastClock:
-    """Time that runs faster than the wall's, from a start to an end at which it stands still."""
+    """Clock that runs ``speed`` times faster than wall time from ``start`` on and stops at ``end``."""
 
     def __init__(self, start: datetime, end: datetime, speed: float) -> None:
         self._start, self.end, self._speed = start, end, speed
         self._began = time.monotonic()
 
     def now(self) -> datetime:
-        """Return the demo's present."""
+        """Return the simulated time."""
         return min(self.end, self._start + timedelta(seconds=(time.monotonic() - self._began) * self._speed))
 
 
@@ -102,7 +102,7 @@ def demo(
 
 
 def _play(application: Application, narrator: DemoNarrator, clock: FastClock) -> None:
-    """Write traffic until the hour is over and the daemon has processed it, and print what happens."""
+    """Write traffic until the hour is over and the daemon has processed it, and print the events."""
     began = time.monotonic()
     while time.monotonic() - began < SECONDS_AT_MOST:
         application.serve()

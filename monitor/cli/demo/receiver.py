@@ -1,4 +1,4 @@
-"""The demo's deploy hook: verifies the signature, then goes back to the version that it is told."""
+"""The demo's deploy hook: verifies the signature, then deploys the requested version."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monitor.actions.receivers.webhook.signature import verify
 
 @dataclass
 class ReceivedRequest:
-    """One rollback request as it came over the wire."""
+    """A rollback request as it was received."""
 
     payload: dict[str, Any]
     signature_valid: bool
@@ -31,7 +31,7 @@ class RollbackReceiver:
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
-            """Answers 204 to what is signed, 401 to what is not."""
+            """Answers 204 to a request with a valid signature, else 401."""
 
             def do_POST(self) -> None:
                 body = self.rfile.read(min(int(self.headers.get("content-length", 0)), 1 << 20))
@@ -45,7 +45,7 @@ class RollbackReceiver:
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
-                """Stay quiet; the demo tells its own story."""
+                """Log nothing; the demo prints its own events."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -56,7 +56,7 @@ class RollbackReceiver:
         return f"http://127.0.0.1:{self._server.server_address[1]}/rollback"
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start listening."""
         self._thread.start()
 
     def stop(self) -> None:

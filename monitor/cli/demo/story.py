@@ -1,4 +1,4 @@
-"""What happens in the demo, as the databases show it."""
+"""Report the events of the demo, read from the databases."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from monitor.store.database import Database
 
 
 class DemoNarrator:
-    """Prints each event once, and sums them up at the end."""
+    """Prints each event once, and summarizes them at the end."""
 
     def __init__(self, database: Database, application: Application, hook: RollbackReceiver) -> None:
         self._database, self._application, self._hook = database, application, hook
         self._printed: set[str] = set()
 
     def narrate(self, now: datetime) -> None:
-        """Print each event once, as the databases show it."""
+        """Print the events that are new in the databases."""
         events: dict[str, str] = {}
         if swapped_at := self._application.first_bad:
             events["swap"] = (
@@ -51,13 +51,13 @@ class DemoNarrator:
                 print_event(f"{now:%H:%M:%S}  {text}")
 
     def is_finished(self, now: datetime) -> bool:
-        """Say whether the daemon has computed the buckets up to a time."""
+        """Return whether the daemon has computed all buckets up to a time."""
         with self._database.read() as connection:
             newest = reads.newest_bucket(connection, "wow-bot")
         return newest is not None and newest.start >= floor(now, timedelta(minutes=1)) - timedelta(minutes=2)
 
     def summarize(self) -> dict[str, Any]:
-        """Return what happened, from the store, the application and the hook."""
+        """Return a summary of the events of the store, the application and the hook."""
         with self._database.read() as connection:
             rows = [row for row in reads.incident_rows(connection) if row.fired_at is not None]
             finished = len(reads.volume_history(connection, "wow-bot", 1000))
@@ -95,5 +95,5 @@ class DemoNarrator:
 
 
 def print_event(text: str) -> None:
-    """Print a line for people, beside the output for programs."""
+    """Print a line to stderr; stdout is for programs."""
     echo(text, err=True)
