@@ -64,7 +64,7 @@ def test_the_report_is_made_and_mentions_every_column(tmp_path: Path) -> None:
     for column in KINDS:
         assert column in page
     assert "not_watched" not in page
-    assert "Left out, for one side holds no value: never_filled, gone_now." in page
+    assert "Omitted, because one side has no values: never_filled, gone_now." in page
     assert "<script>alert(1)" not in page
     assert before or "evidently" not in sys.modules
 

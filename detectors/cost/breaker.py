@@ -78,7 +78,7 @@ def step(
     --------
     >>> from datetime import UTC
     >>> noon, five = datetime(2026, 11, 20, 12, tzinfo=UTC), timedelta(minutes=5)
-    >>> closed = Breaker("closed", noon, "nothing has happened yet")
+    >>> closed = Breaker("closed", noon, "no state change yet")
     >>> opened = step(closed, BreakerObservation(True, "41 % of requests failed"), noon + five, five, renews=False)
     >>> opened.state, opened.until == noon + 2 * five
     ('open', True)

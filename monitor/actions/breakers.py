@@ -81,7 +81,7 @@ def evaluate_breakers(
         for value, observation in observe_breaker(monitor, spec, bucket, inputs, now).items():
             key = (spec.name, value)
             stored = inputs.states.get(key)
-            current = stored or Breaker("closed", bucket.end, "nothing has happened yet")
+            current = stored or Breaker("closed", bucket.end, "no state change yet")
             following = step(current, observation, bucket.end, spec.open_for, renews=spec.renews)
             if following != current:
                 before[key], after[key] = stored, following

@@ -1,1 +1,1 @@
-"""Scheduled work around the pipeline."""
+"""Scheduled work beside the pipeline."""

@@ -1,4 +1,4 @@
-"""The incidents and actions of a backtest, and what each decision has to know of them."""
+"""Incidents and actions of a backtest, and the history that each decision needs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 
 @dataclass
 class AlertLog:
-    """Incidents as they opened, fired and resolved, and the actions that would have been planned."""
+    """Records the transitions of incidents and the actions that would have been planned."""
 
     open: dict[str, Incident] = field(default_factory=dict)
     resolved: dict[str, Incident] = field(default_factory=dict)
@@ -28,12 +28,12 @@ class AlertLog:
     all: dict[str, Incident] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     missing: MissingData = MissingData()
-    course: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)  # all that people are told, by incident
+    course: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)  # transitions and updates by incident
     actions: list[Action] = field(default_factory=list)
     updates: int = 0
 
     def history(self, bucket: Bucket) -> AlertHistory:
-        """Return what the decision about a bucket has to know."""
+        """Return the history for the decision about a bucket."""
         newest, older = split_open(self.open.values())
         recent = [one for one in self.actions if one.incident in self.open or bucket.end - one.created_at < DAY]
         return AlertHistory(
@@ -57,7 +57,7 @@ class AlertLog:
         self.changes = earliest([*self.changes, *changes])
 
     def add(self, plan: ActionPlan, bucket: Bucket) -> None:
-        """Add what was decided and planned for a bucket."""
+        """Add the decisions and actions of a bucket."""
         self.actions += plan.actions
         for decision in plan.incidents:
             self._note(decision, bucket)
@@ -77,13 +77,13 @@ class AlertLog:
             self.open[incident.id] = incident
 
     def fired(self) -> list[Incident]:
-        """Return the incidents that paged, oldest first."""
+        """Return the incidents that fired, oldest first."""
         paged = [i for i in self.all.values() if i.fired_at is not None and i.rule != NO_DATA]
         return sorted(paged, key=lambda incident: incident.opened_at)
 
 
 def _as_delivered(action: Action) -> PastAction:
-    """Return an action as the next decision knows it once it was delivered."""
+    """Return an action in the form of a delivered one, for later decisions."""
     data = action.payload["data"]
     suspect, observed = data.get("suspected_change"), data.get("observed_version")
     return PastAction(

@@ -1,4 +1,4 @@
-"""A baseline from its buckets, wherever they were profiled: summed, reviewed and calibrated."""
+"""Build a baseline from profiled buckets: sum, review and calibrate them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monitor.profiling.timeline import Timeline
 
 
 class BaselineBuilder:
-    """Takes the buckets of a stretch in the order of time."""
+    """Builds a baseline from the buckets of a range, added in order of time."""
 
     def __init__(self, monitor: Monitor, layouts: Mapping[str, Binning], start: datetime, end: datetime) -> None:
         self._monitor = monitor
@@ -34,7 +34,7 @@ class BaselineBuilder:
         self._rows = 0
 
     def add(self, buckets: Mapping[datetime, BucketSummary]) -> None:
-        """Add the next buckets, by their starts."""
+        """Add the next buckets, by start."""
         self._profiles = add_profiles([self._profiles, *(bucket.profiles for bucket in buckets.values())])
         for at, bucket in buckets.items():
             facts = bucket.facts
@@ -44,7 +44,7 @@ class BaselineBuilder:
             merge_versions(self._versions, facts)
 
     def build(self, schema: Mapping[str, str] | None = None) -> Baseline:
-        """Return the baseline of all buckets, which is stored nowhere."""
+        """Return the baseline of all buckets; it is not stored."""
         monitor, timeline, seconds = self._monitor, self._timeline, self._monitor.bucket.total_seconds()
         calibration, slots = calibrate(monitor, timeline, self._layouts, self._profiles.get(None))
         baseline = Baseline(
@@ -70,6 +70,6 @@ class BaselineBuilder:
         return measure_sensitivity(monitor, baseline)
 
     def _last_stretch(self) -> dict[str | None, dict[str, Profile]] | None:
-        """Return what the next window is compared with, where that is the stretch before it."""
+        """Return the reference of the next window if windows are compared with the stretch before them."""
         timeline, length = self._timeline, self._monitor.baseline.previous
         return None if length is None else timeline.profiles(timeline.places(timeline.end - length, timeline.end))

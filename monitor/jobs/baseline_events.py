@@ -1,4 +1,4 @@
-"""What happens to the baseline of a monitor: by its configuration, by the time, and by what the buckets hold."""
+"""Detect the events of a monitor's baseline, from its configuration, the time and the stored buckets."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from monitor.store.database import Database
 
 RENEW_EVERY = timedelta(days=1)
 MORE_LABELS = 1.25
-"""A fixed baseline is summed again when it has so many times as many labels."""
+"""Growth of the number of labels, as a factor, at which a fixed baseline is summed again."""
 MORE_LABELS_AT_THE_END = 1.01
-"""The same once all of its labels had their time to arrive."""
+"""The factor once the time for all of its labels to arrive has passed."""
 
 
 class BaselineEvents:
-    """Finds what has happened; ``reason`` says why a baseline cannot be learnt yet."""
+    """Detects the next event; ``reason`` tells why a baseline cannot be learnt yet."""
 
     def __init__(self, database: Database, source: SourceSession) -> None:
-        self.reason = "no_baseline: it has not been learnt yet"
+        self.reason = "no_baseline: none has been learnt yet"
         self._database = database
         self._source = source
 
     def find(self, monitor: Monitor, baseline: Baseline | None, now: datetime) -> Event | None:
-        """Return what has happened to the baseline, None for nothing."""
+        """Return the next event of the baseline, or None."""
         if baseline is None:
             if monitor.baseline.file is not None:
                 return "file_configured"
@@ -45,16 +45,16 @@ class BaselineEvents:
         return "labels_arrived" if self._have_labels_arrived(monitor, baseline, now) else None
 
     def learning_range(self, monitor: Monitor, now: datetime) -> tuple[datetime, datetime]:
-        """Return the range that a baseline is learnt from."""
+        """Return the range to learn a baseline from."""
         if monitor.baseline.rolling and monitor.start is None:
             return baseline_range(monitor, floor(now - monitor.settle, monitor.bucket))
         return baseline_range(monitor, live_start(monitor, self._source, now))
 
     def _is_range_complete(self, monitor: Monitor, now: datetime) -> bool:
-        """Say whether the configured range has ended with enough rows; if not, note why."""
+        """Return whether the configured range has ended with enough rows; if not, set ``reason``."""
         start, end = self.learning_range(monitor, now)
         if latest_sealed_end(now, monitor.bucket, monitor.settle) < end:
-            self.reason = f"no_baseline: its range ends at {end.isoformat()}, which is still to come"
+            self.reason = f"no_baseline: its range ends at {end.isoformat()}, which is in the future"
             return False
         rows, needed = self._source.reader.counts(start, end).rows, monitor.baseline.min_rows
         if rows < needed:
@@ -63,7 +63,7 @@ class BaselineEvents:
         return True
 
     def _are_buckets_finished(self, monitor: Monitor, learning: Baseline) -> bool:
-        """Say whether every bucket of the range has been computed over the bins of the baseline."""
+        """Return whether every bucket of the range has been profiled over the bins of the baseline."""
         if learning.start is None or learning.end is None:
             return False
         with self._database.read() as connection:
@@ -71,7 +71,7 @@ class BaselineEvents:
         return len(done) >= (learning.end - learning.start) // monitor.bucket
 
     def _have_labels_arrived(self, monitor: Monitor, old: Baseline, now: datetime) -> bool:
-        """Say whether a fixed baseline has a quarter more labels than it was summed with, or all of them."""
+        """Return whether a fixed baseline has a quarter more labels than when it was summed, or all of them."""
         if old.start is None or old.end is None or not (monitor.performance or monitor.rates):
             return False
         complete = now > old.end + monitor.labels_after + 2 * monitor.window
@@ -82,7 +82,7 @@ class BaselineEvents:
 
 
 def renewal_end(monitor: Monitor, now: datetime) -> datetime:
-    """Return where a rolling baseline ends that is renewed now: before the newest window."""
+    """Return the end of a rolling baseline that is renewed now: before the newest window."""
     return latest_sealed_end(now, monitor.bucket, monitor.settle) - monitor.window
 
 

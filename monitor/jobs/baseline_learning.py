@@ -1,4 +1,4 @@
-"""The beginning of a baseline: read from its file, or learnt from a range of the log."""
+"""Start a baseline: read it from its file, or begin to learn it from a range of the source."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOG = structlog.get_logger(__name__)
 
 
 def store_file_baseline(database: Database, monitor: Monitor, reader: Reader) -> None:
-    """Build and store the baseline of a file, which is active at once."""
+    """Build and store the baseline of a file; it is active at once."""
     built = baseline_from_file(monitor, reader.schema(), _note_choices(monitor))
     with database.write() as connection:
         baselines.start_learning(connection, monitor.name, definition(monitor), built.layouts, None, None)
@@ -31,7 +31,7 @@ def store_file_baseline(database: Database, monitor: Monitor, reader: Reader) ->
 
 
 def start_learning(database: Database, monitor: Monitor, reader: Reader, start: datetime, end: datetime) -> None:
-    """Choose columns and bins, and make the buckets of the range due."""
+    """Choose columns and learn bins, and make the buckets of the range due."""
     rows = reader.counts(start, end).rows
     layouts = learn_layouts(reader, monitor, start, end, _note_choices(monitor))
     with database.write() as connection:
@@ -43,7 +43,7 @@ def start_learning(database: Database, monitor: Monitor, reader: Reader, start: 
 
 
 def _note_choices(monitor: Monitor) -> Note:
-    """Return what logs which columns a new baseline leaves out and why, and which hold personal data."""
+    """Return a function that logs which columns a new baseline omits and why, and which contain personal data."""
 
     def note(choices: Sequence[Choice]) -> None:
         left_out = {choice.name: choice.reason for choice in choices if choice.kind is None}

@@ -1,4 +1,4 @@
-"""The baseline of one monitor: learnt, frozen, calibrated and renewed as `monitor/baselines/lifecycle.py` says."""
+"""Learn, freeze, calibrate and renew the baseline of one monitor by the table of `monitor/baselines/lifecycle.py`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from monitor.store.database import Database
 
 
 class BaselineLifecycle:
-    """What the windows of a monitor are compared with.
+    """Manages the baseline of one monitor.
 
-    Its sums and thresholds take long to compute: :meth:`compute_sum` does so at once, or in a job of its own where
-    ``sums_in_background`` is set. Until they are stored, the old ones are used.
+    Its sums and thresholds take long to compute: :meth:`compute_sum` does so at once, or in a job of its own if
+    ``sums_in_background`` is set. The previous ones are used until the new ones are stored.
     """
 
     def __init__(self, database: Database, monitor: Monitor, source: SourceSession) -> None:
@@ -47,23 +47,23 @@ class BaselineLifecycle:
 
     @property
     def state(self) -> BaselineState:
-        """Return where the baseline is in its life."""
+        """Return the state of the baseline."""
         if self.baseline is None:
             return "absent"
         return "learning" if self.baseline.state == "learning" else "active"
 
     @property
     def definition(self) -> str:
-        """Return the fingerprint of what the baseline measures."""
+        """Return the fingerprint of the settings of the baseline."""
         return self._stored.definition
 
     @property
     def reason(self) -> str:
-        """Return why there is no baseline, where there is none."""
+        """Return why there is no baseline, if there is none."""
         return self._events.reason
 
     def advance(self, now: datetime) -> None:
-        """Do what is due: at most one step of the lifecycle."""
+        """Perform at most one due step of the lifecycle."""
         stored = self._stored.find()
         if stored and (self.baseline is None or self.baseline.standing != stored):
             self._reload()
@@ -76,7 +76,7 @@ class BaselineLifecycle:
         self._take(self._events.find(self._monitor, self.baseline, now), now)
 
     def compute_sum(self) -> bool:
-        """Compute the sum that was requested; says whether there was one. The next turn of the monitor stores it."""
+        """Compute a requested sum, which the next turn of the monitor stores; return whether there was one."""
         return self._sum.compute()
 
     def _take(self, event: Event | None, now: datetime) -> None:
@@ -118,7 +118,7 @@ class BaselineLifecycle:
             self._request(self._sums.renew(self._monitor, self.baseline, now))
 
     def _request(self, request: SumRequest | None) -> None:
-        """Request a sum, and compute and store it where no job of its own does."""
+        """Request a sum; compute and store it at once unless a job does so in the background."""
         if request is None:
             return
         self._sum.request(request)

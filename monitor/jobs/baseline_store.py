@@ -1,4 +1,4 @@
-"""The baseline of a monitor as it is stored, that of an earlier release included."""
+"""Load the stored baseline of a monitor, also one of an earlier release."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from monitor.store.database import Database
 
 LOG = structlog.get_logger(__name__)
 Standing = tuple[int, str, str]
-"""What tells a stored baseline from others."""
+"""Id, state and fingerprint of a stored baseline."""
 
 
 class BaselineStore:
-    """The newest baseline of a monitor with the fingerprint of what is configured."""
+    """Loads the newest baseline of a monitor with the fingerprint of its current settings."""
 
     def __init__(self, database: Database, monitor: Monitor) -> None:
         self._database = database
@@ -29,11 +29,11 @@ class BaselineStore:
 
     @property
     def definition(self) -> str:
-        """Return the fingerprint of what the baseline measures."""
+        """Return the fingerprint of the settings of the baseline."""
         return definition(self._monitor)
 
     def find(self) -> Standing | None:
-        """Return which baseline is stored; one of an earlier release is taken over once."""
+        """Return the identity of the stored baseline; one of an earlier release is converted once."""
         with self._database.read() as connection:
             stored = baselines.newest_id(connection, self._monitor.name, self.definition)
         if stored is None and not self._compared_with_version_1:
@@ -46,14 +46,14 @@ class BaselineStore:
             return baselines.newest(connection, self._monitor.name, self.definition)
 
     def save_fixed_thresholds(self, baseline: Baseline, calibration_definition: str) -> None:
-        """Store that a baseline without buckets has nothing to learn thresholds from."""
+        """Store that a baseline without buckets uses fixed thresholds."""
         with self._database.write() as connection:
             calibration = Calibration(definition=calibration_definition)
             baselines.save_calibration(connection, baseline.id, replace(baseline, calibration=calibration))
-        LOG.info("calibrated", monitor=self._monitor.name, said=calibration.reason)
+        LOG.info("calibrated", monitor=self._monitor.name, reason=calibration.reason)
 
     def _take_over(self) -> Standing | None:
-        """Give a baseline of an earlier release the fingerprint of this one, if it measures what is asked for."""
+        """Replace the fingerprint of a baseline of an earlier release, if its settings are the current ones."""
         self._compared_with_version_1 = True
         name = self._monitor.name
         with self._database.read() as connection:
@@ -64,7 +64,7 @@ class BaselineStore:
                 LOG.warning(
                     "baseline_not_taken_over",
                     monitor=name,
-                    detail="it was learnt for other settings; with the settings of then it is used again",
+                    detail="it was learnt with other settings; restore them to use it again",
                 )
             return None
         with self._database.write() as connection:

@@ -1,6 +1,6 @@
-"""The sum of a baseline takes long: one turn of its monitor requests it, a job computes it, a later turn stores it.
+"""Sums of baselines in the background: a turn of the monitor requests one, a job computes it, a later turn stores it.
 
-Until it is stored, the monitor goes on with the baseline that it has.
+The monitor uses its previous baseline until the sum is stored.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from monitor.core.bounded import complete
 
 @dataclass
 class SumRequest:
-    """What is to be computed, for which stored baseline, and what stores the result."""
+    """A sum to compute: the stored baseline, the computation, and the function that stores the result."""
 
     work: Callable[[], Baseline]
     standing: object
@@ -24,14 +24,14 @@ class SumRequest:
 
 
 class BaselineSum:
-    """At most one sum of the baseline of one monitor."""
+    """Holds at most one sum of the baseline of one monitor."""
 
     def __init__(self) -> None:
         self._request: SumRequest | None = None
 
     @property
     def is_pending(self) -> bool:
-        """Say whether a sum is requested that is not stored."""
+        """Return whether a requested sum is not stored yet."""
         return self._request is not None
 
     def request(self, request: SumRequest) -> None:
@@ -39,7 +39,7 @@ class BaselineSum:
         self._request = request
 
     def compute(self) -> bool:
-        """Compute what is requested; says whether there was something to compute."""
+        """Compute the requested sum; return whether there was one."""
         request = self._request
         if request is None or request.result.done():
             return False
@@ -47,7 +47,7 @@ class BaselineSum:
         return True
 
     def finish(self, standing: object) -> bool:
-        """Store a sum that is ready and say so, unless the stored baseline is another by now: a replica was faster.
+        """Store a computed sum unless another replica has replaced the stored baseline; return whether it was stored.
 
         Raises what the computation raised.
         """

@@ -1,4 +1,4 @@
-"""The sums of stored buckets that a baseline asks for in its life, and how each is stored."""
+"""The sums of stored buckets in the lifecycle of a baseline, and how each is stored."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Spans = Sequence[tuple[datetime, datetime]]
 
 
 class BaselineSums:
-    """Prepares the sums of one monitor; None where the baseline has no range."""
+    """Prepares the sums of baselines; a method returns None if the baseline has no range."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def freeze(self, monitor: Monitor, learning: Baseline, schema: Mapping[str, str]) -> SumRequest | None:
-        """Sum the buckets of the range up, and learn their thresholds."""
+        """Sum the buckets of the range and learn the thresholds."""
         if learning.start is None or learning.end is None:
             return None
         labels = self._count_labels(monitor, learning.start, learning.end)
@@ -45,7 +45,7 @@ class BaselineSums:
         return self._request(monitor, learning, (learning.start, learning.end), [], store)
 
     def add_labels(self, monitor: Monitor, old: Baseline) -> SumRequest | None:
-        """Sum a fixed baseline again, over the same bins, with the labels that have arrived."""
+        """Sum a fixed baseline again over the same bins, including labels that arrived later."""
         if old.start is None or old.end is None:
             return None
         start, end = old.start, old.end
@@ -60,20 +60,20 @@ class BaselineSums:
         return self._request(monitor, old, (start, end), [], store)
 
     def calibrate(self, monitor: Monitor, baseline: Baseline) -> SumRequest | None:
-        """Learn the thresholds again, for other rules, checks or another budget, over the same buckets."""
+        """Learn the thresholds again over the same buckets, after a change of rules, checks or budget."""
         if baseline.start is None or baseline.end is None:
             return None
 
         def store(again: Baseline) -> None:
             with self._database.write() as connection:
                 baselines.save_calibration(connection, baseline.id, again)
-            LOG.info("calibrated", monitor=monitor.name, said=again.calibration.reason)
+            LOG.info("calibrated", monitor=monitor.name, reason=again.calibration.reason)
 
         stretch = baseline.start, baseline.end
         return self._request(monitor, baseline, stretch, self._find_incidents(monitor, *stretch), store)
 
     def renew(self, monitor: Monitor, old: Baseline, now: datetime) -> SumRequest | None:
-        """Move a rolling baseline on, over the same bins, leaving incidents out."""
+        """Sum a newer range of a rolling baseline over the same bins, without periods of incidents."""
         rolling, end = monitor.baseline.rolling, renewal_end(monitor, now)
         if rolling is None:
             return None

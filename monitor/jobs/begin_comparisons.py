@@ -1,4 +1,4 @@
-"""Begin the experiments and shadows that are configured, and forget those that are not any more."""
+"""Start configured experiments and shadows, and delete those that are no longer configured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOG = structlog.get_logger(__name__)
 
 
 def begin_comparisons(database: Database, comparisons: Comparisons, reader: Reader) -> None:
-    """Begin what is new or counts something else now; forget what is no longer configured."""
+    """Start comparisons that are new or have a new definition, and delete those that are no longer configured."""
     monitor, specs, definitions = comparisons.monitor, comparisons.specs, comparisons.definitions
     with database.read() as connection:
         stored = stored_comparisons.positions(connection, monitor.name)

@@ -1,4 +1,4 @@
-"""What the buckets of a monitor are compared with: its baseline, the stretch before, experiments and shadows."""
+"""Plan the buckets of a monitor: its baseline, the preceding stretch, experiments and shadows."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class BucketPlanner:
         self._comparisons_begun = False
 
     def prepare(self, reader: Reader) -> None:
-        """Begin the experiments and shadows that are new, once a process."""
+        """Start new experiments and shadows, once per process."""
         if not self._comparisons_begun:
             begin_comparisons(self._database, self._comparisons, reader)
             self._comparisons_begun = True
 
     def plan(self, bucket: Bucket) -> MonitorPlan:
-        """Return what a bucket is compared with."""
+        """Return the plan of a bucket."""
         baseline, reason = self._lifecycle.baseline, self._lifecycle.reason
         if baseline is not None:
             baseline = self._previous.add_to(baseline, self._monitor, bucket)

@@ -1,4 +1,4 @@
-"""Which buckets of a monitor are due: its live ones, its baseline's, those that were asked for, and stale ones."""
+"""Determine the due buckets of a monitor: live ones, those of its baseline, of backfills, and stale ones."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from monitor.store.database import Database
 from monitor.store.spans import add_span, advance_span, list_spans
 
 MOST_SETTLES = 4
-"""A bucket waits at most so many times `settle` longer for transactions that are older than its end."""
+"""Maximum delay of a bucket for open transactions that are older than its end, in multiples of `settle`."""
 
 
 class BucketSchedule:
-    """The buckets that a monitor has to compute, in their order."""
+    """Yields the due buckets of a monitor in order."""
 
     def __init__(self, database: Database, monitor: Monitor, source: SourceSession) -> None:
         self._database = database
@@ -26,7 +26,7 @@ class BucketSchedule:
         self._source = source
 
     def prepare(self, now: datetime) -> None:
-        """Begin the live span where there is none."""
+        """Start the live span if there is none."""
         with self._database.read() as connection:
             spans = list_spans(connection, self._monitor.name)
         if not any(span.kind == "live" for span in spans):
@@ -35,7 +35,7 @@ class BucketSchedule:
                 add_span(connection, self._monitor.name, "live", start, None)
 
     def due(self, baseline: Baseline | None) -> Iterator[Bucket]:
-        """Yield the buckets that are due, oldest first; those of a baseline that is learning before all others."""
+        """Yield the due buckets, oldest first; those of a baseline that is being learnt precede all others."""
         monitor, until = self._monitor, self._sealed_until()
         with self._database.read() as connection:
             spans = list_spans(connection, monitor.name)
@@ -52,7 +52,7 @@ class BucketSchedule:
         yield from (due[start] for start in sorted(due))
 
     def _sealed_until(self) -> datetime:
-        """Return up to when no more rows are expected."""
+        """Return the time before which no more rows are expected."""
         monitor, now = self._monitor, self._source.now()
         until = latest_sealed_end(now, monitor.bucket, monitor.settle)
         longest_wait = until + MOST_SETTLES * monitor.settle
@@ -62,7 +62,7 @@ class BucketSchedule:
 
 
 def live_start(monitor: Monitor, source: SourceSession, now: datetime) -> datetime:
-    """Return where a monitor that starts now begins to compute live buckets."""
+    """Return the start of the live buckets of a monitor that starts now."""
     earliest = now - monitor.catch_up
     if monitor.start is not None:
         start = monitor.start
@@ -76,5 +76,5 @@ def live_start(monitor: Monitor, source: SourceSession, now: datetime) -> dateti
 
 
 def _covers(baseline: Baseline, start: datetime) -> bool:
-    """Say whether a bucket belongs to the range of a baseline."""
+    """Return whether a bucket belongs to the range of a baseline."""
     return baseline.start is not None and baseline.end is not None and baseline.start <= start < baseline.end

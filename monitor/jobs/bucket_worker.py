@@ -1,4 +1,4 @@
-"""One claimed bucket of a monitor: computed, put back or given up."""
+"""Process a claimed bucket of a monitor: compute it, return it for a retry, or fail it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOG = structlog.get_logger(__name__)
 
 
 class BucketWorker:
-    """Computes the claimed buckets of one monitor, one after the other."""
+    """Computes the claimed buckets of one monitor, one at a time."""
 
     def __init__(self, database: Database, source: SourceSession, planner: BucketPlanner) -> None:
         self._database = database
@@ -24,9 +24,9 @@ class BucketWorker:
         self._cache = BucketCache()
 
     def compute(self, claim: claims.Claim) -> bool:
-        """Compute one claimed bucket; says whether it has ended.
+        """Compute one claimed bucket; return whether it has ended.
 
-        One that fails is put back, and given up the third time.
+        A bucket that raises an error is returned for a retry, and failed at the third attempt.
         """
         name, start = claim.monitor, str(claim.bucket.start)
         try:
@@ -52,7 +52,7 @@ class BucketWorker:
         return True
 
     def _find_reason_to_give_up(self, claim: claims.Claim) -> str | None:
-        """Return why a claimed bucket need not be tried again: it ended the process, or its rows are gone."""
+        """Return why a claimed bucket is not retried: it ended the process, or the source has deleted its rows."""
         if claim.attempts > claims.ATTEMPTS:
             return f"killed: the process ended {claims.ATTEMPTS} times while it computed this bucket"
         if claim.retries:

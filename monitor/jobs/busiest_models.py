@@ -1,4 +1,4 @@
-"""Which models answered most of the requests of a stretch of time, read from the log."""
+"""Find the models with the most requests in a range, read from the source."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.sources.base import Reader, read_in_steps
 
 
 def busiest_models(reader: Reader, monitor: Monitor, first: datetime, last: datetime, most: int) -> list[str]:
-    """Return the models that answered most of the requests."""
+    """Return the models with the most requests."""
     schema = reader.schema()
     if "model_version" not in schema:
         raise ConfigError("savings: map `model_version` under `columns:`; prices are looked up by model.")

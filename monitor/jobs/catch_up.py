@@ -1,4 +1,4 @@
-"""What is counted from the log beside the buckets of one monitor: experiments, shadows and savings."""
+"""Count experiments, shadows and savings of one monitor from the source, beside its buckets."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from monitor.store.database import Database
 from monitor.store.spans import list_spans
 
 MOST_PER_RUN = timedelta(hours=6)
-"""How much of the log is counted in one run."""
+"""Length of the range that is counted in one run."""
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """What a comparison has not counted: from its state to ``until``; ``is_last`` where that is all."""
+    """A range that a comparison has not counted: from its state to ``until``; ``is_last`` if there is no more."""
 
     spec: Experiment | Shadow
     state: ComparisonState
@@ -34,12 +34,12 @@ class Backlog:
 
 
 class CatchUpJob:
-    """Reads the log of one monitor over a connection of its own, a stretch at a time.
+    """Reads the source of one monitor over a connection of its own, a range at a time.
 
     Parameters
     ----------
     source
-        Shared with nobody: the turns of the monitor read beside it.
+        Not shared: the turns of the monitor read at the same time.
     """
 
     def __init__(self, database: Database, monitor: Monitor, source: SourceSession, receivers: Receivers) -> None:
@@ -53,11 +53,11 @@ class CatchUpJob:
 
     @property
     def is_needed(self) -> bool:
-        """Say whether the monitor has anything that is counted from the log."""
+        """Return whether the monitor has comparisons or savings that are counted from the source."""
         return bool(self._comparisons.specs or self.monitor.savings)
 
     def catch_up(self) -> None:
-        """Count the next stretch of each comparison, and the next day of the savings."""
+        """Count the next range of each comparison, and the next day of the savings."""
         reader, now = self._source.reader, self._source.now()
         for backlog in self._find_backlogs():
             spec, state, until = backlog.spec, backlog.state, backlog.until
@@ -68,7 +68,7 @@ class CatchUpJob:
         self._savings.catch_up(reader, now)
 
     def _find_backlogs(self) -> Iterator[Backlog]:
-        """Yield what lies between the sum of each comparison and the live buckets."""
+        """Yield the range between the sum of each comparison and the live buckets."""
         monitor, specs = self.monitor, self._comparisons.specs
         if not specs:
             return
@@ -90,5 +90,5 @@ class CatchUpJob:
             yield Backlog(spec, state, until, is_last=until == end)
 
     def close(self) -> None:
-        """Give the connections to the source back."""
+        """Close the connections to the source."""
         self._source.close()

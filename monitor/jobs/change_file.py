@@ -1,4 +1,4 @@
-"""A file of marked change points."""
+"""Read a file of known changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.config.sections import parse_time
 
 
 def read_changes(path: Path) -> list[datetime]:
-    """Read marked change points: a JSON list of times or of objects with ``at``, JSON lines, or a time a line."""
+    """Read the times of changes: a JSON list of times or of objects with ``at``, JSON lines, or a time per line."""
     text = path.read_text(encoding="utf-8").strip()
     try:
         entries = json.loads(text)
@@ -30,7 +30,7 @@ def read_changes(path: Path) -> list[datetime]:
             times.append(parse_time(value))
         except ValueError:
             if place == 0 and isinstance(item, str):
-                continue  # the head of a table
+                continue  # the header of a table
             raise ConfigError(f"{path}: {value!r} is not a time; write it like 2026-11-03T12:00:00Z.") from None
     return sorted(times)
 

@@ -1,4 +1,4 @@
-"""Experiments and shadows from their start, where no store holds their sums."""
+"""Count experiments and shadows from their start, without a store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.sources.base import Reader
 
 
 def count_comparisons(reader: Reader, comparisons: Comparisons, bucket: Bucket) -> dict[Key, ComparisonState]:
-    """Count every experiment from its start up to a bucket, and every shadow as far as its requests are answered."""
+    """Count every experiment from its start up to a bucket, and every shadow up to its newest answered requests."""
     monitor = comparisons.monitor
     states = {}
     for key, spec in comparisons.specs.items():

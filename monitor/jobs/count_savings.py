@@ -1,4 +1,4 @@
-"""The served requests of a stretch of the log, summed by plan."""
+"""Sum the served requests of a range of the source by plan."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from monitor.sources.base import Reader, read_in_steps
 
 
 def count(reader: Reader, monitor: Monitor, plans: Sequence[Plan], start: datetime, end: datetime) -> dict[str, Cells]:
-    """Sum the served requests of a stretch by plan."""
+    """Sum the served requests of a range by plan."""
     check_columns(reader, monitor, plans)
     names = required_columns(monitor, plans)
     made = [
@@ -29,8 +29,8 @@ def count(reader: Reader, monitor: Monitor, plans: Sequence[Plan], start: dateti
     total: dict[str, Cells] = {plan.name: {} for plan in plans}
     keys = set[object]()
     for read in read_in_steps(reader, columns, start, end):
-        kept, _ = split_by_weight(read.unseen(keys), monitor)
-        page = with_signals(keep_served(kept, monitor), made)
+        weighted, _ = split_by_weight(read.unseen(keys), monitor)
+        page = with_signals(keep_served(weighted, monitor), made)
         for plan in plans if page.rows else ():
             total[plan.name] = merge([total[plan.name], tally_page(plan, page, tariff, monitor.savings or Savings())])
     return total

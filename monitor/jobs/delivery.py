@@ -1,4 +1,4 @@
-"""Deliver: claim an action, send it outside any transaction, record the outcome; back off, give up, replay."""
+"""Deliver actions: lease one, send it outside of any transaction, and record the outcome, with retries and back-off."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ LOG = structlog.get_logger(__name__)
 FIRST_DELAY = timedelta(seconds=2)
 LONGEST_DELAY = timedelta(minutes=10)
 LONGEST_ATTEMPT = outbox.LEASE - timedelta(seconds=5)
-"""An attempt ends before its lease does, or another replica would send the same again meanwhile."""
+"""Deadline of an attempt; shorter than its lease, so that no other replica sends the same action meanwhile."""
 BATCH = 100
 
 
 OWNER = leases.new_owner()
-"""Of this process: one job sends the actions of a receiver, so that the jobs need no names of their own."""
+"""Owner of the leases of this process; each receiver has one job, so the jobs need no owners of their own."""
 
 
 def expire_late(database: Database, clock: Clock) -> None:
-    """End the actions whose ``not_after`` has passed."""
+    """Expire the actions whose ``not_after`` has passed."""
     with database.write() as connection:
         expired = outbox.expire(connection, decision_time(connection, clock))
     if expired:
@@ -42,14 +42,14 @@ def deliver_due(
     only: str | None = None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Deliver what is due and return how many actions were attempted; at most 100 a call.
+    """Deliver due actions, at most 100 per call; return the number of attempts.
 
     Parameters
     ----------
     only
-        The receiver that is served; None serves the actions of names that are not configured any more.
+        Name of the receiver; None ends the actions of receivers that are no longer configured.
     stopping
-        Asked before each action.
+        Called before each action; True ends the loop.
     """
     attempted = 0
     while attempted < BATCH and not stopping():
@@ -64,9 +64,9 @@ def deliver_due(
 
 
 def decision_time(connection: Connection, clock: Clock) -> datetime:
-    """Return the time that decides about actions: the store's, which a host with a wrong clock cannot change.
+    """Return the time for decisions about actions: that of the store, which does not depend on the host's clock.
 
-    A clock that was set by a test or by the demo is obeyed.
+    A clock of a test or of the demo takes precedence.
     """
     return now(connection) if isinstance(clock, SystemClock) else clock.now()
 
@@ -81,7 +81,7 @@ def _deliver(
     outcome = _attempt(database, receivers, claimed, at)
     with database.write() as connection:
         values = after(claimed, outcome, decision_time(connection, clock))
-        kept = outbox.record(connection, claimed, **values)
+        recorded = outbox.record(connection, claimed, **values)
     LOG.info(
         "action_attempted",
         action=claimed.id,
@@ -89,7 +89,7 @@ def _deliver(
         kind=claimed.kind,
         attempt=claimed.attempts,
         outcome=outcome.reason,
-        state=values["state"] if kept else "taken_over",
+        state=values["state"] if recorded else "taken_over",
     )
 
 
@@ -100,7 +100,9 @@ def _attempt(database: Database, receivers: Mapping[str, Receiver], claimed: Act
         return DeliveryResult("delivered", "dry run: nothing was sent")
     receiver = receivers.get(claimed.name)
     if receiver is None:
-        return DeliveryResult("other", f"no receiver {claimed.name!r} is configured any more; replay it when it is")
+        return DeliveryResult(
+            "other", f"no receiver {claimed.name!r} is configured; configure it, then replay the action"
+        )
     with database.read() as connection:
         thread = outbox.first_receipt(connection, claimed.incident, claimed.name) if claimed.sequence else None
     delivery = Delivery(claimed.id, claimed.kind, claimed.payload, claimed.created_at, thread)
@@ -108,7 +110,7 @@ def _attempt(database: Database, receivers: Mapping[str, Receiver], claimed: Act
         return receiver.deliver(delivery, Deadline.after(at, LONGEST_ATTEMPT))
     except Exception as error:  # noqa: BLE001  a defect of one receiver must not stop its queue
         last = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{last.filename}:{last.lineno}"  # the text of an error may hold a secret
+        where = f"{last.filename}:{last.lineno}"  # the text of an error may contain a secret
         LOG.error("receiver_failed", receiver=claimed.name, error=type(error).__name__, where=where)  # noqa: TRY400
         return DeliveryResult("other", f"the receiver failed with {type(error).__name__}", retry=True)
 
@@ -127,9 +129,9 @@ def after(claimed: ActionRow, outcome: DeliveryResult, at: datetime) -> dict[str
 
 
 def delay(claimed: ActionRow, outcome: DeliveryResult) -> timedelta:
-    """Return the pause before the next attempt: doubling from 2 s to 10 min, with a jitter fixed by the id.
+    """Return the delay before the next attempt: doubling from 2 s to 10 min, with a jitter derived from the id.
 
-    A receiver can make it longer by `Retry-After`, up to 10 min, and never shorter.
+    `Retry-After` of a receiver can extend it up to 10 min, but not shorten it.
     """
     pause: timedelta = min(FIRST_DELAY * 2 ** min(claimed.attempts - 1, 20), LONGEST_DELAY)
     digest = hashlib.sha256(f"{claimed.id}/{claimed.attempts}".encode()).digest()

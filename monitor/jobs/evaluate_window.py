@@ -1,4 +1,4 @@
-"""A whole window, read and evaluated as the daemon does its last bucket."""
+"""Read and evaluate a whole window like the daemon."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from monitor.sources.base import Reader
 
 
 def evaluate_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: datetime) -> Evaluation:
-    """Read a whole window, and the newest one whose labels are due, and evaluate it as the daemon does its last bucket.
+    """Read a whole window and the newest one whose labels are due, and evaluate its last bucket like the daemon.
 
-    Budgets and objectives need sums of a month, which a single check does not read.
+    Budgets and objectives are not evaluated: they need the sums of a month, which a single check does not read.
     """
     plan = MonitorPlan(monitor, Comparisons(monitor), baseline)
     observed, stored = observe_window(reader, monitor, baseline, end)

@@ -1,4 +1,4 @@
-"""Experiments beside the live buckets: caught up with from what is stored, and from the log."""
+"""Count experiments before the live buckets, from stored counts and from the source."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from monitor.store.findings import add_findings
 
 
 class ExperimentCatchUp:
-    """Counts what lies before the live buckets of the experiments of one monitor."""
+    """Counts the experiments of one monitor before its live buckets."""
 
     def __init__(self, database: Database, configured: Comparisons) -> None:
         self._database = database
@@ -43,7 +43,7 @@ class ExperimentCatchUp:
     def _read_arms(
         self, reader: Reader, spec: Experiment, start: datetime, until: datetime, stored: set[datetime]
     ) -> Iterator[tuple[datetime, Arms]]:
-        """Yield the sums of each bucket, oldest first: as stored, or read from the log."""
+        """Yield the counts of each bucket, oldest first, from the store or from the source."""
         step = self._monitor.bucket
         while start < until:
             if start in stored:

@@ -1,4 +1,4 @@
-"""A baseline that is learnt from a file."""
+"""Learn a baseline from a file."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from monitor.sources import files
 
 
 def baseline_from_file(monitor: Monitor, schema: Mapping[str, str], note: Note = no_note) -> Baseline:
-    """Learn and profile a CSV, Parquet or JSONL file, whose columns are named like the source's."""
+    """Learn a baseline from a CSV, Parquet or JSONL file whose columns have the names of the source."""
     if monitor.baseline.file is None:
-        raise ValueError("this baseline is not a file.")
+        raise ValueError("this baseline has no file.")
     columns, read = files.open_file(monitor.baseline.file, monitor.source)
     layouts = learn_from_pages(monitor, choose(monitor, columns), read(), note)
     profiler = Profiler(monitor, layouts)

@@ -1,4 +1,4 @@
-"""Whether the labelled rows of a rolling baseline already hold the fault that a window is to be judged for."""
+"""Detect a lasting fall of the labelled performance within a rolling baseline."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from monitor.profiling.stretch import profile_buckets
 from monitor.sources.base import Reader
 
 FOLLOWED = {"scores": "accuracy", "errors": "mae"}
-"""The metric by which a fall is looked for, by the kind of the outcome."""
+"""Metric in which a fall is searched, by kind of the outcome."""
 TINY = 1e-12
 
 
 @dataclass(frozen=True)
 class LabelFall:
-    """When the performance by labels got worse for good, from what to what; ``at`` is surely before it."""
+    """A lasting fall of the labelled performance; ``at`` is certainly before it."""
 
     at: datetime
     metric: str
@@ -33,17 +33,17 @@ class LabelFall:
     after: float
 
     def sentence(self) -> str:
-        """Say what was left out of a baseline, and why."""
+        """Return the note on the labels that the baseline excludes."""
         return (
-            f"the baseline takes labels until {self.at.isoformat()} only, "
-            f"for the {self.metric} went from {self.before:.3g} to {self.after:.3g} then"
+            f"the baseline uses labels up to {self.at.isoformat()} only, "
+            f"because the {self.metric} changed from {self.before:.3g} to {self.after:.3g} then"
         )
 
 
 def find_label_fall(
     reader: Reader, monitor: Monitor, layout: Binning | None, start: datetime, end: datetime
 ) -> LabelFall | None:
-    """Look for a lasting fall of the performance by labels, window by window of a stretch."""
+    """Search the windows of a range for a lasting fall of the labelled performance."""
     if layout is None or layout.kind not in FOLLOWED:
         return None
     metric, length = FOLLOWED[layout.kind], monitor.window // monitor.bucket

@@ -1,4 +1,4 @@
-"""A source whose records carry the labels that were imported and the verdicts of a judge, too."""
+"""Add imported labels and the verdicts of a judge to the records of a source."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from monitor.store.database import Database
 
 
 class LabelOverlayReader:
-    """Reads as the source does; a label that was imported for a record's id wins over the source's own.
+    """Reads the source; an imported label for a record's id takes precedence over the label of the source.
 
-    The schema stays the source's: labels that come from elsewhere are no change of it. With ``judged`` what a judge
-    said stands beside them, in the column ``(verdict)``: 1 is bad, 0 is good. ``imported`` says whether there are
-    imported labels at all; where it is not known, every reading asks.
+    The schema is that of the source, without the added labels. With ``judged`` the column ``(verdict)`` has the verdict
+    of the judge: 1 is bad, 0 is good. ``imported`` tells whether there are imported labels; if it is None, every read
+    queries our database.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class LabelOverlayReader:
         self._imported = imported
 
     def assuming(self, *, imported: bool | None) -> LabelOverlayReader:
-        """Return the same reader for a bucket, where it is known whether there are imported labels."""
+        """Return the same reader with a known value of ``imported``."""
         return LabelOverlayReader(self._reader, self._database, self._monitor, judged=self._judged, imported=imported)
 
     def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[RecordBatch]:

@@ -1,4 +1,4 @@
-"""Late data: sealed buckets are counted again, and computed again when their rows, labels or feedback have changed."""
+"""Audit sealed buckets for late data: count them again, and mark them as due if rows, labels or feedback changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ AUDITS_A_TURN = 20
 
 
 class LateDataAuditor:
-    """Counts the sealed buckets of a monitor again."""
+    """Audits the sealed buckets of a monitor."""
 
     def __init__(self, database: Database, monitor: Monitor, source: SourceSession) -> None:
         self._database = database
@@ -19,7 +19,7 @@ class LateDataAuditor:
         self._source = source
 
     def audit(self) -> None:
-        """Count the next sealed buckets again; one whose count has changed becomes due again."""
+        """Count the next sealed buckets again; a bucket with a changed count becomes due again."""
         monitor, now, reader = self._monitor, self._source.now(), self._source.reader
         ages = [now - age for age in monitor.audit_ages]
         with self._database.read() as connection:

@@ -1,4 +1,4 @@
-"""What is learnt first of a baseline: which columns are watched, and their bins."""
+"""Choose the monitored columns of a baseline and learn their bins."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from monitor.profiling.weights import has_label_probability
 from monitor.sources.base import Reader, SourceError, read_in_steps
 
 Note = Callable[[Sequence[Choice]], None]
-"""Takes what was chosen of the columns when a baseline is learnt, and what was not, with the reasons."""
+"""Receives the choices of columns when a baseline is learnt, each with its reason."""
 
 
 def no_note(_choices: Sequence[Choice]) -> None:
-    """Pass over what was chosen."""
+    """Ignore the choices."""
 
 
 def learn_layouts(
     reader: Reader, monitor: Monitor, start: datetime, end: datetime, note: Note = no_note
 ) -> dict[str, Binning]:
-    """Choose the watched columns and learn their bins."""
+    """Choose the monitored columns and learn their bins."""
     try:
         choices = choose(monitor, reader.describe(until=end))
     except ConfigError as error:
@@ -41,7 +41,7 @@ def learn_layouts(
 def learn_from_pages(
     monitor: Monitor, choices: Sequence[Choice], pages: Iterable[RecordBatch], note: Note
 ) -> dict[str, Binning]:
-    """Learn the bins of the chosen columns, and note what was chosen once all values are known."""
+    """Learn the bins of the chosen columns, and report the choices after all values have been read."""
     kinds = {choice.name: choice.kind for choice in choices if choice.kind}
     computed = {signal.name for signal in resolve(monitor.signals)}
     screened = {choice.name for choice in choices if not choice.listed} - computed
@@ -55,11 +55,11 @@ def learn_from_pages(
 
 
 def _check_outcome(monitor: Monitor, columns: Sequence[str]) -> None:
-    """Refuse a check of performance that has nothing to look at."""
+    """Raise if a `performance` check lacks its columns."""
     if monitor.performance is None or ("label" in columns and {"score", "prediction"} & set(columns)):
         return
     raise SourceError(
         "missing_column",
         f"monitor {monitor.name}: the check `performance` needs the roles `label`, and `score` (of a classifier, "
-        f"0 to 1) or `prediction` (of a regression), under `columns:`. Found: {', '.join(columns)}.",
+        f"0 to 1) or `prediction` (of a regression), under `columns:`. Columns: {', '.join(columns)}.",
     )

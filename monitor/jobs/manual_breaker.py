@@ -1,4 +1,4 @@
-"""Set a circuit breaker by hand: it stays so for a while, or until it is set again."""
+"""Set a circuit breaker manually, for a duration or until it is set again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from monitor.store.database import Connection
 
 @dataclass(frozen=True)
 class ManualState:
-    """What a person sets a breaker to, why, and for how long."""
+    """A manual state of a breaker, with reason, user and duration."""
 
     state: State
     reason: str
@@ -26,7 +26,7 @@ class ManualState:
 
 
 def find_breaker(config: Config, name: str, value: str) -> tuple[Monitor, BreakerSpec]:
-    """Return the breaker of a name, and its monitor; checks whether it is kept by values."""
+    """Return the breaker with a name and its monitor; raise if ``value`` is missing or not applicable."""
     specs = {spec.name: (monitor, spec) for monitor in config.monitors for spec in monitor.breakers}
     if name not in specs:
         raise ConfigError(
@@ -34,7 +34,7 @@ def find_breaker(config: Config, name: str, value: str) -> tuple[Monitor, Breake
         )
     by = budget_column(*specs[name])
     if bool(by) != bool(value):
-        wanted = f"is kept by {by}: say which with --value" if by else "stands for all traffic: leave --value out"
+        wanted = f"has a state per {by}: name it with --value" if by else "applies to all traffic: leave --value out"
         raise ConfigError(f"the breaker {name!r} {wanted}.")
     return specs[name]
 
@@ -47,13 +47,13 @@ def set_breaker(
     manual: ManualState,
     now: datetime,
 ) -> datetime | None:
-    """Open or close a breaker and send its effects; returns until when it stays so, None for until it is set again."""
+    """Open or close a breaker and plan its actions; return the end of the manual state, None if it has no end."""
     monitor, spec = breaker
     key = (spec.name, value)
     until = now + manual.length if manual.length else None
     before = breakers.standing(connection, [spec.name]).get(key)
     after = with_state(
-        before or Breaker("closed", now, "nothing has happened yet"),
+        before or Breaker("closed", now, "no state change yet"),
         manual.state,
         now,
         manual.reason,
@@ -62,7 +62,9 @@ def set_breaker(
         held_until=until,
     )
     if not breakers.put(connection, monitor.name, key, before, after):
-        raise ConfigError(f"the breaker {spec.name!r} has just moved; look at `driftd breakers list` and try again.")
+        raise ConfigError(
+            f"the breaker {spec.name!r} has just changed its state; see `driftd breakers list` and try again."
+        )
     if incidents.find_silence(connection, monitor.name, silence_name(spec), now) is None:
         outbox.save_actions(connection, plan_transition(monitor, spec, value, after, config.receivers, now))
     return until

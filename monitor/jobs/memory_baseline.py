@@ -1,4 +1,4 @@
-"""The baseline of a check without a store: from the file or the range that is configured, before any known fault."""
+"""Build the baseline of a check without a store, from the configured file or range."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from monitor.sources.base import Reader
 def baseline_for(
     reader: Reader, monitor: Monitor, before: datetime, labels_until: datetime | None = None
 ) -> Baseline | None:
-    """Build the baseline in memory; None when it holds too few rows.
+    """Build the baseline in memory, or return None if it has too few rows.
 
-    A rolling baseline ends at ``before``, and its labels end at ``labels_until``; earlier, where the performance by
-    labels fell for good before that.
+    A rolling baseline ends at ``before``, and its labels end at ``labels_until``, or at an earlier lasting fall of the
+    labelled performance.
     """
     if monitor.baseline.file is not None:
         baseline = baseline_from_file(monitor, reader.schema())
@@ -40,9 +40,9 @@ def baseline_for(
 
 
 def before_the_last_shift(reader: Reader, monitor: Monitor, baseline: Baseline) -> Baseline:
-    """Return what lies before the last shift inside a baseline's range: a fault must not be what it is compared with.
+    """Return the part of a baseline before the last shift in its range, so that a fault is not part of the reference.
 
-    What was said of the whole range is kept.
+    The notes on the whole range remain.
     """
     review = baseline.review
     if review is None or review.before is None:

@@ -1,4 +1,4 @@
-"""One monitor at work: its source, its baseline, and the buckets that are due."""
+"""The job of one monitor: its source, its baseline and its due buckets."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ BUCKETS_A_TURN = 20
 
 
 class MonitorJob:
-    """The work of one monitor, a turn at a time.
+    """Runs the turns of one monitor.
 
     Parameters
     ----------
     source
-        What is read, and by whose clock.
+        Session of the source and its clock.
     receivers
-        All that are configured; the rules name them.
+        All configured receivers, by name.
     """
 
     def __init__(
@@ -50,14 +50,14 @@ class MonitorJob:
         self._worker = BucketWorker(database, source, self._planner)
 
     def prepare(self) -> None:
-        """Begin a turn: what is configured is begun, and the baseline goes on."""
+        """Begin a turn: start configured spans and comparisons, and advance the baseline."""
         now = self.source.prepare()
         self._planner.prepare(self.source.reader)
         self.schedule.prepare(now)
         self.lifecycle.advance(now)
 
     def take_turn(self, stopping: Callable[[], bool], note_progress: Callable[[], object]) -> int:
-        """Compute what is due, oldest first, a few buckets at a time; returns how many have ended."""
+        """Compute a few due buckets, oldest first; return the number of finished buckets."""
         self.prepare()
         finished = 0
         for bucket in self.schedule.due(self.lifecycle.baseline):
@@ -66,20 +66,20 @@ class MonitorJob:
             with self.database.write() as connection:
                 claim = claims.claim(connection, self.monitor.name, bucket, self.owner)
             if claim is None or not self.compute(claim):
-                break  # another replica has it or it is to be retried, and buckets of a monitor are decided in order
+                break  # another replica has it or it waits for a retry, and buckets of a monitor are decided in order
             note_progress()
             finished += 1
         self.auditor.audit()
         return finished
 
     def compute(self, claim: claims.Claim) -> bool:
-        """Compute one claimed bucket; says whether it has ended."""
+        """Compute one claimed bucket; return whether it has ended."""
         return self._worker.compute(claim)
 
     def is_heartbeat_due(self, now: datetime, every: timedelta) -> bool:
-        """Say whether it was not recorded for a while that the source can be read."""
+        """Return whether the last recorded heartbeat is older than ``every``."""
         return self.recorded_at is None or now - self.recorded_at >= every
 
     def close(self) -> None:
-        """Give the connections to the source back."""
+        """Close the connections to the source."""
         self.source.close()

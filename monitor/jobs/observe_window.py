@@ -1,4 +1,4 @@
-"""A whole window as it is read from the source, where no store holds its earlier buckets."""
+"""Observe a whole window from the source, without a store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monitor.sources.base import Counts, Reader
 def observe_window(
     reader: Reader, monitor: Monitor, baseline: Baseline, end: datetime
 ) -> tuple[Observed, StoredWindow]:
-    """Read a whole window: its last bucket, and what the store would hold of the buckets before."""
+    """Read a whole window; return its last bucket, and the earlier buckets in the form of the store."""
     summaries = profile_window(reader, monitor, baseline.layouts, end)
     starts, parts = list(summaries), list(summaries.values())
     facts, columns = parts[-1].facts, parts[-1].profiles

@@ -1,4 +1,4 @@
-"""One window against its baseline, without a store and without a daemon: for CI, for cron, for a first look."""
+"""Compare one window with its baseline without a store or a daemon, for `driftd check`."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ EXIT = {"ok": 0, "firing": 1, "inconclusive": 2, "error": 2}
 
 
 def check(reader: Reader, monitor: Monitor, at: datetime, receivers: Receivers | None = None) -> dict[str, Any]:
-    """Return what the daemon would decide about the window that ends at a time, rounded down to a whole bucket.
+    """Return the decision of the daemon about the window that ends at ``at``, rounded down to a whole bucket.
 
-    Experiments and shadows are counted from their start. A rule fires at once, whatever its `for` is, and nothing is
+    Experiments and shadows are counted from their start. A rule fires at once regardless of its `for`, and nothing is
     sent.
 
     Returns
     -------
     dict
         ``{monitor, window: {start, end}, status, reason, suspected_change, findings, actions}``, with
-        ``labelled_window`` where labels come late; the status is ``firing`` when a finding that a rule watches has
-        drifted, ``inconclusive`` when nothing about the model, or nothing of the performance that was asked for, could
-        be measured. ``actions`` are those that the daemon would plan.
+        ``labelled_window`` if labels arrive late. The status is ``firing`` if a finding of a rule has drifted, and
+        ``inconclusive`` if no finding about the model, or none of a configured `performance` check, could be measured.
+        ``actions`` are those that the daemon would plan.
     """
     end = floor(at, monitor.bucket)
     window = {"start": (end - monitor.window).isoformat(), "end": end.isoformat()}
@@ -62,6 +62,6 @@ def check(reader: Reader, monitor: Monitor, at: datetime, receivers: Receivers |
 
 
 def _describe_baseline(baseline: Baseline) -> dict[str, Any]:
-    """Return the range that the window was compared with, and what was noticed in the configured one."""
+    """Return the range that the window was compared with, and notes on the configured range."""
     compared = {"from": baseline.start, "to": baseline.end}
     return {"compared_with": compared, "rows": baseline.rows, "notes": sentences(baseline.review)}

@@ -1,4 +1,4 @@
-"""What lies before a window, where windows are compared with that."""
+"""Baselines of windows that are compared with the stretch before them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from monitor.store.database import Database
 
 
 class PreviousStretch:
-    """Sums the stored buckets before a window, once for the buckets that share them."""
+    """Sums the stored buckets before a window; consecutive buckets share the sum."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._sum: tuple[str, datetime, Mapping[str | None, Mapping[str, Profile]]] | None = None
 
     def add_to(self, baseline: Baseline, monitor: Monitor, bucket: Bucket) -> Baseline:
-        """Return the baseline with what lies before the window of a bucket."""
+        """Return the baseline with the sum of the stretch before the window of a bucket."""
         length = monitor.baseline.previous
         if baseline.state != "active" or length is None:
             return baseline

@@ -1,4 +1,4 @@
-"""A whole window as it is read from the source, profiled bucket by bucket."""
+"""Profile a whole window from the source, bucket by bucket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from monitor.sources.base import Reader
 def profile_window(
     reader: Reader, monitor: Monitor, layouts: Mapping[str, Binning], end: datetime
 ) -> dict[datetime, BucketSummary]:
-    """Profile the window that ends at a time, by the start of each bucket; an id counts once."""
+    """Profile the window that ends at ``end``; return summaries by bucket start. An id counts once."""
     columns = columns_to_read(monitor, layouts, reader.schema())
     parts: dict[datetime, BucketSummary] = {}
     ids: set[object] = set()
@@ -33,7 +33,7 @@ def profile_window(
 
 
 def profile_labelled(reader: Reader, monitor: Monitor, baseline: Baseline, end: datetime) -> Iterable[BucketSummary]:
-    """Profile what needs labels over the newest window whose labels are due; nothing where labels come at once."""
+    """Profile the labelled columns of the newest window whose labels are due; nothing if labels arrive at once."""
     if not monitor.labels_after:
         return ()
     layouts = {name: layout for name, layout in baseline.layouts.items() if layout.kind in LABELLED}
@@ -41,5 +41,5 @@ def profile_labelled(reader: Reader, monitor: Monitor, baseline: Baseline, end: 
 
 
 def newest_labelled_end(monitor: Monitor, end: datetime) -> datetime:
-    """Return the end of the newest window whose labels have had their time to arrive at a moment."""
+    """Return the end of the newest window whose labels are complete at ``end``."""
     return floor(end - monitor.labels_after, monitor.bucket)

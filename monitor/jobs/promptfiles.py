@@ -1,4 +1,4 @@
-"""Read prompts from a folder, each with its last change as git tells it."""
+"""Read prompts from a folder, each with its last change from git."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _FRONT = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*\n", re.DOTALL)
 
 
 def read_folder(folder: Path) -> list[Prompt]:
-    """Read every prompt of a folder, in the order of their names; every other file is left alone."""
+    """Read every prompt of a folder, in order of name; other files are ignored."""
     if not folder.is_dir():
-        raise ConfigError(f"{folder} is no folder; give the one that holds the prompts.")
+        raise ConfigError(f"{folder} is not a folder; name the folder of the prompts.")
     prompts = [prompt for path in sorted(folder.rglob("*")) if (prompt := _read_file(folder, path)) is not None]
     if not prompts:
-        raise ConfigError(f"{folder} holds no prompt: none of {', '.join((*TEXT, *STRUCTURED))}.")
+        raise ConfigError(f"{folder} contains no prompt, no file ending in {', '.join((*TEXT, *STRUCTURED))}.")
     names = [prompt.name for prompt in prompts]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -53,7 +53,7 @@ def _read_file(folder: Path, path: Path) -> Prompt | None:
 
 
 def _parse(text: str) -> dict[str, Any]:
-    """Read a text whose settings may stand before it, between two lines of three dashes."""
+    """Parse a text with optional settings before it, between two lines of three dashes."""
     front = _FRONT.match(text)
     settings = yaml.safe_load(front[1]) if front else {}
     if not isinstance(settings, dict):
@@ -63,19 +63,19 @@ def _parse(text: str) -> dict[str, Any]:
 
 def _prompt(path: Path, name: str, content: Any) -> Prompt:  # noqa: ANN401
     if not isinstance(content, Mapping) or not ("template" in content) ^ ("messages" in content):
-        raise ConfigError(f"{path} must hold `template:` or `messages:`, and not both.")
+        raise ConfigError(f"{path} must contain either `template:` or `messages:`.")
     unknown = sorted(set(map(str, content)) - set(KNOWN_KEYS))
     if unknown:
-        raise ConfigError(f"{path}: {unknown[0]!r} is not known. Allowed: {', '.join(KNOWN_KEYS)}.")
+        raise ConfigError(f"{path}: the key {unknown[0]!r} is not allowed. Allowed: {', '.join(KNOWN_KEYS)}.")
     messages = content.get("messages", [])
     if not isinstance(messages, list) or not all(_is_message(one) for one in messages):
         raise ConfigError(f"{path}: `messages` is a list, each with `role` and `content`.")
     if not isinstance(content.get("parameters", {}), Mapping):
         raise ConfigError(f"{path}: `parameters` is a mapping, such as {{temperature: 0.2}}.")
-    kept = json.loads(json.dumps({key: content[key] for key in CONTENT if key in content}, default=str))
+    described = json.loads(json.dumps({key: content[key] for key in CONTENT if key in content}, default=str))
     commit, author, at, dirty = last_change(path)
     return replace(
-        Prompt(name, kept, description=str(content.get("description", ""))),
+        Prompt(name, described, description=str(content.get("description", ""))),
         commit=commit,
         author=author,
         committed_at=at,

@@ -1,4 +1,4 @@
-"""Replay: the findings of a whole stretch of buckets at once, as `detect` would have found them one by one. Pure."""
+"""Replay a range of buckets at once, with the same findings as the daemon's bucket by bucket. Pure."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from monitor.profiling.clients import noise_factor
 from monitor.profiling.timeline import Timeline
 
 SequentialStates = dict[str, State]
-"""What sequential detectors remember, by finding key."""
+"""States of sequential detectors, by finding key."""
 
 
 def replay(
     monitor: Monitor, baseline: Baseline, timeline: Timeline, sums: SequentialStates
 ) -> Iterator[tuple[Bucket, list[Finding], bool]]:
-    """Yield every bucket whose window is whole, what came near its threshold, and whether anything was measured.
+    """Yield every bucket with a complete window, its findings near their thresholds, and whether any was measured.
 
     Parameters
     ----------
     timeline
-        Buckets of the stretch, with the rest of the first window before it.
+        Buckets of the range, preceded by the rest of the first window.
     sums
-        What sequential detectors remembered before the stretch, by finding key; moved on to its end.
+        States of sequential detectors before the range, by finding key; updated to its end.
     """
     result = StretchFindings([[] for _ in range(timeline.steps)], np.zeros(timeline.steps, dtype=bool))
     clients = timeline.client_windows()

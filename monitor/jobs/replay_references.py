@@ -1,4 +1,4 @@
-"""What the windows of a stretch are compared with. Pure."""
+"""References of the windows of a range. Pure."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from monitor.profiling.timeline import Timeline
 
 
 class References:
-    """What each window of a stretch is compared with: the baseline, or what lies before the window."""
+    """Returns the reference of each window of a range: the baseline, or the stretch before the window."""
 
     def __init__(self, monitor: Monitor, baseline: Baseline, timeline: Timeline) -> None:
         self.monitor, self.baseline, self.timeline = monitor, baseline, timeline
         self._before: dict[datetime, Baseline] = {}
 
     def at(self, place: int) -> Baseline:
-        """Return what the window that ends with a step is compared with."""
+        """Return the reference of the window that ends with a step."""
         if self.monitor.baseline.previous is None:
             return self.baseline
         start, end = self._stretch(place, self.monitor.baseline.previous)
@@ -37,12 +37,12 @@ class References:
         return self._before[end]
 
     def before(self, column: str, places: np.ndarray) -> Mapping[str | None, Profile]:
-        """Return what the windows that end at these places are compared with, which is the same for all of them."""
+        """Return the common reference of the windows that end at these places."""
         place = int(places[0])
         return self.at(place).within(column, self.starts(place))
 
     def alike(self, column: str, ends: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield the ends of windows that are compared with the same part of the baseline, or the same stretch."""
+        """Yield groups of window ends with the same reference."""
         if not len(ends):
             return
         keys = self._keys(column, ends)
@@ -55,7 +55,7 @@ class References:
         yield from (np.array(places) for places in groups.values())
 
     def _keys(self, column: str, ends: np.ndarray) -> Sequence[object] | None:
-        """Return for each window what stands for its reference; None where all have the same."""
+        """Return a key of each window's reference, or None if all windows have the same."""
         previous, layout = self.monitor.baseline.previous, self.baseline.layouts.get(column)
         if previous is not None and (layout is None or layout.kind not in LABELLED):
             return [self._stretch(place, previous) for place in ends.tolist()]
@@ -76,5 +76,5 @@ class References:
 
 
 def sample_size(target: CheckTarget, side: Counted) -> Any:  # noqa: ANN401
-    """Return how many records of a side count for a target: an array for many windows, else a number."""
+    """Return the sample size of a side for a target; an array for several windows, else a number."""
     return side.n if target.detector.counts == "usable" else side.rows

@@ -1,4 +1,4 @@
-"""How the windows of a stretch differ from what people were told last. Pure."""
+"""Differences between the windows of a range and the last announced window of an incident. Pure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from monitor.jobs.replay_references import References, sample_size
 from monitor.profiling.timeline import Timeline
 
 BLOCK = 96
-"""Windows that are compared with a plateau at once: many enough for speed, few enough for an incident that is short."""
+"""Windows that are compared with a plateau at once: enough for speed, and few enough for short incidents."""
 
 
 class PlateauComparison:
-    """How the windows of a stretch differ from what people were told last, a block of windows at a time."""
+    """Compares the windows of a range with plateaus, the last announced windows, a block of windows at a time."""
 
     def __init__(self, monitor: Monitor, baseline: Baseline, timeline: Timeline) -> None:
         self._references = References(monitor, baseline, timeline)
@@ -30,7 +30,7 @@ class PlateauComparison:
         self._findings: dict[tuple[datetime, int], list[list[Finding]]] = {}
 
     def moved(self, plateaus: dict[datetime, Plateau], since: datetime, end: datetime) -> list[Finding]:
-        """Return what `plateau.moved` finds of the window that ends at ``end``; keeps the plateau when it is whole."""
+        """Return the findings of `plateau.moved` for the window that ends at ``end``; store a complete plateau."""
         whole = since + self._monitor.window
         if end < whole:
             return []
@@ -49,7 +49,7 @@ class PlateauComparison:
         return (end - self._timeline.start) // self._timeline.step - 1
 
     def baseline_at(self, end: datetime) -> Baseline:
-        """Return what the window that ends at a moment is compared with."""
+        """Return the reference of the window that ends at ``end``."""
         return self._references.at(self._place(end))
 
     def window(self, end: datetime) -> Window:
@@ -59,7 +59,7 @@ class PlateauComparison:
         return Window(self._timeline.profiles(inside), Traffic(), self._references.starts(place), end=end)
 
     def _block(self, plateau: Plateau, block: int) -> list[list[Finding]]:
-        """Measure a block of windows, those that share a part of the baseline at once."""
+        """Measure a block of windows; windows with the same reference are measured at once."""
         first = max(block * BLOCK, self._timeline.first)
         places = np.arange(first, min((block + 1) * BLOCK, self._timeline.steps))
         findings: list[list[Finding]] = [[] for _ in range(BLOCK)]

@@ -1,4 +1,4 @@
-"""A stretch of the log, read and replayed over one baseline."""
+"""Read a range of the source and replay it over one baseline."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from monitor.sources.base import Reader
 
 @dataclass(frozen=True)
 class ReplayedBucket:
-    """What was found in a bucket, and what a decision about it looks at.
+    """Findings of a bucket and other inputs of the decision about it.
 
     Parameters
     ----------
     findings
-        Those that come near their thresholds.
+        Findings near their thresholds.
     measured
-        Whether anything could be measured.
+        Whether any finding could be measured.
     plateaus
-        How the windows of the stretch differ from what people were told last.
+        Comparison of the windows of the range with the last announced ones.
     """
 
     bucket: Bucket
@@ -44,7 +44,7 @@ class ReplayedBucket:
 def replay_stretch(
     reader: Reader, monitor: Monitor, baseline: Baseline, states: SequentialStates, start: datetime, end: datetime
 ) -> Iterator[ReplayedBucket]:
-    """Yield every bucket of a stretch; what sequential detectors remember is moved on to its end."""
+    """Yield every bucket of a range; ``states`` of sequential detectors are updated to its end."""
     lead = start - monitor.window + monitor.bucket
     if monitor.baseline.previous is not None:
         lead, _ = previous_stretch(monitor, monitor.baseline.previous, lead)

@@ -1,4 +1,4 @@
-"""One target of a check over all windows of a stretch at once. Pure."""
+"""Measure one target of a check over all windows of a range at once. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks of records and traffic over the windows of a stretch. Pure."""
+"""Checks of records and traffic over the windows of a range. Pure."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from monitor.profiling.timeline import Timeline
 
 
 def record_checks(monitor: Monitor) -> list[RecordQuality]:
-    """Return the checks of a monitor that look at records and traffic."""
+    """Return the checks of a monitor on records and traffic."""
     return [check for check in make_checks(monitor) if isinstance(check, RecordQuality)]
 
 
 def traffic_findings(
     checks: Sequence[RecordQuality], baseline: Baseline, timeline: Timeline, place: int
 ) -> Iterator[Finding]:
-    """Yield what the checks find in the window that ends with a step."""
+    """Yield the findings of the checks in the window that ends with a step."""
     first = place - timeline.length + 1
     rows = timeline.rows[first : place + 1]
     filled = np.flatnonzero(timeline.rows[: place + 1])

@@ -1,7 +1,8 @@
-"""Evidently's HTML of a window against its baseline, made in a child process that ends with the report.
+"""Write Evidently's HTML report of a window and its baseline, in a child process.
 
-Evidently takes 280 MB and two seconds to import, so neither the daemon nor the command that asks for a
-report imports it. The frames go over as lines of JSON in a directory of their own: no pickle, so no code.
+Evidently takes 280 MB and two seconds to import, so neither the daemon nor the command that requests a
+report imports it. The frames are passed as lines of JSON in a temporary directory, not as pickles, which could
+execute code.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 SIDES = ("reference", "current")
 COMPARED: tuple[Kind, ...] = ("numeric", "categorical")
-"""Kinds that Evidently knows; the joint column is a sum of vectors and has no values of its own."""
+"""Kinds that Evidently supports; the joint column is a sum of vectors and has no values."""
 TIMEOUT = 180.0
 LAST_WORDS = 400
 
@@ -47,21 +48,21 @@ def sample(
     rows: int = 5000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Draw a uniform sample of the watched columns of served traffic, signals included, in one pass over pages.
+    """Draw a uniform sample of the monitored columns of served traffic, including signals, in one pass over pages.
 
     Parameters
     ----------
     layouts
-        The watched columns and their kinds; only numeric and categorical ones are drawn.
+        The monitored columns and their kinds; only numeric and categorical ones are sampled.
     start, end
         Half-open, in UTC.
     rows, seed
-        The size of the sample; the same seed and the same pages give the same rows.
+        Size of the sample, and seed; the same seed and pages give the same rows.
 
     Returns
     -------
     pandas.DataFrame
-        One column a layout, in the order of time: float64, or texts with None where missing.
+        One column per layout, in order of time: float64, or texts with None for missing values.
     """
     layouts = {name: layout for name, layout in layouts.items() if layout.kind in COMPARED}
     chance = np.random.default_rng(seed)
@@ -76,13 +77,13 @@ def sample(
         fresh = _watched_columns(with_signals(page.take(chosen), monitor.signals), layouts)
         records, keys = concatenate([records, fresh] if records else [fresh]), np.concatenate([keys, drawn[chosen]])
         if len(keys) > rows:
-            kept = np.sort(np.argpartition(keys, rows)[:rows])
-            records, keys = take(records, kept), keys[kept]
+            smallest = np.sort(np.argpartition(keys, rows)[:rows])
+            records, keys = take(records, smallest), keys[smallest]
     return _frame(records, layouts, len(keys))
 
 
 def _watched_columns(records: Records, layouts: Mapping[str, Binning]) -> dict[str, Column]:
-    """Keep the watched columns only, so that no text is held; one that is not there is missing throughout."""
+    """Select the monitored columns, so that no other text stays in memory; an absent column has only missing values."""
     size = row_count(records)
     return {name: records[name] if name in records else Column.of([None] * size) for name in layouts}
 
@@ -112,16 +113,16 @@ def write_report(
     out: Path,
     timeout: float = TIMEOUT,
 ) -> None:
-    """Compare two frames with Evidently and write its page.
+    """Compare two frames with Evidently and write its HTML file.
 
-    A column without a single value on either side cannot be compared; the page lists it at its top.
+    A column without values on one side cannot be compared; the file lists it at the top.
 
     Parameters
     ----------
     reference, current
-        The baseline's sample and the window's.
+        Samples of the baseline and of the window.
     kinds
-        Of each column; one that is neither numeric nor categorical is not compared.
+        Kind of each column; only numeric and categorical ones are compared.
     out
         The HTML file.
     timeout
@@ -130,10 +131,10 @@ def write_report(
     Raises
     ------
     ConfigError
-        With a sentence: Evidently is not installed, nothing can be compared, or it took too long.
+        If Evidently is not installed, no column can be compared, or the timeout has passed.
     """
     if importlib.util.find_spec("evidently") is None:
-        raise ConfigError("a report needs Evidently, which is not installed: install driftd[report].")
+        raise ConfigError("a report needs Evidently, which is not installed; install driftd[report].")
     compared = [n for n in kinds if kinds[n] in COMPARED and n in reference.columns and n in current.columns]
     empty = [name for name in compared if _is_empty(reference[name]) or _is_empty(current[name])]
     used = [name for name in compared if name not in empty]
@@ -156,7 +157,7 @@ def _is_empty(series: pd.Series[Any]) -> bool:
 
 
 def _write_lines(frame: pd.DataFrame, names: Sequence[str], kinds: Mapping[str, Kind], path: Path) -> None:
-    """Write one list a row; what is missing or not finite is null."""
+    """Write one list per row; missing and non-finite values are null."""
     columns = [_plain(frame[name].tolist(), kinds[name]) for name in names]
     with path.open("w", encoding="utf-8") as file:
         for row in zip(*columns, strict=True):
@@ -170,12 +171,12 @@ def _plain(values: Iterable[Any], kind: Kind) -> list[Any]:
 
 
 def _harmless(text: str) -> str:
-    """Replace what could end a script or begin an element: the page is opened from disk, without our headers."""
+    """Replace characters that could end a script or start an element; the file is opened without our CSP headers."""
     return text.replace("<", "‹").replace(">", "›").replace("\x00", "")
 
 
 def _run_child(folder: Path, timeout: float) -> None:
-    """Run this module as a program, with none of our environment: no secret of ours reaches the library."""
+    """Run this module as a program with an empty environment, so that no secret reaches the library."""
     environment = {
         "DO_NOT_TRACK": "1",
         "HOME": str(folder),
@@ -189,25 +190,25 @@ def _run_child(folder: Path, timeout: float) -> None:
     try:
         ended = subprocess.run(command, env=environment, capture_output=True, timeout=timeout, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
-        sentence = f"the report was not ready after {timeout:g} s and was given up; ask for fewer columns."
+        sentence = f"the report was not finished after {timeout:g} s; monitor fewer columns."
         raise ConfigError(sentence) from None
     if ended.returncode != 0:
-        last = ended.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
+        last = ended.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no error message"]
         raise ConfigError(f"Evidently could not make the report: {last[0][:LAST_WORDS]}")
 
 
 def _with_note(page: str, empty: Sequence[str]) -> str:
-    """Say at the top of the page which columns were left out."""
+    """Add a note on the omitted columns at the top of the file."""
     if not empty:
         return page
     names = ", ".join(html.escape(name) for name in empty)
-    note = f'<p style="font-family:sans-serif;margin:1rem">Left out, for one side holds no value: {names}.</p>'
+    note = f'<p style="font-family:sans-serif;margin:1rem">Omitted, because one side has no values: {names}.</p>'
     before, body, after = page.partition("<body>")
     return f"{before}{body}{note}{after}" if body else f"{note}{page}"
 
 
 def _make(folder: Path) -> None:
-    """Do the work of the child: read the frames, compare, write the page."""
+    """Run in the child process: read the frames, compare them, and write the file."""
     import warnings
 
     warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""Review the range that a baseline would be learnt from, before anything is learnt."""
+"""Review the range of a future baseline before it is learnt."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from monitor.profiling.timeline import Timeline
 from monitor.sources.base import Reader, SourceError
 
 MOST_ROWS = 100_000
-"""A range with more is looked at in a part of its buckets, evenly spaced."""
+"""Of a range with more buckets, an evenly spaced part is read."""
 
 
 def review_candidate(reader: Reader, monitor: Monitor) -> Review | None:
-    """Review the range that the baseline is to be learnt from; None where it is a file, too short, or still to come.
+    """Review the range of a future baseline; None if it is a file, too short, or in the future.
 
-    Only logged columns are looked at: signals would be computed of every record.
+    Only logged columns are reviewed, since signals would have to be computed for every record.
     """
     if monitor.baseline.file is not None:
         return None
@@ -55,7 +55,7 @@ def _review(thin: _Thinned, monitor: Monitor, layouts: Mapping[str, Binning], st
 
 
 class _Thinned:
-    """A reader that reads every so many buckets."""
+    """Reads every n-th bucket of a source."""
 
     def __init__(self, reader: Reader, monitor: Monitor, every: int) -> None:
         self._reader, self._bucket, self._every = reader, monitor.bucket, every
@@ -64,11 +64,11 @@ class _Thinned:
         return getattr(self._reader, name)
 
     def reads(self, start: datetime) -> bool:
-        """Say whether a bucket is read."""
+        """Return whether a bucket is read."""
         return int(start.timestamp() // self._bucket.total_seconds()) % self._every == 0
 
     def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[RecordBatch]:
-        """Read those buckets of a stretch; all of it at once where every bucket is read."""
+        """Read the selected buckets of a range; the whole range at once if every bucket is selected."""
         if self._every == 1:
             yield from self._reader.read(start, end, columns)
             return
@@ -80,7 +80,7 @@ class _Thinned:
 
 
 def candidate_notes(reader: Reader, monitor: Monitor) -> tuple[Review | None, list[str]]:
-    """Return the review of a candidate, and what to say of it; what cannot be read is said."""
+    """Return the review of a candidate and the notes on it, including read errors."""
     try:
         review = review_candidate(reader, monitor)
     except (SourceError, ConfigError) as error:

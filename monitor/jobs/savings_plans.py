@@ -1,4 +1,4 @@
-"""The plans that savings are counted for, the days that are counted, and what identifies a count. Pure."""
+"""Plans, days and fingerprints of savings. Pure."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ MOST_MODELS = 5
 
 
 def stretch(spec: Savings, now: datetime) -> tuple[datetime, datetime]:
-    """Return the whole days, in UTC, that are looked at; the newest has been over for an hour."""
+    """Return the range of whole UTC days that are evaluated; the newest ended at least an hour ago."""
     last = floor(now - HOUR, DAY)
     return last - spec.days * DAY, last
 
 
 def days(first: datetime, last: datetime) -> list[datetime]:
-    """Return the days of a stretch, newest first."""
+    """Return the days of a range, newest first."""
     return [last - (place + 1) * DAY for place in range((last - first) // DAY)]
 
 
 def is_due(day: datetime, counted_at: datetime | None, now: datetime, after: timedelta) -> bool:
-    """Say whether a day is to be counted: it never was, or its labels have come since."""
+    """Return whether a day is to be counted: it never was, or its labels have arrived since."""
     complete = day + DAY + after
     return counted_at is None or counted_at < complete <= now
 
 
 def make_plans(spec: Savings, models: Sequence[str]) -> list[Plan]:
-    """Return the operator's plans; without any, each of the models that answered most, for all requests."""
+    """Return the configured plans; by default one per model that moves all requests to it."""
     return [one.plan() for one in spec.plans] or [Plan(f"all on {model}"[:80], (Tier(model),)) for model in models]
 
 
 def definition(monitor: Monitor, plan: Plan) -> str:
-    """Return a fingerprint of what is counted: when it changes, days are counted again."""
+    """Return a fingerprint of the plan and its settings; if it changes, days are counted again."""
     spec = monitor.savings or Savings()
     made = [entry for entry in monitor.signals if column_name(entry) in {"price", *required_columns(monitor, [plan])}]
     source = monitor.source.model_dump(mode="json", exclude={"url"})

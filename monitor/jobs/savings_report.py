@@ -1,4 +1,4 @@
-"""What the savings come to, and whether a retraining pays, by what is stored."""
+"""Report savings, and whether retraining pays, from stored counts."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from monitor.store.database import Connection
 def load_counted_days(
     connection: Connection, monitor: Monitor, plans: Sequence[Plan]
 ) -> list[dict[datetime, datetime]]:
-    """Return for each plan the days that are counted as it stands now, each with when."""
+    """Return for each plan the days that are counted with its current definition, each with the time of counting."""
     return [savings.counted_days(connection, monitor.name, plan.name, definition(monitor, plan)) for plan in plans]
 
 
 def report_savings(
     connection: Connection, monitor: Monitor, plans: Sequence[Plan], more: Mapping[str, Sequence[Cells]], now: datetime
 ) -> dict[str, Any]:
-    """Return what is told of the savings: of the days that are stored, and of ``more`` by plan."""
+    """Return the report on the savings of the stored days and of ``more`` by plan."""
     spec = monitor.savings or Savings()
     first, last = stretch(spec, now)
     plan_reports = []
@@ -38,7 +38,7 @@ def report_savings(
 
 
 def retraining_pays(connection: Connection, monitor: Monitor) -> dict[str, Any] | None:
-    """Return what the drift that is open has cost, and whether a retraining pays; None where nobody asks."""
+    """Return the cost of the open drift and whether retraining pays; None if it is not configured."""
     spec = monitor.savings.retraining if monitor.savings else None
     if spec is None:
         return None
@@ -49,6 +49,6 @@ def retraining_pays(connection: Connection, monitor: Monitor) -> dict[str, Any] 
 
 
 def paying_since(connection: Connection, monitor: Monitor, spec: RetrainingSpec, since: datetime) -> dict[str, Any]:
-    """Return what a drift has cost since its incident opened, and whether a retraining pays."""
+    """Return the cost of a drift since its incident opened, and whether retraining pays."""
     measured = savings.load_measure(connection, monitor.name, spec.measure, since - monitor.bucket)
     return dict(payback_since(measured, monitor, spec, since))

@@ -1,4 +1,4 @@
-"""What the requests of one page would have cost under a plan. Pure."""
+"""Sum the costs of the requests of one page under a plan. Pure."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from monitor.config.signals import resolve
 
 
 def find_tariff(monitor: Monitor) -> Price:
-    """Return how the monitor prices requests: by its signal `price`, else by the list."""
+    """Return the price of requests: the monitor's signal `price`, else the price list."""
     prices = [signal.compute for signal in resolve(monitor.signals) if isinstance(signal.compute, Price)]
     fallback = SIGNALS["price"].compute
     return prices[0] if prices else fallback if isinstance(fallback, Price) else Price()
 
 
 def tally_page(plan: Plan, page: Records, tariff: Price, spec: Savings) -> Cells:
-    """Sum the requests of a page by cell: as they were answered, and as a plan would have had them answered."""
+    """Sum the requests of a page by cell, with their actual costs and those under the plan."""
     tokens, times, now = read_tokens(page), read_seconds(page), tariff.priced(page)
     failed = now.source == "failed"
 
@@ -31,7 +31,7 @@ def tally_page(plan: Plan, page: Records, tariff: Price, spec: Savings) -> Cells
         names = np.full(len(places), model, dtype=object)
         at = None if times is None else times[places]
         cost = price(names, tokens.at(places), times=at, tariff=tariff).cost
-        return np.where(failed[places], 0.0, cost)  # what cost nothing because it failed would have on any model
+        return np.where(failed[places], 0.0, cost)  # a failed request would have cost nothing on any model
 
     quality = None if spec.quality is None else numbers(page[spec.quality])[0]
     tasks = None if spec.task is None else to_categories(page[spec.task])

@@ -1,4 +1,4 @@
-"""The scheduler: APScheduler wakes each job in a thread of its own, so that one that hangs or fails delays no other."""
+"""The scheduler: APScheduler runs each job in a thread of its own, so that a hanging or failing job delays no other."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from apscheduler.schedulers.background import BackgroundScheduler
 LOG = structlog.get_logger(__name__)
 HEARTBEAT = timedelta(seconds=1)
 MOST_MISSED = 120
-"""After so many heartbeats without one, the scheduler counts as stopped."""
+"""Missed heartbeats after which the scheduler counts as stopped."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """Work that is done again and again; a run that would begin before the one before has ended is left out."""
+    """A periodic job; a run is skipped if the previous one has not ended."""
 
     name: str
     run: Callable[[], object]
@@ -27,28 +27,28 @@ class Job:
 
 
 class SchedulerStopped(Exception):  # noqa: N818
-    """The scheduler wakes no jobs any more; only a new process helps."""
+    """The scheduler no longer runs jobs; the process must be restarted."""
 
 
 class Watchdog:
-    """Notices that heartbeats stay away. It counts looks, not seconds: a process that was suspended missed none."""
+    """Detects missing heartbeats. It counts checks, not seconds, so that a suspended process misses none."""
 
     def __init__(self) -> None:
         self._missed = 0
 
     def beat(self) -> None:
-        """Note that the scheduler wakes jobs."""
+        """Record a heartbeat of the scheduler."""
         self._missed = 0
 
     def look(self) -> None:
-        """Raise :class:`SchedulerStopped` at the look that is one too many without a heartbeat."""
+        """Check for a heartbeat; raise :class:`SchedulerStopped` after too many checks without one."""
         self._missed += 1
         if self._missed > MOST_MISSED:
-            raise SchedulerStopped(f"no job was woken for {MOST_MISSED * HEARTBEAT.total_seconds():g} s")
+            raise SchedulerStopped(f"no job was started for {MOST_MISSED * HEARTBEAT.total_seconds():g} s")
 
 
 class JobScheduler:
-    """Wakes jobs by their intervals until it is ended; ``heartbeat`` is a job of its own."""
+    """Runs jobs at their intervals until it is stopped; the heartbeat is a job of its own."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._watchdog = Watchdog()
@@ -61,16 +61,16 @@ class JobScheduler:
             self._scheduler.add_job(self._run, "interval", args=(job,), id=job.name, seconds=job.every.total_seconds())
 
     def start(self) -> None:
-        """Begin to wake jobs."""
+        """Start running jobs."""
         self._scheduler.start()
 
     def wait(self, stopping: threading.Event) -> None:
-        """Wait until it is told to stop; raises :class:`SchedulerStopped` when no job is woken any more."""
+        """Wait until ``stopping`` is set; raise :class:`SchedulerStopped` if the scheduler no longer runs jobs."""
         while not stopping.wait(HEARTBEAT.total_seconds()):
             self._watchdog.look()
 
     def end(self, seconds: float) -> list[str]:
-        """Wake no more, and wait so long for what is at work; returns the names of the jobs that are abandoned."""
+        """Start no more jobs, and wait up to ``seconds`` for running ones; return the names of abandoned jobs."""
         ending = threading.Thread(target=self._scheduler.shutdown, name="ending", daemon=True)
         ending.start()
         ending.join(seconds)

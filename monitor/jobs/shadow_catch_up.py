@@ -1,4 +1,4 @@
-"""Shadows beside the live buckets: their pairs are joined from the log, and their verdicts decided."""
+"""Count shadows: join their pairs from the source, and decide their verdicts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from monitor.store.shadow_history import load_shadow_history
 
 
 class ShadowCatchUp:
-    """Counts the shadows of one monitor as far as their requests are answered."""
+    """Counts the shadows of one monitor up to their newest answered requests."""
 
     def __init__(self, database: Database, comparisons: Comparisons, receivers: Receivers) -> None:
         self._database = database
@@ -27,7 +27,7 @@ class ShadowCatchUp:
         self._receivers = receivers
 
     def count(self, reader: Reader, spec: Shadow, state: ComparisonState, until: datetime, at: datetime | None) -> None:
-        """Count the next buckets of a shadow; its verdict is decided when it has caught up, ``at`` that time."""
+        """Count the next buckets of a shadow; with ``at``, it has caught up and its verdict is decided at that time."""
         monitor = self._monitor
         total = Pairs(spec) if state.total is None else Pairs.from_json(spec, state.total)
         counts: list[ComparisonCounts] = []

@@ -54,12 +54,12 @@ class Injection:
         """Validate the options, and measure the column over the week before the period."""
         if kind not in DRIFTS:
             raise ConfigError(
-                f"--drift {kind!r} is not known. Allowed: {', '.join(DRIFTS)}.{nearest(kind, list(DRIFTS))}"
+                f"--drift {kind!r} is not allowed. Allowed: {', '.join(DRIFTS)}.{nearest(kind, list(DRIFTS))}"
             )
         columns = list(reader.schema())
         if column not in columns:
             raise ConfigError(
-                f"--column {column!r} is not in the source. Found: {', '.join(columns)}.{nearest(column, columns)}"
+                f"--column {column!r} is not in the source. Columns: {', '.join(columns)}.{nearest(column, columns)}"
             )
         if kind in ("missing", "new_category") and not 0 < size <= 1:
             raise ConfigError("--size of this kind of drift is a share of the rows: above 0 and at most 1.")
@@ -104,9 +104,9 @@ class Injection:
         changed = rows & ~column.missing & ~mistyped
         if column.values.dtype != object:
             return Column(np.where(changed, moved, column.values), column.missing)
-        kept = column.values.copy()
-        kept[changed] = moved[changed]
-        return Column(kept, column.missing)
+        result = column.values.copy()
+        result[changed] = moved[changed]
+        return Column(result, column.missing)
 
 
 def _chosen(times: np.ndarray, share: float) -> np.ndarray:

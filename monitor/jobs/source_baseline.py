@@ -1,4 +1,4 @@
-"""A baseline that is learnt from a stretch of the source, in memory and without a store."""
+"""Learn a baseline from a range of the source in memory, without a store."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from monitor.sources.base import Reader
 def baseline_from_source(
     reader: Reader, monitor: Monitor, start: datetime, end: datetime, labels_until: datetime | None = None
 ) -> Baseline:
-    """Learn and profile a stretch.
+    """Learn a baseline from a range.
 
-    Rows from ``labels_until`` on are left out of the columns that need labels.
+    Rows from ``labels_until`` on are excluded from the columns that need labels.
     """
     layouts = learn_layouts(reader, monitor, start, end)
     builder = BaselineBuilder(monitor, layouts, start, end)
@@ -40,7 +40,7 @@ def _without_labels(columns: Mapping[str, Profile]) -> dict[str, Profile]:
 
 
 def with_previous(reader: Reader, monitor: Monitor, baseline: Baseline, window_start: datetime) -> Baseline:
-    """Return a baseline with what lies before a window, read from the source, where windows are compared with that."""
+    """Return the baseline with the stretch before a window, read from the source, if windows are compared with it."""
     if monitor.baseline.previous is None:
         return baseline
     start, end = previous_stretch(monitor, monitor.baseline.previous, window_start)

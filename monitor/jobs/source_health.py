@@ -1,4 +1,4 @@
-"""Source health: heartbeats, and sources that cannot be read, which alert and never roll a model back."""
+"""Record heartbeats and source errors; a source error alerts, and never rolls a model back."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ NOTE_EVERY = timedelta(seconds=15)
 
 
 def record_heartbeat(job: MonitorJob, now: datetime, *, news: bool) -> None:
-    """Write down that the source could be read, and how far it reaches; without news four times a minute.
+    """Record a heartbeat with the newest event time; without finished buckets (``news``) at most four times a minute.
 
-    An error stands for as long as a bucket waits for its source, whatever else of it can be read.
+    A source error remains as long as a bucket waits for its source, even if other reads succeed.
     """
     if not news and not job.is_heartbeat_due(now, NOTE_EVERY):
         return
@@ -43,7 +43,7 @@ def record_heartbeat(job: MonitorJob, now: datetime, *, news: bool) -> None:
 
 
 def record_source_error(job: MonitorJob, error: SourceError, now: datetime) -> None:
-    """Record why the source cannot be read; after a few buckets of it an incident opens."""
+    """Record a source error; after a few buckets an incident opens."""
     monitor = job.monitor
     reason = f"{error.reason}: {error}"[: claims.REASON_LENGTH]
     LOG.warning("source_unreadable", monitor=monitor.name, reason=error.reason, detail=str(error))

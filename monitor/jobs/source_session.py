@@ -1,4 +1,4 @@
-"""The source of one monitor: a reader that is opened when it is needed and again after an error, and its clock."""
+"""The source of one monitor: a reader that is opened on first use and after an error, and its clock."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from monitor.sources.base import Reader
 
 
 class SourceSession:
-    """A source that is read again and again.
+    """A source with a reusable reader.
 
     Parameters
     ----------
     connect
-        Opens the reader; called again after an error.
+        Opens the reader; called again after errors.
     source_time
         The clock that seals buckets, by default the source database's own.
     """
@@ -30,13 +30,13 @@ class SourceSession:
 
     @property
     def reader(self) -> Reader:
-        """Return the open reader, opening it when there is none."""
+        """Return the reader; open it if necessary."""
         if self._reader is None:
             self._reader = self._connect()
         return self._reader
 
     def bucket_reader(self, *, labels_imported: bool | None) -> Reader:
-        """Return the reader of one bucket; ``labels_imported`` need not be looked up where it is known."""
+        """Return the reader of one bucket; ``labels_imported`` is queried only if it is None."""
         reader = self.reader
         return reader.assuming(imported=labels_imported) if isinstance(reader, LabelOverlayReader) else reader
 
@@ -45,7 +45,7 @@ class SourceSession:
         return self._source_time(self.reader)
 
     def prepare(self) -> datetime:
-        """Begin a turn, and return its time."""
+        """Begin a turn and return its time."""
         self._prepared_at = self.now()
         return self._prepared_at
 
@@ -55,7 +55,7 @@ class SourceSession:
         return self._prepared_at or self.now()
 
     def close(self) -> None:
-        """Give the connections back; the next use opens new ones."""
+        """Close the connections; the next use opens new ones."""
         if self._reader is not None:
             self._reader.close()
             self._reader = None

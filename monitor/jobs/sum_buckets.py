@@ -1,4 +1,4 @@
-"""Baselines as sums of stored buckets."""
+"""Sum stored buckets to baselines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sum_buckets(
     end: datetime,
     without: Sequence[tuple[datetime, datetime]],
 ) -> Baseline:
-    """Sum stored buckets of the same bins, leaving stretches out, a day at a time, and calibrate on them."""
+    """Sum stored buckets with the same bins, a day at a time and without excluded periods, and calibrate on them."""
     builder = BaselineBuilder(monitor, baseline.layouts, start, end)
     for rows in _stored_days(database, monitor, baseline, start, end):
         builder.add({at: row for at, row in rows.items() if not any(first <= at < last for first, last in without)})
@@ -39,7 +39,7 @@ def sum_buckets(
 def _stored_days(
     database: Database, monitor: Monitor, baseline: Baseline, start: datetime, end: datetime
 ) -> Iterator[dict[datetime, BucketSummary]]:
-    """Yield the stored buckets of a stretch that have a baseline's bins, a day at a time."""
+    """Yield the stored buckets of a range that have the bins of a baseline, a day at a time."""
     while start < end:
         stop = min(start + BATCH, end)
         with database.read() as connection:
@@ -51,7 +51,7 @@ def _stored_days(
 def sum_previous(
     database: Database, monitor: Monitor, baseline: Baseline, start: datetime, end: datetime
 ) -> dict[str | None, dict[str, Profile]]:
-    """Sum the stored buckets of the stretch before a window."""
+    """Sum the stored buckets of the range before a window."""
     profiles: dict[str | None, dict[str, Profile]] = {}
     for rows in _stored_days(database, monitor, baseline, start, end):
         profiles = add_profiles([profiles, *(row.profiles for row in rows.values())])

@@ -1,4 +1,4 @@
-"""Saving: counts day by day what the same requests would have cost otherwise, and tells what that comes to."""
+"""Estimate savings: count day by day the cost of the same requests under other plans, and store the report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOG = structlog.get_logger(__name__)
 
 
 class SavingsJob:
-    """The savings of a monitor at work: a day that is over is counted, and once more when its labels are there."""
+    """Counts the savings of a monitor; each past day is counted once, and again when its labels have arrived."""
 
     def __init__(self, database: Database, monitor: Monitor) -> None:
         self._database = database
@@ -28,7 +28,7 @@ class SavingsJob:
         self._looked: datetime | None = None
 
     def catch_up(self, reader: Reader, now: datetime) -> None:
-        """Count one day that is owed, the newest first; once nothing is, look again in an hour."""
+        """Count one due day, the newest first; if none is due, check again in an hour."""
         monitor, spec = self._monitor, self._monitor.savings
         if spec is None or (self._looked is not None and now < self._looked + HOUR):
             return
@@ -49,7 +49,7 @@ class SavingsJob:
             return
         try:
             counted = count(reader, monitor, plans, day, day + DAY)
-        except ConfigError as error:  # it concerns savings only: the buckets go on
+        except ConfigError as error:  # concerns savings only; buckets are not affected
             self._looked = now
             LOG.warning("savings_not_counted", monitor=monitor.name, detail=str(error))
             return

@@ -1,4 +1,4 @@
-"""Savings in sentences, for the command line and the page. Pure."""
+"""Format savings as sentences, for the command line and the web pages. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def describe_tier(tier: Mapping[str, Any]) -> str:
-    """Say how many requests would go to a model, and what is known of its quality there."""
+    """Return how many requests would move to a model, and the estimate of its quality on them."""
     quality = tier["quality"]
     condition = (
         f"{tier['moved']:,} of {tier['requests']:,} requests would move to {tier['model']}; quality {quality['claim']}"
@@ -16,14 +16,14 @@ def describe_tier(tier: Mapping[str, Any]) -> str:
         return f"{condition}: {quality['why']}"
     gap, then = quality["difference"], quality["then"]
     return (
-        f"{condition}: {then['value']:.1%} ({then['low']:.1%} to {then['high']:.1%}) where it answered comparable "
-        f"requests, against {quality['now']:.1%}; difference {100 * gap['value']:+.1f} points "
+        f"{condition}: {then['value']:.1%} ({then['low']:.1%} to {then['high']:.1%}) on comparable "
+        f"requests, compared with {quality['now']:.1%}; difference {100 * gap['value']:+.1f} points "
         f"({100 * gap['low']:+.1f} to {100 * gap['high']:+.1f}); {quality['why']}"
     )
 
 
 def describe_retraining(report: Mapping[str, Any], currency: str) -> str:
-    """Say what the drift has cost, and when a retraining would have paid for itself."""
+    """Return the cost of the drift, and the payback time of a retraining."""
     if "cost" not in report:
         return f"retraining: {report['verdict']}" + (f", {report['why']}" if "why" in report else "")
     cost, daily = report["cost"], report["daily"]

@@ -1,4 +1,4 @@
-"""What the evaluation of one window means by itself, with no history and no rule that waits. Pure."""
+"""Decide about one window without history and without `for`. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monitor.jobs.window_verdict import as_json, rank, verdict
 def decide_window(
     monitor: Monitor, evaluation: Evaluation, baseline: Baseline, whole: Baseline, bucket: Bucket, receivers: Receivers
 ) -> dict[str, Any]:
-    """Decide and plan what an evaluation means by itself, with no history and no rule that waits."""
+    """Decide about an evaluation and plan actions, without history and without `for`."""
     at_once = [rule.model_copy(update={"for_": 1}) for rule in monitor.rules]
     alone, context = monitor.with_rules(at_once), AlertContext(baseline=baseline)
     decisions, plan = decide_and_plan(alone, receivers, evaluation, context, bucket, bucket.end)
@@ -41,7 +41,7 @@ def decide_window(
 
 
 def _earliest_suspect(suspect: Suspect | None, whole: Baseline) -> Mapping[str, Any] | None:
-    """Return a suspect as it was seen first: inside the range of the baseline, where that holds it."""
+    """Return a suspect with its first occurrence, which may be inside the range of the baseline."""
     if suspect is None:
         return None
     first = whole.facts.get("versions", {}).get(suspect["column"], {}).get(suspect["value"])

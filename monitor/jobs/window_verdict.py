@@ -1,4 +1,4 @@
-"""What the findings of one window come to, and the findings as plain data. Pure."""
+"""Verdict on the findings of one window, and the findings as plain data. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitor.config.rules import matches
 
 
 def verdict(monitor: Monitor, findings: Sequence[Finding], *, firing: bool) -> tuple[str, str]:
-    """Say what the findings come to, and why."""
+    """Return the status of the findings and its reason."""
     if firing:
         watched = findings_under_rules(monitor, findings)
         worst = most_harmful([f for f in watched if f.check != BASELINE_RULE] or watched)
@@ -31,10 +31,10 @@ def verdict(monitor: Monitor, findings: Sequence[Finding], *, firing: bool) -> t
 
 
 def _without_labels(monitor: Monitor, findings: Sequence[Finding]) -> Finding | None:
-    """Return a finding that lacked labels, where no metric of a check of performance could be measured by them.
+    """Return a finding without labels, if no metric of a `performance` check could be measured with labels.
 
-    An estimate does not stand in for the labels that ``labels_after`` promises: it cannot see that the right answer to
-    the same input has changed.
+    An estimate does not replace the labels that ``labels_after`` announces: it does not detect that the correct answer
+    to the same input has changed.
     """
     performance = monitor.performance
     if performance is None:
@@ -47,12 +47,12 @@ def _without_labels(monitor: Monitor, findings: Sequence[Finding]) -> Finding | 
 
 
 def findings_under_rules(monitor: Monitor, findings: Sequence[Finding]) -> list[Finding]:
-    """Return the findings that a rule watches and that drifted, improvements left out."""
+    """Return the drifted findings that a rule matches, without improvements."""
     return [f for f in findings if f.is_adverse and any(matches(rule, f) for rule in monitor.rules)]
 
 
 def rank(findings: Sequence[Finding]) -> list[Finding]:
-    """Put drifted findings first, the largest excess first."""
+    """Sort findings: drifted first, in order of excess."""
     return sorted(findings, key=lambda f: (f.status is not Status.DRIFTED, -min(f.excess, 1e9), f.key))
 
 

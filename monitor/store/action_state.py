@@ -1,4 +1,4 @@
-"""What planning actions needs of the store: the breakers of a monitor, and the log that a retraining is about."""
+"""Load the state that planning actions needs: the breakers of a monitor and the history for a retraining."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from monitor.store import breakers, buckets, savings
 def load_action_state(
     connection: Connection, plan: MonitorPlan, bucket: Bucket, past: AlertHistory, spending: SpendState | None
 ) -> ActionState:
-    """Read what planning the actions of a bucket needs; what was read before is passed on."""
+    """Load the state to plan the actions of a bucket; ``past`` and ``spending`` are already loaded."""
     return ActionState(
         past,
         breakers.standing(connection, [spec.name for spec in plan.monitor.breakers]),
@@ -29,7 +29,7 @@ def load_action_state(
 def _load_retraining_history(
     connection: Connection, plan: MonitorPlan, bucket: Bucket, past: AlertHistory
 ) -> RetrainingHistory | None:
-    """Read what a retraining is told of the buckets before; None if no retraining can be requested at all."""
+    """Load the history of earlier buckets for a retraining; None if the monitor cannot request one."""
     monitor, baseline = plan.monitor, plan.reference(bucket)
     rules = retraining_rules(monitor, plan.receivers)
     if not rules or baseline is None:

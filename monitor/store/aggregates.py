@@ -1,4 +1,4 @@
-"""Aggregates of buckets: one row for each kind and name, replaced when the bucket is computed again."""
+"""Aggregates of buckets: one row per kind and name, replaced when the bucket is computed again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from monitor.store.tables import aggregates
 
 @dataclass(frozen=True)
 class Entry:
-    """An aggregate and where it is stored."""
+    """An aggregate with its key and bucket."""
 
     key: Key
     start: datetime
@@ -25,14 +25,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Range:
-    """The stored aggregates of one kind and name of a half-open interval.
+    """Selects the stored aggregates of one kind and name in a half-open interval.
 
     Parameters
     ----------
     definition
-        Only those of this definition; None for all.
+        Only aggregates with this definition; None for all.
     dated
-        Whether their starts are needed: a sum of thousands is read faster without.
+        Whether their starts are needed; a sum of thousands is faster without.
     """
 
     kind: str
@@ -45,7 +45,7 @@ class Range:
 
 @dataclass(frozen=True)
 class StoredAggregate:
-    """An aggregate as it is stored; ``start`` is None where it was not asked for."""
+    """An aggregate in its stored form; ``start`` is None if it was not requested."""
 
     start: datetime | None
     definition: str
@@ -53,7 +53,7 @@ class StoredAggregate:
 
 
 def save(connection: Connection, monitor: str, entries: Iterable[Entry]) -> None:
-    """Write aggregates; what is stored in their place is replaced."""
+    """Insert or replace aggregates."""
     rows = [
         {
             "monitor": monitor,
@@ -69,7 +69,7 @@ def save(connection: Connection, monitor: str, entries: Iterable[Entry]) -> None
 
 
 def load(connection: Connection, monitor: str, ranges: Sequence[Range]) -> list[list[StoredAggregate]]:
-    """Read several ranges with one statement, each in the order of time where it is ``dated``."""
+    """Read several ranges with one statement; a ``dated`` range is in order of time."""
     loaded: list[list[StoredAggregate]] = [[] for _ in ranges]
     if not ranges:
         return loaded
@@ -92,13 +92,13 @@ def _select(monitor: str, place: int, one: Range) -> sa.Select[int, datetime, st
 
 
 def load_one(connection: Connection, monitor: str, key: Key, start: datetime) -> bytes | None:
-    """Return the stored form of one aggregate; None where there is none."""
+    """Return the stored form of one aggregate, or None."""
     query = sa.select(aggregates.c.data).where(_named(monitor, key), aggregates.c.start == start)
     return connection.execute(query).scalar_one_or_none()
 
 
 def starts(connection: Connection, monitor: str, key: Key, first: datetime) -> Sequence[datetime]:
-    """Return the starts of the stored aggregates of one kind and name from a moment on, oldest first."""
+    """Return the starts of the stored aggregates of one kind and name from ``first`` on, oldest first."""
     query = sa.select(aggregates.c.start).where(_named(monitor, key), aggregates.c.start >= first)
     return connection.execute(query.order_by(aggregates.c.start)).scalars().all()
 
@@ -116,13 +116,13 @@ def newest(connection: Connection, monitor: str, key: Key) -> datetime | None:
 
 
 def delete(connection: Connection, monitor: str, key: Key, start: datetime | None = None) -> None:
-    """Drop the aggregates of one kind and name, or the one of a bucket."""
+    """Delete the aggregates of one kind and name, or only that of one bucket."""
     where = _named(monitor, key)
     connection.execute(sa.delete(aggregates).where(where if start is None else where & (aggregates.c.start == start)))
 
 
 def delete_before(connection: Connection, monitor: str, kind: str, start: datetime, name: str | None = None) -> None:
-    """Drop the aggregates of a kind, of all names or of one, that begin before a moment."""
+    """Delete the aggregates of a kind that begin before ``start``, of all names or of one."""
     where = sa.and_(aggregates.c.monitor == monitor, aggregates.c.kind == kind, aggregates.c.start < start)
     connection.execute(sa.delete(aggregates).where(where if name is None else where & (aggregates.c.name == name)))
 

@@ -1,4 +1,4 @@
-"""What alerting needs of the store: the past of a monitor, and the plateaus of its open incidents."""
+"""Load the state that alerting needs: the history of a monitor and the plateaus of its open incidents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from monitor.store.history import load_history
 
 
 def load_alert_state(connection: Connection, plan: MonitorPlan, bucket: Bucket, before: Plateaus) -> AlertState:
-    """Read what deciding about a bucket needs; the plateaus of the bucket before need not be read again."""
+    """Load the state for the decisions about a bucket; plateaus of the previous bucket are not read again."""
     monitor, baseline = plan.monitor, plan.reference(bucket)
     history = load_history(connection, monitor, bucket)
     plateaus = _load_plateaus(connection, monitor, baseline, history, bucket, before) if baseline else {}
@@ -30,7 +30,7 @@ def load_alert_state(connection: Connection, plan: MonitorPlan, bucket: Bucket, 
 def _load_plateaus(
     connection: Connection, monitor: Monitor, baseline: Baseline, past: AlertHistory, bucket: Bucket, before: Plateaus
 ) -> Plateaus:
-    """Read the first window after each moment at which people were told of an open incident, each once."""
+    """Load the first window after each announcement of an open incident, each once."""
     plateaus = {}
     for since in set(plateau_starts(monitor, past.open, bucket.end).values()):
         key = (baseline.layout, since)

@@ -1,4 +1,4 @@
-"""Baselines: learnt, frozen, replaced; never changed in place."""
+"""Baselines: learnt, frozen and replaced, never changed in place."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from monitor.store.tables import baselines
 
 @dataclass(frozen=True)
 class StandingBaseline:
-    """What says whether a baseline that was read is still the one in use."""
+    """Id, state and fingerprint that tell whether a loaded baseline is still current."""
 
     id: int
     state: str
@@ -40,7 +40,7 @@ class StandingBaseline:
 
 
 class BaselineFacts(TypedDict, total=False):
-    """Of the facts of a baseline those that its traffic is made of."""
+    """The facts of a baseline about its traffic."""
 
     bucket_rows: Sequence[int]
     bucket_seconds: float
@@ -49,7 +49,7 @@ class BaselineFacts(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class StoredBaseline:
-    """A baseline as it is stored."""
+    """A row of a baseline."""
 
     id: int
     state: str
@@ -70,13 +70,13 @@ def layout_name(packed: bytes) -> str:
 
 
 def newest(connection: Connection, monitor: str, definition: str) -> Baseline | None:
-    """Return the baseline in use, or the one being learnt, of a definition."""
+    """Return the active baseline of a definition, or the one being learnt."""
     row = read_first(connection, StoredBaseline, _standing(monitor, definition, StoredBaseline))
     return _baseline(row) if row else None
 
 
 def notes(connection: Connection, monitor: str) -> list[str]:
-    """Return what people should know of the newest baseline of a monitor: of its range, and of its total change."""
+    """Return the problems of the newest baseline of a monitor: of its range and of its total change."""
     row = connection.execute(
         sa.select(baselines.c.facts)
         .where(baselines.c.monitor == monitor, baselines.c.state != "retired")
@@ -88,7 +88,7 @@ def notes(connection: Connection, monitor: str) -> list[str]:
 
 
 def thresholds(connection: Connection, monitor: str) -> Calibration:
-    """Return what the active baseline of a monitor says about its own noise."""
+    """Return the calibration of the active baseline of a monitor."""
     row = connection.execute(
         sa.select(baselines.c.calibration)
         .where(baselines.c.monitor == monitor, baselines.c.state == "active")
@@ -114,7 +114,7 @@ def families(connection: Connection, monitor: str) -> dict[str, Family]:
 
 
 def newest_id(connection: Connection, monitor: str, definition: str) -> tuple[int, str, str] | None:
-    """Return id, state and calibration's fingerprint only, which is cheap enough to ask every bucket."""
+    """Return only id, state and fingerprint of the calibration; cheap enough for every bucket."""
     row = read_first(connection, StandingBaseline, _standing(monitor, definition, StandingBaseline))
     return (row.id, row.state, row.calibrated or "") if row else None
 
@@ -133,9 +133,9 @@ def _standing(monitor: str, definition: str, kind: type[object]) -> sa.Executabl
 
 
 RETIRED: Mapping[str, object] = {"state": "retired", "layouts": pack_layouts({}), "profiles": None, "slots": None}
-"""What becomes of a baseline that is compared with no more: its categories may be what people wrote."""
+"""Values of a retired baseline: its contents are deleted, because categories may contain texts of users."""
 VERSION_1 = "1:"
-"""What migration 0017 wrote in front of the fingerprints that it found."""
+"""Prefix that migration 0017 added to the existing fingerprints."""
 
 
 def version_1_fingerprints(connection: Connection, monitor: str) -> list[str]:
@@ -146,7 +146,7 @@ def version_1_fingerprints(connection: Connection, monitor: str) -> list[str]:
 
 
 def redefine(connection: Connection, monitor: str, old: Sequence[str], definition: str) -> None:
-    """Give baselines of version 1 their fingerprint of this release."""
+    """Replace the fingerprints of version 1 by the fingerprint of this release."""
     is_old = baselines.c.definition.in_([VERSION_1 + one for one in old])
     connection.execute(sa.update(baselines).where(_is_version_1(monitor), is_old).values(definition=definition))
 
@@ -167,7 +167,7 @@ def start_learning(
     start: datetime | None,
     end: datetime | None,
 ) -> int:
-    """Write down the bins and return the number; profiles follow when every bucket of the range is finished."""
+    """Store the bins and return the id; profiles follow when every bucket of the range is finished."""
     packed = pack_layouts(layouts)
     result = connection.execute(
         sa.insert(baselines).values(
@@ -186,7 +186,7 @@ def start_learning(
 
 
 def freeze(connection: Connection, identity: int, summed: Baseline, facts: Mapping[str, object]) -> None:
-    """End the learning of a baseline, with its thresholds, and retire those before it."""
+    """Activate a baseline with its profiles and thresholds, and retire earlier ones."""
     row = connection.execute(sa.select(baselines.c.monitor).where(baselines.c.id == identity)).one()
     connection.execute(
         sa.update(baselines)
@@ -202,7 +202,7 @@ def freeze(connection: Connection, identity: int, summed: Baseline, facts: Mappi
 
 
 def save_calibration(connection: Connection, identity: int, summed: Baseline) -> None:
-    """Write down the thresholds of a baseline and what its windows are compared with."""
+    """Store the thresholds and the seasonal references of a baseline."""
     connection.execute(
         sa.update(baselines)
         .where(baselines.c.id == identity)
@@ -222,7 +222,7 @@ def renew(
     start: datetime,
     end: datetime,
 ) -> None:
-    """Freeze a new sum over the same bins: how a rolling baseline moves on."""
+    """Replace a rolling baseline by a newer sum over the same bins."""
     query = sa.select(baselines.c.monitor, baselines.c.definition).where(baselines.c.id == old.id)
     row = connection.execute(query).one()
     identity = start_learning(connection, row.monitor, row.definition, old.layouts, start, end)
@@ -230,7 +230,7 @@ def renew(
 
 
 def retire(connection: Connection, monitor: str) -> None:
-    """Drop every baseline of a monitor, with what it holds, so that the next pass learns a new one."""
+    """Retire every baseline of a monitor and delete its contents, so that the next pass learns a new one."""
     connection.execute(sa.update(baselines).where(baselines.c.monitor == monitor).values(**RETIRED))
 
 

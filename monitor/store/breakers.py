@@ -1,4 +1,4 @@
-"""How the circuit breakers stand: one truth for all replicas, written with the bucket that changed it."""
+"""States of the circuit breakers, shared by all replicas and written together with the bucket that changed them."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from monitor.store.tables import breaker_transitions, breakers
 
 REASON_LENGTH = 512
 KEPT = timedelta(days=400)
-"""How long transitions are remembered."""
+"""Retention of transitions."""
 MOST_ROWS = 20_000
 FIELDS = tuple(field.name for field in fields(Breaker))
 
 
 def standing(connection: Connection, names: Collection[str]) -> dict[Key, Breaker]:
-    """Return the breakers of some names that have ever moved, or that all traffic stands under."""
+    """Return the breakers with these names: those with a state change, and those of all traffic."""
     query = sa.select(breakers).where(breakers.c.name.in_(list(names))).limit(MOST_ROWS)
     return {(row.name, row.value): breaker_from(row) for row in read_all(connection, BreakerRow, query)}
 
 
 def rows(connection: Connection, names: Collection[str]) -> list[BreakerRow]:
-    """Return the same as rows, those that are not closed first."""
+    """Return the breakers as rows, those that are not closed first."""
     query = sa.select(breakers).where(breakers.c.name.in_(list(names)))
     order = sa.case((breakers.c.state == "closed", 1), else_=0)
     return read_all(connection, BreakerRow, query.order_by(order, breakers.c.name, breakers.c.value).limit(MOST_ROWS))
@@ -48,9 +48,9 @@ def transitions(connection: Connection, name: str, most: int = 50) -> list[Break
 
 
 def save(connection: Connection, monitor: str, broken: BreakerUpdate) -> list[Action]:
-    """Write what a bucket did, and return the actions of the transitions that hold.
+    """Store the transitions of a bucket and return the actions of those that apply.
 
-    Where a person has set a breaker since it was read, their word stands and the bucket's is dropped.
+    If a breaker was set manually after it was loaded, the manual state remains and that of the bucket is dropped.
     """
     actions: list[Action] = []
     for key, after in broken.after.items():
@@ -59,7 +59,7 @@ def save(connection: Connection, monitor: str, broken: BreakerUpdate) -> list[Ac
     for key, planned in broken.actions.items():
         actions += planned if key not in broken.after else ()
     for name in broken.names:
-        fresh = _row(monitor, (name, ""), Breaker("closed", broken.at, "nothing has happened yet"))
+        fresh = _row(monitor, (name, ""), Breaker("closed", broken.at, "no state change yet"))
         upsert(connection, breakers, [{**fresh, "as_of": broken.at}], as_of=broken.at)
     if broken.after:
         connection.execute(sa.delete(breaker_transitions).where(breaker_transitions.c.at < broken.at - KEPT))
@@ -67,7 +67,7 @@ def save(connection: Connection, monitor: str, broken: BreakerUpdate) -> list[Ac
 
 
 def put(connection: Connection, monitor: str, key: Key, before: Breaker | None, after: Breaker) -> bool:
-    """Replace a breaker, unless another has been quicker; a transition is remembered and counted."""
+    """Replace a breaker unless another writer changed it meanwhile; store and count its transition."""
     name, value = key
     if before is None:
         upsert(connection, breakers, [_row(monitor, key, Breaker("closed", after.since, ""))])
@@ -87,9 +87,7 @@ def put(connection: Connection, monitor: str, key: Key, before: Breaker | None, 
 
 
 def _count(connection: Connection, monitor: str, name: str, after: Breaker) -> None:
-    upsert(
-        connection, breakers, [_row(monitor, (name, ""), Breaker("closed", after.since, "nothing has happened yet"))]
-    )
+    upsert(connection, breakers, [_row(monitor, (name, ""), Breaker("closed", after.since, "no state change yet"))])
     here = sa.and_(breakers.c.name == name, breakers.c.value == "")
     counts = dict(connection.execute(sa.select(breakers.c.counts).where(here)).scalar_one())
     counts[after.state] = counts.get(after.state, 0) + 1
@@ -105,5 +103,5 @@ def _row(monitor: str, key: Key, breaker: Breaker) -> dict[str, object]:
 
 
 def newest_bucket_ends(rows: Sequence[BreakerRow]) -> dict[str, datetime]:
-    """Return by name the end of the newest bucket that a breaker has seen."""
+    """Return by name the end of the newest bucket for which a breaker was evaluated."""
     return {row.name: row.as_of for row in rows if not row.value and row.as_of is not None}

@@ -1,4 +1,4 @@
-"""Buckets: which are finished, stale or failed, what was counted of each, and their audits."""
+"""Buckets: their states (finished, stale, failed), record counts and audits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitor.store.tables import buckets, watches
 
 
 def finished_starts(connection: Connection, monitor: str, start: datetime, end: datetime | None) -> set[datetime]:
-    """Return the starts of finished buckets of a stretch."""
+    """Return the starts of finished buckets of a range."""
     query = sa.select(buckets.c.start).where(
         buckets.c.monitor == monitor, buckets.c.state == "finished", buckets.c.start >= start
     )
@@ -24,7 +24,7 @@ def finished_starts(connection: Connection, monitor: str, start: datetime, end: 
 
 
 OWED_AGAIN = sa.or_(buckets.c.state == "stale", sa.and_(buckets.c.state == "claimed", buckets.c.revision > 0))
-"""Condition of a bucket that must be computed again, or is being so."""
+"""Condition of a bucket that must be computed again or is being computed again."""
 
 
 def stale_starts(connection: Connection, monitor: str) -> list[datetime]:
@@ -34,7 +34,7 @@ def stale_starts(connection: Connection, monitor: str) -> list[datetime]:
 
 
 def mark_stale(connection: Connection, monitor: str, starts: Sequence[datetime]) -> int:
-    """Ask for finished buckets to be computed again."""
+    """Mark finished buckets to be computed again."""
     marked = 0
     for place in range(0, len(starts), 500):
         done = connection.execute(
@@ -51,19 +51,19 @@ def mark_stale(connection: Connection, monitor: str, starts: Sequence[datetime])
 
 
 def retry_now(connection: Connection, monitor: str, start: datetime, end: datetime) -> None:
-    """Ask for the failed buckets of a stretch to be computed again, and for those that wait not to wait any longer."""
+    """Mark the failed buckets of a range to be computed again, and end the back-off of waiting ones."""
     stretch = sa.and_(buckets.c.monitor == monitor, buckets.c.start >= start, buckets.c.start < end)
     failed = sa.and_(buckets.c.state == "finished", buckets.c.result == "failed")
     connection.execute(
         sa.update(buckets)
         .where(stretch, failed)
-        .values(state="stale", attempts=0, retries=1)  # 1: its rows may be gone by now
+        .values(state="stale", attempts=0, retries=1)  # 1: its rows may have been deleted meanwhile
     )
     connection.execute(sa.update(buckets).where(stretch).values(next_attempt_at=None))
 
 
 def failed_reasons(connection: Connection, monitor: str, start: datetime, end: datetime) -> list[str]:
-    """Return the reason of every failed bucket of a stretch, oldest first."""
+    """Return the reason of every failed bucket of a range, oldest first."""
     query = sa.select(buckets.c.reason).where(
         buckets.c.monitor == monitor,
         buckets.c.state == "finished",
@@ -75,13 +75,13 @@ def failed_reasons(connection: Connection, monitor: str, start: datetime, end: d
 
 
 def is_busy(connection: Connection, monitor: str) -> bool:
-    """Say whether a bucket of a monitor is being computed, by whomever, or waits to be retried."""
+    """Return whether any replica computes a bucket of a monitor, or one waits for a retry."""
     query = sa.select(buckets.c.start).where(buckets.c.monitor == monitor, buckets.c.state == "claimed")
     return connection.execute(query.limit(1)).one_or_none() is not None
 
 
 def source_trouble(connection: Connection, monitor: str) -> str | None:
-    """Return why a bucket waits for its source, None when none does."""
+    """Return why a bucket waits for its source, or None."""
     query = sa.select(buckets.c.reason).where(
         buckets.c.monitor == monitor,
         buckets.c.state == "claimed",
@@ -92,7 +92,7 @@ def source_trouble(connection: Connection, monitor: str) -> str | None:
 
 
 def count_records(connection: Connection, monitor: str, start: datetime, end: datetime) -> tuple[int, int]:
-    """Return the records and the labels of the finished buckets of a stretch, as they were counted last."""
+    """Return the newest counts of records and labels of the finished buckets of a range."""
     sums = [sa.func.coalesce(sa.func.sum(column), 0) for column in (buckets.c.source_rows, buckets.c.source_labels)]
     query = sa.select(*sums).where(
         buckets.c.monitor == monitor, buckets.c.state == "finished", buckets.c.start >= start, buckets.c.start < end
@@ -104,7 +104,7 @@ def count_records(connection: Connection, monitor: str, start: datetime, end: da
 def logged_by_bucket(
     connection: Connection, monitor: str, start: datetime, end: datetime
 ) -> list[tuple[datetime, int, int]]:
-    """Return start, records and labels of each finished bucket of a stretch, oldest first."""
+    """Return start, records and labels of each finished bucket of a range, oldest first."""
     query = sa.select(
         buckets.c.start, sa.func.coalesce(buckets.c.source_rows, 0), sa.func.coalesce(buckets.c.source_labels, 0)
     ).where(
@@ -131,7 +131,7 @@ def to_audit(connection: Connection, monitor: str, before: Sequence[datetime], m
 
 
 def record_audit(connection: Connection, monitor: str, row: AuditRow, *, changed: bool, late: int) -> None:
-    """Write down an audit; a changed bucket is owed again, and its late rows are counted."""
+    """Store the result of an audit; a changed bucket is marked to be computed again, and its late rows are added."""
     values: dict[str, object] = {"audits": row.audits + 1}
     if changed:
         values["state"] = "stale"

@@ -1,4 +1,4 @@
-"""First sights of versions, categories and columns, and the traffic of versions."""
+"""Changes (the first records of versions, categories and columns), and the traffic of versions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_CHANGES = 1000
 
 
 def save_changes(connection: Connection, monitor: str, new_values: Sequence[Change]) -> None:
-    """Remember when each change was first seen, up to 1,000 of a monitor; late rows move a time back."""
+    """Store the time of each change, up to 1,000 per monitor; late rows can make a time earlier."""
     stored = connection.execute(
         sa.select(sa.func.count()).select_from(changes).where(changes.c.monitor == monitor)
     ).scalar_one()
@@ -34,7 +34,7 @@ def earlier(table: sa.Table) -> Callable[[Columns], sa.Case[datetime]]:
 
 
 def save_versions(connection: Connection, claim: Claim, facts: Facts) -> None:
-    """Add the traffic of versions in a bucket, less what the same bucket had added in an earlier revision."""
+    """Add the traffic of versions in a bucket, and subtract that of its earlier revision."""
     monitor, start = claim.monitor, claim.bucket.start
     before = windows.load_facts(connection, monitor, start) if claim.revision else Facts()
     for row in _version_rows(facts, before):

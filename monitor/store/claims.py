@@ -1,4 +1,4 @@
-"""Claim a bucket, renew its lease, and end it: done, failed, or put back to be tried again."""
+"""Claim a bucket, renew its lease, and end it: done, failed, or returned for a retry."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ LOG = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=30)
 RENEW_EVERY = timedelta(seconds=10)
 MOST_RENEWALS = 180
-"""Half an hour: a computation that hangs for longer loses its bucket to another replica."""
+"""Renewals of a lease, half an hour in all: a computation that hangs for longer loses its bucket to another replica."""
 ATTEMPTS = 3
 REASON_LENGTH = 512
 
 
 class FenceLost(Exception):  # noqa: N818
-    """Another replica took the bucket over while this one computed it; its result stands, ours is dropped."""
+    """Another replica took the bucket over while this one computed it; the result of this one is dropped."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to finish one bucket, as long as nobody has taken it over.
+    """The right to finish one bucket, until another replica takes it over.
 
     Parameters
     ----------
     attempts
-        Claims since the last result that count against the bucket, this one included: those that an error of the source
-        or of our own database ended do not.
+        Claims since the last result, including this one, without those that an error of the source or of our own
+        database ended.
     retries
-        How often it was put back since the last result, for whatever reason.
+        Number of times that it was returned since the last result, for any reason.
     """
 
     monitor: str
@@ -55,7 +55,7 @@ class Claim:
 
 
 def claim(connection: Connection, monitor: str, bucket: Bucket, owner: str) -> Claim | None:
-    """Take a free bucket; the unique row is the lock. None when another has it or it waits to be retried."""
+    """Claim a free bucket; its unique row is the lock. None if another worker has it or it waits for a retry."""
     moment = now(connection)
     values = {"state": "claimed", "owner": owner, "lease_until": moment + LEASE, "next_attempt_at": None}
     first = {"monitor": monitor, "start": bucket.start, "fence": 1, "attempts": 1, "revision": 0, "audits": 0}
@@ -71,7 +71,7 @@ def claim(connection: Connection, monitor: str, bucket: Bucket, owner: str) -> C
         set_={
             **values,
             "fence": buckets.c.fence + 1,
-            # Whoever takes back its own claim lives: the attempt before did not end the process.
+            # A worker that takes back its own claim is alive, so the previous attempt did not end the process.
             "attempts": buckets.c.attempts + sa.case((own, 0), else_=1),
         },
         where=free,
@@ -82,7 +82,7 @@ def claim(connection: Connection, monitor: str, bucket: Bucket, owner: str) -> C
 
 @contextmanager
 def renewing(database: Database, lease: Claim) -> Iterator[None]:
-    """Renew the lease of a bucket for as long as the block computes it."""
+    """Renew the lease of a bucket until the block ends."""
     done = threading.Event()
     threading.Thread(target=_renew, args=(database, lease, done), daemon=True, name="lease").start()
     try:
@@ -104,7 +104,7 @@ def _renew(database: Database, lease: Claim, done: threading.Event) -> None:
 
 
 def put_back(connection: Connection, lease: Claim, reason: str, *, counts: bool) -> None:
-    """Give a bucket back unfinished, to be tried again after a while; ``counts`` says whether the attempt counts."""
+    """Return a bucket unfinished, for a retry after a back-off; ``counts`` tells whether the attempt counts."""
     connection.execute(
         sa.update(buckets)
         .where(_mine(lease))
@@ -127,7 +127,7 @@ def finish(
     reason: str | None,
     values: Mapping[str, object],
 ) -> None:
-    """End a bucket; raises :class:`FenceLost` when it is no longer ours, which rolls everything back."""
+    """Store the result of a bucket; if it was taken over, raise :class:`FenceLost`, which rolls everything back."""
     done = connection.execute(
         sa.update(buckets)
         .where(_mine(lease))
@@ -159,10 +159,10 @@ def _mine(lease: Claim) -> sa.ColumnElement[bool]:
 
 
 def release_orphaned(connection: Connection) -> int:
-    """Release the claims of processes that are known to have ended, so that a restart need not wait.
+    """Release the claims of ended processes, so that a restart need not wait for their leases.
 
-    Of the buckets whose next end of the process would be their last, one at a time is tried: whichever ends the process
-    must not take the others with it.
+    Of the buckets that fail for good if the process ends once more, one at a time is retried, so that the bucket that
+    ends the process does not make the others fail.
     """
     owners = connection.execute(
         sa.select(buckets.c.owner).distinct().where(buckets.c.state == "claimed", buckets.c.owner.is_not(None))
@@ -184,7 +184,7 @@ def release_orphaned(connection: Connection) -> int:
 
 
 def give_up_or_put_back(connection: Connection, lease: Claim, error: Exception) -> bool:
-    """End a bucket as failed at the third attempt that counts, else put it back; says whether it has ended."""
+    """Fail a bucket at the third attempt that counts, else return it for a retry; return whether it failed."""
     if is_passing(error):
         put_back(connection, lease, describe_error(error), counts=False)
     elif lease.attempts < ATTEMPTS:
@@ -196,19 +196,19 @@ def give_up_or_put_back(connection: Connection, lease: Claim, error: Exception) 
 
 
 def is_passing(error: Exception) -> bool:
-    """Say whether an error is of the source or of our own database, and not of what the bucket holds: it will pass."""
+    """Return whether an error is temporary: of the source or of our own database, not of the data of the bucket."""
     if isinstance(error, SourceError):
         return error.reason != UNREADABLE
     return isinstance(error, DatabaseError) and is_unavailable(error)
 
 
 def describe_error(error: Exception) -> str:
-    """Return an error as the reason of a bucket; of our own errors the kind alone, for the text may quote a record."""
+    """Return an error as the reason of a bucket; of an internal error only the type, as its text may quote a record."""
     return f"{error.reason}: {error}" if isinstance(error, SourceError) else f"internal: {type(error).__name__}"
 
 
 def give_up(connection: Connection, lease: Claim, reason: str) -> None:
-    """End a bucket as failed."""
+    """Fail a bucket."""
     finish(connection, lease, result="failed", reason=reason, values={})
-    if lease.revision == 0:  # else what it was found to cost at first stands
+    if lease.revision == 0:  # otherwise the cost of an earlier revision remains
         ledger.save(connection, lease.monitor, lease.bucket, CostSummary({ALL: SpendTotals(unknown=1)}))

@@ -1,4 +1,4 @@
-"""Commit: all that came of a bucket, in one transaction."""
+"""Commit the result of a bucket in one transaction."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from monitor.store.plans import save_plan
 
 @dataclass(frozen=True)
 class BucketResult:
-    """All that came of one bucket.
+    """The result of one bucket.
 
     Parameters
     ----------
     layout
-        The bins that the bucket was profiled over; None where there are none.
+        The bins that the bucket was profiled over, or None.
     audits
-        How many audits the bucket needs no more.
+        Number of audits that are no longer due.
     """
 
     profiled: Profiled
@@ -39,17 +39,17 @@ class BucketResult:
 
     @property
     def result(self) -> str:
-        """Return how the bucket ended."""
+        """Return the result, `done` or `inconclusive`."""
         return str(self.evaluation.result)
 
     @property
     def aggregates(self) -> dict[Key, Aggregate]:
-        """Return what the bucket comes to, but for comparisons."""
+        """Return the aggregates of the bucket, without those of comparisons."""
         return collect_aggregates(self.profiled, self.layout, self.evaluation.events)
 
 
 def commit(connection: Connection, claim: claims.Claim, result: BucketResult) -> None:
-    """Store the bucket, its aggregates, findings, incidents, actions and changes: all of it, or nothing."""
+    """Store the bucket with its aggregates, findings, incidents, actions and changes, or nothing."""
     profiled, evaluation = result.profiled, result.evaluation
     claims.finish(
         connection,
@@ -66,7 +66,7 @@ def commit(connection: Connection, claim: claims.Claim, result: BucketResult) ->
     )
     save_findings(connection, claim, result.decisions.findings or evaluation.findings)
     comparisons.save(connection, claim.monitor, evaluation.comparisons, result.plan.announced)
-    save_versions(connection, claim, profiled.facts)  # before its facts take the place of those of an earlier revision
+    save_versions(connection, claim, profiled.facts)  # before its facts replace those of an earlier revision
     windows.save_bucket(connection, claim, result.aggregates)
     save_changes(connection, claim.monitor, evaluation.changes)
     save_plan(connection, claim.monitor, result.plan)

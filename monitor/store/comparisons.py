@@ -1,6 +1,6 @@
-"""What experiments and shadows have counted: a row a bucket, and the sum of those before a moment.
+"""Counts of experiments and shadows: a row per bucket, and the sum of all buckets before ``next``.
 
-The sum is exact, so a bucket that is computed again takes away what it had added and adds what it now holds.
+The sum is exact: a bucket that is computed again subtracts its earlier counts and adds the new ones.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from monitor.store.rows import ComparisonRow, FindingDetail, columns, read_all, 
 from monitor.store.tables import comparisons, findings
 
 KEPT = timedelta(days=100)
-"""How long a bucket's own counts are kept after it is in the sum: until then it may be computed again."""
+"""Retention of a bucket's own counts after they are in the sum; within it the bucket may be computed again."""
 
 
 @dataclass(frozen=True)
 class SummedComparisonRow(ComparisonRow):
-    """A comparison with its sum, as it is stored."""
+    """A row of a comparison, with its sum."""
 
     total: bytes | None
 
@@ -57,13 +57,13 @@ def _standing(row: SummedComparisonRow) -> ComparisonState:
 
 
 def load_report(connection: Connection, monitor: str, kind: str, name: str) -> ComparisonRow | None:
-    """Return a comparison without its sum; None when it has not begun."""
+    """Return a comparison without its sum, or None if it has not begun."""
     query = sa.select(*columns(comparisons, ComparisonRow)).where(_belongs_to(monitor, kind, name))
     return read_first(connection, ComparisonRow, query)
 
 
 def history(connection: Connection, monitor: str, key: str, starts: Sequence[datetime]) -> list[FindingDetail]:
-    """Return what was said of one metric at some buckets, oldest first; few, for each is looked up by itself."""
+    """Return the results of one metric at some buckets, oldest first; one query per bucket, so pass few."""
     query = sa.select(*columns(findings, FindingDetail)).where(
         findings.c.monitor == monitor, findings.c.key == key[:512], findings.c.start.in_(list(starts))
     )
@@ -71,14 +71,14 @@ def history(connection: Connection, monitor: str, key: str, starts: Sequence[dat
 
 
 def begin(connection: Connection, monitor: str, kind: str, name: str, definition: str, first: datetime) -> None:
-    """Start a comparison, or start it anew because something else is counted now."""
+    """Start a comparison, or restart it with a new definition."""
     forget(connection, monitor, [(kind, name)])
     row = {"monitor": monitor, "kind": kind, "name": name, "definition": definition, "next": first, "told": {}}
     upsert(connection, comparisons, [row], definition=definition, next=first, told={}, total=None, told_at=None)
 
 
 def forget(connection: Connection, monitor: str, names: Iterable[tuple[str, str]]) -> None:
-    """Remove comparisons that are no longer asked for, with all that they counted."""
+    """Delete comparisons that are no longer configured, with their counts."""
     for key in names:
         aggregates.delete(connection, monitor, key)
         connection.execute(sa.delete(comparisons).where(_belongs_to(monitor, *key)))
@@ -91,12 +91,12 @@ def add(
     step: timedelta,
     summary: Mapping[str, object] | None = None,
 ) -> bool:
-    """Store what one bucket counts, and bring the sum up to date where it reaches that far.
+    """Store the counts of one bucket, and update the sum if it includes the bucket.
 
     Returns
     -------
     bool
-        False when something else is counted by now, and nothing was stored.
+        False if the definition has changed meanwhile; nothing is stored then.
     """
     mine = _belongs_to(monitor, counts.kind, counts.name)
     query = sa.select(*columns(comparisons, SummedComparisonRow)).where(mine)
@@ -106,7 +106,7 @@ def add(
     if row is None or row.definition != counts.definition:
         return False
     if counts.start < row.next - KEPT:
-        return True  # it is in the sum for good
+        return True  # the sum includes it and its own counts are deleted
     before = _to_counted(connection, monitor, counts)
     key = (counts.kind, counts.name)
     aggregates.save(connection, monitor, [Entry(key, counts.start, counts.sums.with_definition(counts.definition))])
@@ -127,7 +127,7 @@ def add(
 def save(
     connection: Connection, monitor: str, update: ComparisonUpdate, announced: Mapping[Key, Sequence[str]]
 ) -> bool:
-    """Store what comparisons counted, each with its report; False when one of them counts something else by now."""
+    """Store the counts and results of comparisons; False if the definition of one has changed meanwhile."""
     complete = True
     for counts in update.counts:
         report = counts.report
@@ -138,17 +138,17 @@ def save(
 
 
 def bucket_starts(connection: Connection, monitor: str, kind: str, name: str, first: datetime) -> Sequence[datetime]:
-    """Return which buckets from a moment on are stored already."""
+    """Return the starts of the stored buckets from ``first`` on."""
     return aggregates.starts(connection, monitor, (kind, name), first)
 
 
 def first_start(connection: Connection, monitor: str, kind: str, name: str) -> datetime | None:
-    """Return the oldest bucket that was counted."""
+    """Return the start of the oldest counted bucket."""
     return aggregates.oldest(connection, monitor, (kind, name))
 
 
 def sums_at(connection: Connection, monitor: str, kind: str, name: str, start: datetime) -> Mapping[str, object] | None:
-    """Return what a bucket was found to hold, as plain data; None when it is not stored."""
+    """Return the counts of a bucket as plain data, or None if they are not stored."""
     stored = aggregates.load_one(connection, monitor, (kind, name), start)
     return None if stored is None else unpack(stored, dict)
 

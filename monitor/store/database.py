@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
 
 Columns = sa.ColumnCollection[str, sa.ColumnElement[object]]
-"""Columns by name, such as those of the row that an insert would have written."""
+"""Columns by name, such as those of the excluded row of an upsert."""
 
 BUSY_SECONDS = 30
 BUSY_PAUSE = 0.02
@@ -29,18 +29,18 @@ DEAD_PEER = {
     "keepalives_count": 4,
     "tcp_user_timeout": 30_000,
 }
-"""Options of libpq: a server that has vanished is noticed within half a minute, not after two hours."""
+"""Options of libpq that detect an unreachable server within half a minute instead of two hours."""
 
 
 Connection = sa.Connection
-"""What ``read`` and ``write`` give; named here so that nobody else needs to know SQLAlchemy."""
+"""Type of the connections of ``read`` and ``write``; other layers import it instead of SQLAlchemy."""
 
 DatabaseError = sa.exc.SQLAlchemyError
-"""What any use of a connection may raise."""
+"""Errors that any use of a connection may raise."""
 
 
 UNAVAILABLE_STATES = ("08", "25006", "40", "53", "55", "57", "58")
-"""Beginnings of SQLSTATE: connection, read-only, rolled back, resources, object in use, operator, system."""
+"""Classes of SQLSTATE: connection, read-only, rollback, resources, object in use, operator intervention, system."""
 UNAVAILABLE_CODES = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -53,7 +53,7 @@ UNAVAILABLE_CODES = {
 
 
 def is_unavailable(error: sa.exc.SQLAlchemyError) -> bool:
-    """Say whether our database could not work at all, whatever it was asked for: away, full, locked, overloaded."""
+    """Return whether our database is unavailable for any statement: unreachable, full, locked or overloaded."""
     if isinstance(error, sa.exc.TimeoutError):
         return True
     if not isinstance(error, sa.exc.DBAPIError):
@@ -63,18 +63,18 @@ def is_unavailable(error: sa.exc.SQLAlchemyError) -> bool:
         return code & 0xFF in UNAVAILABLE_CODES
     if state := getattr(original, "sqlstate", None):
         return str(state).startswith(UNAVAILABLE_STATES)
-    return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)  # a connection that broke has no state
+    return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)  # a broken connection has no SQLSTATE
 
 
 _PLAIN = "postgresql+psycopg://user@host/name"
 
 
 class StoreError(Exception):
-    """Our own database cannot be used; the message says what to do."""
+    """Our own database cannot be used; the message tells the user what to do."""
 
 
 class Database:
-    """Our database. ``write`` and ``read`` are the only ways to a connection."""
+    """Our own database; ``write`` and ``read`` open its transactions."""
 
     def __init__(self, url: str) -> None:
         self.url = _with_driver(url)
@@ -92,17 +92,17 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Open one transaction that may write; it commits on leaving and rolls back on any error."""
+        """Open a read-write transaction; commit at the end of the block, roll back on any error."""
         with self.engine.connect() as connection, connection.begin():
             if self.dialect == "sqlite":
-                # A deferred transaction that reads first and writes later fails at once when another
-                # writer came between, whatever the busy timeout.
+                # A deferred transaction that reads first and writes later fails at once if another
+                # writer commits in between, regardless of the busy timeout.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open one snapshot for reading."""
+        """Open a read-only transaction on one snapshot."""
         with self.engine.connect() as connection, connection.begin():
             if self.dialect == "sqlite":
                 connection.exec_driver_sql("BEGIN")
@@ -111,12 +111,12 @@ class Database:
             yield connection
 
     def close(self) -> None:
-        """Give every connection back."""
+        """Close all connections."""
         self.engine.dispose()
 
 
 def now(connection: Connection) -> datetime:
-    """Return the database's clock: leases of several replicas are compared by one clock only."""
+    """Return the database's clock, the only one by which leases of several replicas are compared."""
     if connection.dialect.name == "postgresql":
         moment: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
         return moment.astimezone(UTC)
@@ -125,9 +125,9 @@ def now(connection: Connection) -> datetime:
 
 
 def upsert(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, object]], /, **replace: object) -> None:
-    """Insert rows; where the primary key stands already, set ``replace`` (values or expressions of excluded).
+    """Insert rows; if the primary key exists, set ``replace`` (values or functions of the excluded row).
 
-    With no ``replace`` the standing row is kept.
+    Without ``replace`` the existing row remains.
     """
     if not rows:
         return
@@ -152,7 +152,7 @@ def insert_for(connection: Connection) -> Callable[[sa.Table], postgresql.Insert
 
 
 def sqlite_path(url: str) -> Path | None:
-    """Return the file of a SQLite store, None for any other."""
+    """Return the file of a SQLite store, or None for PostgreSQL."""
     parsed = _with_driver(url)
     named = parsed.database if parsed.get_backend_name() == "sqlite" else None
     return Path(named) if named and not named.startswith((":memory:", "file:")) else None
@@ -189,10 +189,10 @@ def _engine(url: URL) -> Engine:
 
 
 def _create_private(_dialect: object, _record: object, arguments: list[object], _options: object) -> None:
-    """Create a store that is not there with access for its owner alone; SQLite gives its -wal and -shm the same mode.
+    """Create a missing store with mode 0600; SQLite creates its -wal and -shm files with the same mode.
 
-    The mode of a store that is there is left as it is: somebody may have set it. Nor is it opened here, for closing it
-    would give up the locks that SQLite holds on it. Where it cannot be created, SQLite says so.
+    The mode of an existing store is not changed, since the user may have set it. The file is not opened either, because
+    closing it would release the locks that SQLite holds on it. If it cannot be created, SQLite raises the error.
     """
     name = str(arguments[0]) if arguments else ":memory:"
     if name and not name.startswith((":", "file:")):
@@ -201,13 +201,13 @@ def _create_private(_dialect: object, _record: object, arguments: list[object], 
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # transactions are opened by hand, above
+    connection.isolation_level = None  # `write` and `read` begin transactions explicitly
     _keep_a_log(connection)
     connection.execute("PRAGMA synchronous = FULL")
 
 
 def _keep_a_log(connection: sqlite3.Connection) -> None:
-    """Turn the write-ahead log on; while another process writes to a new file, SQLite refuses without waiting."""
+    """Enable the write-ahead log, with retries: SQLite fails at once while another process writes to a new file."""
     until = time.monotonic() + BUSY_SECONDS
     while True:
         try:

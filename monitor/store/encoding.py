@@ -1,4 +1,4 @@
-"""Bins and references of baselines as bytes."""
+"""Serialize the bins and seasonal references of baselines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monitor.checks.calibration import SlotProfiles
 
 
 def pack_slots(slots: SlotProfiles) -> bytes | None:
-    """Write seasonal references; None when there are none."""
+    """Serialize seasonal references; None if there are none."""
     if not slots:
         return None
     return pack(
@@ -29,7 +29,7 @@ def pack_slots(slots: SlotProfiles) -> bytes | None:
 
 
 def unpack_slots(blob: bytes | None, layouts: Mapping[str, Binning]) -> SlotProfiles:
-    """Read what :func:`pack_slots` wrote."""
+    """Deserialize the result of :func:`pack_slots`."""
     return {
         season: {
             slot: {
@@ -43,10 +43,10 @@ def unpack_slots(blob: bytes | None, layouts: Mapping[str, Binning]) -> SlotProf
 
 
 def pack_layouts(layouts: Mapping[str, Binning]) -> bytes:
-    """Write layouts by column."""
+    """Serialize the bins of each column."""
     return pack({column: layout.to_json() for column, layout in layouts.items()})
 
 
 def unpack_layouts(blob: bytes) -> dict[str, Binning]:
-    """Read layouts by column."""
+    """Deserialize the bins of each column."""
     return {column: Binning.from_json(data) for column, data in unpack(blob, dict).items()}

@@ -1,4 +1,4 @@
-"""What came true of the estimates: labelled windows that do not overlap, as their findings were stored."""
+"""Accuracy of estimates without labels, from the stored findings of labelled windows that do not overlap."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from monitor.store.tables import findings
 
 
 class LabelledWindow(TypedDict):
-    """What a finding says of a window with labels: the truth, and what was estimated without them."""
+    """Detail of a finding of a labelled window: the measured value, and the estimate without labels."""
 
     at: float
     value: float
@@ -33,7 +33,7 @@ class LabelledWindow(TypedDict):
 
 
 class Accuracy(TypedDict):
-    """How the newest labelled windows compared with what was stated of them without labels."""
+    """Comparison of the newest labelled windows with their estimates without labels."""
 
     metric: str
     windows: int
@@ -46,13 +46,13 @@ class Accuracy(TypedDict):
 
 
 def before(connection: Connection, monitor: Monitor, start: datetime) -> dict[str, list[Residual]]:
-    """Return how the estimates of labelled windows went, by metric and in the order of time.
+    """Return the residuals of the estimates of labelled windows, by metric and in order of time.
 
     Parameters
     ----------
     start
-        Of the bucket that asks: only what earlier buckets found is used, so that the same bucket computed again
-        sees the same.
+        Start of the current bucket. Only findings of earlier buckets are used, so that the same bucket has the same
+        result when it is computed again.
     """
     residuals: dict[str, list[Residual]] = {}
     for method, window in _labelled_windows(connection, monitor, start):
@@ -63,13 +63,13 @@ def before(connection: Connection, monitor: Monitor, start: datetime) -> dict[st
 
 
 def record(connection: Connection, monitor: Monitor, at: datetime) -> list[Accuracy]:
-    """Say per metric how the newest 200 labelled windows compared with what was stated of them without labels.
+    """Compare, per metric, the newest 200 labelled windows with their estimates without labels.
 
     Returns
     -------
     rows
         ``metric``, ``windows``, ``nominal`` and ``within_interval`` with its own 95 % interval (``low``, ``high``),
-        ``mean_distance`` of the estimate from the truth, and ``mean_width`` of the interval.
+        ``mean_distance`` of the estimate from the measured value, and ``mean_width`` of the interval.
     """
     compared: dict[str, list[LabelledWindow]] = {}
     for method, window in _labelled_windows(connection, monitor, at):
@@ -110,6 +110,6 @@ def _labelled_windows(
 
 
 def _starts(monitor: Monitor, before_start: datetime) -> list[datetime]:
-    """Return the newest buckets of the windows that end a whole number of windows after 1970."""
+    """Return the last bucket of each of the newest windows that end a whole number of windows after 1970."""
     last = floor(before_start, monitor.window)
     return [last - monitor.bucket - back * monitor.window for back in range(LONGEST)]

@@ -1,4 +1,4 @@
-"""Evaluations: saved whole, in one transaction; read back as what the next run is compared with."""
+"""Evaluation runs: saved in one transaction, and loaded as the reference of later runs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from monitor.store.rows import EvaluationRow, read_all
 from monitor.store.tables import evaluation_cases, evaluations
 
 KEPT = 500
-"""Runs of a suite that are kept."""
+"""Maximum number of stored runs of a suite."""
 REASON_LENGTH = 512
 
 
 def save(connection: Connection, run: Run) -> None:
-    """Store a run with the scores of its cases, and forget the oldest runs of its suite."""
+    """Store a run with the scores of its cases, and delete the oldest runs of its suite."""
     score = plain(run.score)
     connection.execute(
         sa.insert(evaluations).values(
@@ -60,11 +60,11 @@ def _case_row(run: str, place: int, case: CaseResult) -> dict[str, object]:
 
 
 def _forget(connection: Connection, suite: str) -> None:
-    """Drop all but the newest runs, and never a good one that is still compared with."""
+    """Delete all but the newest runs, except good ones that are still a reference."""
     newest = _select_suite(suite).limit(KEPT)
     good = _select_suite(suite).where(evaluations.c.result == "good").limit(20)
-    kept = {row.id for query in (newest, good) for row in connection.execute(query)}
-    old = [row.id for row in connection.execute(_select_suite(suite)) if row.id not in kept]
+    retained = {row.id for query in (newest, good) for row in connection.execute(query)}
+    old = [row.id for row in connection.execute(_select_suite(suite)) if row.id not in retained]
     if old:
         connection.execute(sa.delete(evaluation_cases).where(evaluation_cases.c.evaluation.in_(old)))
         connection.execute(sa.delete(evaluations).where(evaluations.c.id.in_(old)))
@@ -76,7 +76,7 @@ def _select_suite(suite: str) -> sa.Select[str, bool]:
 
 
 def last_good(connection: Connection, suite: str, most: int) -> list[tuple[str, bool, list[CaseResult]]]:
-    """Return the newest good runs of a suite: id, whether its samples are copies, cases."""
+    """Return the newest good runs of a suite: id, whether their samples are copies, cases."""
     query = _select_suite(suite).where(evaluations.c.result == "good").limit(most)
     return [(row.id, row.copies, case_results(connection, row.id)) for row in connection.execute(query).all()]
 
@@ -104,13 +104,13 @@ def rows(connection: Connection, suite: str | None = None, most: int = 50) -> li
 
 
 def spent_since(connection: Connection, suite: str, since: datetime) -> list[Mapping[str, float]]:
-    """Return what the judge of a suite has spent in each run since a moment."""
+    """Return the usage of the judge of a suite in each run since a time."""
     query = sa.select(evaluations.c.spent).where(evaluations.c.suite == suite, evaluations.c.started_at >= since)
     return [spent["judge"] for spent in connection.execute(query).scalars() if "judge" in spent]
 
 
 def standing(connection: Connection, most: int = 50) -> list[EvaluationRow]:
-    """Return the newest run of each suite, by name."""
+    """Return the newest run of each suite, in order of name."""
     newest = sa.select(evaluations.c.suite, sa.func.max(evaluations.c.started_at).label("at"))
     of = newest.group_by(evaluations.c.suite).order_by(evaluations.c.suite).limit(most).subquery()
     query = sa.select(evaluations).join(
@@ -121,14 +121,14 @@ def standing(connection: Connection, most: int = 50) -> list[EvaluationRow]:
 
 
 def find(connection: Connection, identity: str) -> EvaluationRow | None:
-    """Return the one run whose id begins like this."""
+    """Return the only run whose id begins with ``identity``, or None."""
     query = sa.select(evaluations).where(evaluations.c.id.startswith(identity, autoescape=True)).limit(2)
     rows_of_run = read_all(connection, EvaluationRow, query)
     return rows_of_run[0] if len(rows_of_run) == 1 else None
 
 
 def accept(connection: Connection, identity: str, who: str) -> None:
-    """Declare a run good: from now on it is what others are compared with."""
+    """Mark a run as good; later runs are compared with it."""
     connection.execute(
         sa.update(evaluations).where(evaluations.c.id == identity).values(result="good", accepted_by=who[:128])
     )

@@ -1,4 +1,4 @@
-"""Findings of buckets."""
+"""Findings of buckets, and the state of sequential detectors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from monitor.store.tables import findings
 
 
 def save_findings(connection: Connection, lease: Claim, bucket_findings: Sequence[Finding]) -> None:
-    """Replace the findings of one bucket; what comparisons said at its time stays when it is computed again."""
+    """Replace the findings of one bucket; those of comparisons remain when it is computed again."""
     where = sa.and_(findings.c.monitor == lease.monitor, findings.c.start == lease.bucket.start)
     if lease.revision > 0:
         where = sa.and_(where, findings.c.check.not_in(COMPARED))
@@ -28,7 +28,7 @@ def save_findings(connection: Connection, lease: Claim, bucket_findings: Sequenc
 
 
 def add_findings(connection: Connection, monitor: str, start: datetime, more: Sequence[Finding]) -> None:
-    """Write findings of one bucket; one that stands already is kept."""
+    """Insert findings of one bucket; existing ones remain."""
     rows = [
         {
             "monitor": monitor,
@@ -57,13 +57,13 @@ def add_findings(connection: Connection, monitor: str, start: datetime, more: Se
 
 
 def _truncate_texts(table: sa.Table, row: Mapping[str, object]) -> dict[str, object]:
-    """Cut each text to the length of its column: PostgreSQL refuses a row whose texts are longer, SQLite takes it."""
+    """Truncate each text to the length of its column; PostgreSQL rejects longer texts, SQLite does not."""
     lengths = {column.name: getattr(column.type, "length", None) for column in table.c}
     return {name: value[: lengths[name]] if isinstance(value, str) else value for name, value in row.items()}
 
 
 def load_sequential_state(connection: Connection, monitor: str, start: datetime) -> dict[str, State]:
-    """Return what sequential detectors remembered at the end of a bucket, by finding key."""
+    """Return the state of sequential detectors at the end of a bucket, by finding key."""
     query = sa.select(findings.c.key, findings.c.detail).where(
         findings.c.monitor == monitor, findings.c.start == start, findings.c.method.in_(list(SEQUENTIAL))
     )

@@ -1,4 +1,4 @@
-"""The past of a monitor, as far as its next decision needs it."""
+"""Load the history of a monitor that its next decision needs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from monitor.store import incidents, outbox, prompts
 
 
 def load_history(connection: Connection, monitor: Monitor, bucket: Bucket) -> AlertHistory:
-    """Read what deciding about a bucket needs of the past of its monitor."""
+    """Load the history of a monitor for the decisions about a bucket."""
     names = [*(rule_name(rule) for rule in monitor.rules), NO_DATA]
     comparison_names = [f"{EXPERIMENT}.{spec.name}" for spec in monitor.experiments]
     breaker_names = [silence_name(spec) for spec in monitor.breakers]

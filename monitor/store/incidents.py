@@ -1,4 +1,4 @@
-"""Incidents, silences, changes and versions: what judging and acting look at and leave behind."""
+"""Incidents, silences, changes and versions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def last_resolved(connection: Connection, monitor: str, since: datetime) -> dict
 
 
 def save_decision(connection: Connection, decision: Decision) -> None:
-    """Write an incident and, when its state changed or it changed again, the transition with its reason."""
+    """Store an incident and, if its state changed or it has a further change, the transition with its reason."""
     incident = decision.incident
     row = {name: getattr(incident, name) for name in _FIELDS}
     row["evidence"] = {key: dict(item) for key, item in incident.evidence.items()}
@@ -57,7 +57,7 @@ def save_decision(connection: Connection, decision: Decision) -> None:
 
 
 def find_silence(connection: Connection, monitor: str, rule: str, at: datetime) -> int | None:
-    """Return the number of a silence that covers a rule at a time."""
+    """Return the number of a silence that applies to a rule at a time, or None."""
     query = sa.select(silences.c.id).where(
         silences.c.monitor.in_([monitor, "*"]),
         silences.c.rule.in_([rule, "*"]),
@@ -68,7 +68,7 @@ def find_silence(connection: Connection, monitor: str, rule: str, at: datetime) 
 
 
 def silenced_rules(connection: Connection, monitor: str, rules: Collection[str], at: datetime) -> dict[str, int]:
-    """Return the number of the first silence of each of some rules that one covers at a time."""
+    """Return by rule the number of the first silence that applies to it at a time."""
     query = sa.select(silences.c.id, silences.c.rule).where(
         silences.c.monitor.in_([monitor, "*"]),
         silences.c.rule.in_([*rules, "*"]),
@@ -83,7 +83,7 @@ def silenced_rules(connection: Connection, monitor: str, rules: Collection[str],
 
 
 def load_changes(connection: Connection, monitor: str) -> list[Change]:
-    """Return the changes that a monitor has seen, at most as many as are stored of one."""
+    """Return the changes of a monitor, up to the stored maximum."""
     query = sa.select(changes).where(changes.c.monitor == monitor)
     return [Change(row.kind, row.column, row.value, row.first_seen) for row in connection.execute(query)]
 
@@ -95,7 +95,7 @@ def load_versions(connection: Connection, monitor: str) -> list[Version]:
 
 
 def load_blamed_versions(connection: Connection, monitor: str) -> list[str]:
-    """Return the versions that fired an incident of their own."""
+    """Return the versions that have an incident of their own."""
     query = sa.select(incidents.c.suspected_change).where(
         incidents.c.monitor == monitor, incidents.c.fired_at.is_not(None)
     )
@@ -104,7 +104,7 @@ def load_blamed_versions(connection: Connection, monitor: str) -> list[str]:
 
 
 def count_missing(connection: Connection, monitor: str, before: datetime, most: int, bucket: timedelta) -> MissingData:
-    """Return how many buckets in a row, just before a time, could tell nothing though there was a baseline, and why."""
+    """Return how many consecutive buckets before a time have no result although there was a baseline, and why."""
     query = (
         sa.select(buckets.c.result, buckets.c.reason)
         .where(buckets.c.monitor == monitor, buckets.c.start < before, buckets.c.start >= before - most * bucket)
@@ -124,10 +124,10 @@ def _is_blind(bucket: sa.Row[str | None, str | None]) -> bool:
 def firing_during(
     connection: Connection, monitor: str, start: datetime, end: datetime
 ) -> list[tuple[datetime, datetime]]:
-    """Return the stretches in which an incident was open, which no rolling baseline may learn from.
+    """Return the periods in which an incident was open; rolling baselines exclude them.
 
-    An experiment that is lost is not among them, nor what is said of the baseline itself: neither says that the
-    traffic of that time is bad, and both stand for weeks.
+    Incidents of experiments and of the baseline itself are not included: they do not mean that the traffic of that time
+    is bad, and they stay open for weeks.
     """
     query = sa.select(incidents.c.opened_at, incidents.c.resolved_at, incidents.c.evidence).where(
         incidents.c.monitor == monitor,
@@ -143,13 +143,13 @@ def firing_during(
 
 
 def add_silence(connection: Connection, row: Mapping[str, object]) -> int:
-    """Write a silence and return its number."""
+    """Store a silence and return its number."""
     result = connection.execute(sa.insert(silences).values(**row))
     return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
 def end_silence(connection: Connection, number: int, at: datetime) -> bool:
-    """End a silence now; false when there is none of that number."""
+    """End a silence now; False if there is none with that number."""
     done = connection.execute(sa.update(silences).where(silences.c.id == number).values(ends_at=at))
     return done.rowcount == 1
 

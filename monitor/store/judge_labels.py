@@ -1,4 +1,4 @@
-"""What a judge said of records that were sampled from traffic, by the id of the record."""
+"""Verdicts of a judge on records sampled from traffic, by the id of the record."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from monitor.store.tables import verdicts
 
 AT_ONCE = 500
 LONGEST_ID = 128
-"""Characters of a record's id by which it is known here."""
+"""Maximum characters of a record's id."""
 KEPT = timedelta(days=100)
-"""How long a verdict is kept: longer than baselines and labels look back."""
+"""Retention of verdicts; longer than the look-back of baselines and labels."""
 GOOD = 0.5
-"""From this score on the judge calls an answer good."""
+"""Minimum score of a good answer."""
 
 
 def keep(
     connection: Connection, monitor: str, verdicts_to_keep: Mapping[str, float], start: datetime, end: datetime
 ) -> None:
-    """Store the judge's scores by record, 0 to 1 and more is better, and have their stretch computed again.
+    """Store the judge's scores by record (0 to 1, higher is better), and mark the buckets of their range as stale.
 
-    A later score replaces an earlier one; those of long ago are dropped.
+    A later score replaces an earlier one; expired scores are deleted.
     """
     at = now(connection)
     connection.execute(sa.delete(verdicts).where(verdicts.c.monitor == monitor, verdicts.c.at < at - KEPT))

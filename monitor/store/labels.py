@@ -1,4 +1,4 @@
-"""Labels that people gave outside of the source, by the id of the record."""
+"""Imported labels, by the id of the record."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ AT_ONCE = 500
 
 
 def put(connection: Connection, monitor: str, values: Mapping[str, str]) -> None:
-    """Store labels by record; a later one replaces an earlier one."""
+    """Store labels by record; a later label replaces an earlier one."""
     at = now(connection)
     rows = [{"monitor": monitor, "record": record, "label": label, "at": at} for record, label in values.items()]
     upsert(connection, labels, rows, label=lambda new: new.label, at=lambda new: new.at)
 
 
 def has_labels(connection: Connection, monitor: str) -> bool:
-    """Say whether a monitor has imported labels at all."""
+    """Return whether a monitor has imported labels."""
     query = sa.select(labels.c.record).where(labels.c.monitor == monitor).limit(1)
     return connection.execute(query).first() is not None
 
 
 def load_labels(connection: Connection, monitor: str, records: Sequence[str]) -> dict[str, str]:
-    """Return the labels of those records that have one."""
+    """Return the labels of the records that have one."""
     by_record: dict[str, str] = {}
     for place in range(0, len(records), AT_ONCE):
         query = sa.select(labels.c.record, labels.c.label).where(

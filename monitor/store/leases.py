@@ -1,8 +1,8 @@
-"""Leases: who works on a row of our database, and when somebody else may take it over.
+"""Leases: the worker of a row of our database, and the time from which another may take it over.
 
-A lease ends at a time of the database's clock. Its owner may take it again at any time, for instance when the store was
-away just as it wanted to give the row back. An owner is one worker of one process: the watch of a monitor, or the loop
-that delivers.
+A lease ends at a time of the database's clock. Its owner may take it again at any time, for example if the store was
+unavailable when it tried to release the row. An owner is one worker of one process: the job of a monitor or the
+delivery job.
 """
 
 from __future__ import annotations
@@ -30,16 +30,15 @@ def new_owner() -> str:
 def is_free(
     owner: sa.Column[str], lease_until: sa.Column[datetime], moment: datetime, me: str
 ) -> sa.ColumnElement[bool]:
-    """Return the condition that a row may be taken: nobody has it, its lease has run out, or it is the worker's own."""
+    """Return the condition that a row may be taken: it has no owner, its lease has expired, or the worker owns it."""
     return sa.or_(lease_until.is_(None), lease_until < moment, owner == me)
 
 
 def dead(owners: Iterable[str]) -> list[str]:
-    """Return the owners whose process is known to have ended.
+    """Return the owners whose process has certainly ended.
 
-    That is known only of processes that this one could see: of the same boot of the same machine, and of the same
-    namespace of process numbers. Process 1 of one container is not process 1 of another: what a container that is gone
-    has claimed is free when its lease has run out.
+    Only processes of the same boot of the same machine and of the same PID namespace can be checked. Process 1 of one
+    container is not process 1 of another: the claims of a removed container are free when their leases expire.
     """
     return [owner for owner in owners if _has_ended(owner)]
 
@@ -53,7 +52,7 @@ def _has_ended(owner: str) -> bool:
 
 
 def _machine() -> str:
-    """Return a name for the boot of this machine and the namespace of process numbers; empty when there is none."""
+    """Return a name of the boot of this machine and of the PID namespace; empty if it cannot be determined."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         namespace = Path("/proc/self/ns/pid").readlink()
@@ -63,11 +62,11 @@ def _machine() -> str:
 
 
 def _process_start(pid: int) -> str:
-    """Return when a process started, in ticks since the boot; empty when it has ended."""
+    """Return the start time of a process in ticks since the boot; empty if it has ended."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    fields = text.rpartition(")")[2].split()  # the name before it may hold blanks and brackets
+    fields = text.rpartition(")")[2].split()  # the name before it may contain spaces and parentheses
     state, start = fields[0], fields[19]
     return "" if state in "ZX" else start

@@ -1,8 +1,8 @@
-"""What the budgets of a monitor ask of the past: the aggregates of its buckets, and their sums by the hour.
+"""Cost history for the budgets of a monitor: the aggregates of its buckets and their hourly sums.
 
-The aggregates of 35 days are what budgets are held against, for all replicas alike. A month by value of a column is
-summed by the database over whole hours: `ledger_hours` is an index that is derived from the aggregates as they are
-written. It is needed: with 100 values a bucket a month takes 40 ms to sum from it, and 5 s from the aggregates.
+Budgets are evaluated against the aggregates of 35 days, for all replicas. The database sums a month per value of a
+column over whole hours: `ledger_hours` is derived from the aggregates when they are written. With 100 values per
+bucket, the sum of a month takes 40 ms from it, and 5 s from the aggregates.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from monitor.store.tables import ledger_hours
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BUCKETS_KEPT = timedelta(days=35)
-"""A month and the days that a bucket may still be computed again; older ones are kept as hours."""
+"""Retention of the aggregates: a month and the days in which a bucket may be computed again; older costs are hourly."""
 HOURS_KEPT = timedelta(days=DAYS_KNOWN + 10)
 COST = ("cost", "")
 MOST_VALUES = 1000
-"""Values of a column that are summed over a period: named ones, then the dearest."""
+"""Maximum number of values of a column that are summed over a period: named ones, then those with the highest cost."""
 
 
 def spending(connection: Connection, monitor: Monitor, bucket: Bucket, bill: CostSummary | None) -> SpendState | None:
-    """Return all that the budgets of a monitor ask for at the end of a bucket, its own bill included."""
+    """Return the spending that the budgets of a monitor need at the end of a bucket, including the bucket itself."""
     if bill is None or not monitor.budgets:
         return None
     period_starts = sorted({start for check in monitor.budgets for start in starts(bucket.end, check.zone)})
@@ -71,7 +71,7 @@ def _forecast_ends(
     bill: CostSummary,
     values: Mapping[tuple[str, datetime], Mapping[str, SpendTotals]],
 ) -> dict[tuple[str, str, str], dict[Period, Forecast | None]]:
-    """Forecast the ends of the values that are nearest to their budgets."""
+    """Forecast the period totals of the values that are nearest to their budgets."""
     ends = {}
     for check in monitor.budgets:
         if not check.by:
@@ -104,10 +104,10 @@ def _ends(
     so_far: Mapping[Period, float],
     part: Part = ALL,
 ) -> dict[Period, Forecast | None]:
-    """Forecast the ends of the day and the month in a zone.
+    """Forecast the totals of the day and the month in a time zone.
 
-    Where midnight is no whole hour, past days begin at the next one: a shift of all of them alike. A value is known
-    since it was first seen, of the days that are known at all.
+    If midnight is not a whole hour, past days begin at the next one, all with the same shift. The history of a value
+    begins with its first cost within the stored days.
     """
     first = bucket.end - (DAYS_KNOWN + 1) * DAY
     spent = hours(connection, monitor, first, bucket.start, part)
@@ -120,7 +120,7 @@ def _ends(
 def hours(
     connection: Connection, monitor: str, start: datetime, until: datetime, part: Part = ALL
 ) -> dict[datetime, float]:
-    """Return what each hour of a stretch cost, those without a bucket left out; of the last one what came before."""
+    """Return the cost of each hour of a range, without hours that have no bucket; the last hour ends at ``until``."""
     column, value = part
     last = floor(until, HOUR)
     query = sa.select(ledger_hours.c.start, ledger_hours.c.amount).where(
@@ -136,7 +136,7 @@ def hours(
 
 
 def oldest(connection: Connection, monitor: str) -> datetime | None:
-    """Return since when the ledger knows what a monitor spends."""
+    """Return the start of the stored costs of a monitor."""
     query = sa.select(sa.func.min(ledger_hours.c.start)).where(_hourly(monitor, ALL[0]))
     moment: datetime | None = connection.execute(query).scalar_one_or_none()
     return moment
@@ -150,7 +150,7 @@ def _with(totals: Mapping[str, SpendTotals], column: str, bill: CostSummary) -> 
 def since(
     connection: Connection, monitor: str, starts: Sequence[datetime], until: datetime
 ) -> Mapping[datetime, SpendTotals]:
-    """Return what was spent from each of several moments up to another."""
+    """Return the spending from each of several times up to ``until``."""
     return {start: _all(connection, monitor, start, until) for start in starts}
 
 
@@ -169,7 +169,7 @@ def _all(connection: Connection, monitor: str, start: datetime, until: datetime)
 def by_value(
     connection: Connection, monitor: str, column: str, start: datetime, until: datetime, named: Collection[str] = ()
 ) -> dict[str, SpendTotals]:
-    """Return what each value of a column cost in a stretch, the named ones first, then the dearest, at most 1,000."""
+    """Return the cost per value of a column in a range: named values, then the highest costs, at most 1,000."""
     total: dict[str, SpendTotals] = {}
     for bill in chain(*_bills(connection, monitor, _edges(start, until))):
         for (name, value), spent in bill.parts.items():
@@ -185,7 +185,7 @@ def by_value(
 def _dearest(
     connection: Connection, monitor: str, column: str, hours: tuple[datetime, datetime], named: Collection[str]
 ) -> list[tuple[str, SpendTotals]]:
-    """Return what values of a column cost in whole hours: the named ones, and as many of the dearest others."""
+    """Return the cost per value of a column in whole hours: named values, and those with the highest cost."""
     cost, (first, last) = ledger_hours.c, hours
     amount = sa.func.sum(cost.amount)
     query = (
@@ -201,13 +201,13 @@ def _dearest(
 def _bills(
     connection: Connection, monitor: str, intervals: Sequence[tuple[datetime, datetime]]
 ) -> list[list[CostSummary]]:
-    """Read what the buckets of each interval cost, oldest first."""
+    """Load the costs of the buckets of each interval, oldest first."""
     ranges = [Range(*COST, start, end) for start, end in intervals]
     return [[_decode(row.data) for row in rows] for rows in aggregates.load(connection, monitor, ranges)]
 
 
 _decode = lru_cache(maxsize=128)(CostSummary.from_bytes)
-"""The buckets of the present hour are asked for many times."""
+"""The buckets of the current hour are read several times."""
 
 
 def _whole_hours(start: datetime, until: datetime) -> tuple[datetime, datetime]:
@@ -216,7 +216,7 @@ def _whole_hours(start: datetime, until: datetime) -> tuple[datetime, datetime]:
 
 
 def _edges(start: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
-    """Return what lies before the first whole hour of a stretch, and after the last."""
+    """Return the parts of a range before its first whole hour and after its last."""
     first, last = _whole_hours(start, until)
     return [(start, until)] if first > until else [(start, first), (last, until)]
 
@@ -230,17 +230,17 @@ def _spent(amount: float, requests: int, unpriced: int, unknown: int = 0) -> Spe
 
 
 def save(connection: Connection, monitor: str, bucket: Bucket, bill: CostSummary, *, again: bool = False) -> None:
-    """Write what a bucket cost; computed again, it replaces what stood there."""
+    """Store the cost of a bucket, or replace it if the bucket is computed again."""
     if is_kept(connection, monitor, bucket, bill, again=again):
         aggregates.save(connection, monitor, [Entry(COST, bucket.start, bill)])
         sum_hour(connection, monitor, bucket)
 
 
 def is_kept(connection: Connection, monitor: str, bucket: Bucket, bill: CostSummary, *, again: bool = False) -> bool:
-    """Say whether what a bucket cost is to be written, and :func:`sum_hour` called then.
+    """Return whether the cost of a bucket is to be stored, followed by a call of :func:`sum_hour`.
 
-    Of a bucket that is older than what is kept only its hour is left: what was never counted is added to it here, and
-    what was changes nothing any more.
+    Of a bucket older than the retention only its hour is stored: the cost of a new bucket is added to it here, and a
+    bucket that is computed again changes nothing.
     """
     if bill.total is None:
         return False
@@ -254,7 +254,7 @@ def is_kept(connection: Connection, monitor: str, bucket: Bucket, bill: CostSumm
 
 
 def sum_hour(connection: Connection, monitor: str, bucket: Bucket) -> None:
-    """Sum the hour of a bucket anew; at midnight drop what no budget and no forecast asks for any more."""
+    """Recompute the sum of the hour of a bucket; at midnight delete expired costs."""
     hour = floor(bucket.start, HOUR)
     connection.execute(sa.delete(ledger_hours).where(ledger_hours.c.monitor == monitor, ledger_hours.c.start == hour))
     (bills,) = _bills(connection, monitor, [(hour, hour + HOUR)])
@@ -265,13 +265,13 @@ def sum_hour(connection: Connection, monitor: str, bucket: Bucket) -> None:
 
 
 def _alone(connection: Connection, monitor: str) -> None:
-    """Let no other transaction sum hours of this monitor until this one ends; SQLite has one writer anyway."""
+    """Lock the hours of a monitor until the transaction ends; SQLite has a single writer and needs no lock."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"ledger of {monitor}"))))
 
 
 def _add_to_hour(connection: Connection, monitor: str, hour: datetime, bill: CostSummary) -> None:
-    """Add a bucket to an hour whose buckets are no longer kept."""
+    """Add a bucket to an hour whose buckets are no longer stored."""
     mine = sa.and_(ledger_hours.c.monitor == monitor, ledger_hours.c.start == hour)
     stored = {
         (row.column, row.value): SpendTotals(row.amount, row.requests, row.unpriced, row.unknown)
@@ -292,7 +292,7 @@ def _insert_hour(connection: Connection, monitor: str, hour: datetime, parts: Ma
 
 
 def _forget(connection: Connection, monitor: str, at: datetime) -> None:
-    """Drop what no budget and no forecast asks for any more, once a day."""
+    """Delete costs that no budget and no forecast needs, once a day."""
     aggregates.delete_before(connection, monitor, COST[0], at - BUCKETS_KEPT)
     old = sa.and_(ledger_hours.c.monitor == monitor, ledger_hours.c.start < at - HOURS_KEPT)
     connection.execute(sa.delete(ledger_hours).where(old))

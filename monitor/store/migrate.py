@@ -1,4 +1,4 @@
-"""Bring our database to the schema that this version of driftd needs."""
+"""Migrate our database to the schema of this version of driftd."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOCK = 0x64726966  # any number, the same in every replica
 
 
 def upgrade(database: Database) -> str:
-    """Apply what is missing and return the revision; several replicas may call it at once."""
+    """Apply missing migrations and return the revision; several replicas may call it at once."""
     try:
         with database.write() as connection:
             if database.dialect == "postgresql":
@@ -34,7 +34,7 @@ def upgrade(database: Database) -> str:
 
 
 def require_head(database: Database) -> None:
-    """Refuse to work on another schema than this version's."""
+    """Raise StoreError unless the schema is that of this version."""
     try:
         with database.read() as connection:
             version = current(connection)
@@ -45,14 +45,14 @@ def require_head(database: Database) -> None:
     if version is None:
         raise StoreError("the store is empty; run `driftd db upgrade`.")
     if version not in {script.revision for script in scripts.walk_revisions()}:
-        raise _newer(f"its revision {version} is unknown here")
+        raise _newer(f"revision {version} is unknown to this version")
     if version != wanted:
         raise StoreError(f"the store is at revision {version}, this driftd needs {wanted}; run `driftd db upgrade`.")
 
 
 def _newer(detail: str) -> StoreError:
     return StoreError(
-        f"the store was written by a newer driftd ({detail}); upgrade driftd, or point `store:` elsewhere."
+        f"the store was written by a newer driftd ({detail}); upgrade driftd, or set `store:` to another database."
     )
 
 
@@ -61,7 +61,7 @@ def _cannot_open(database: Database, error: DBAPIError) -> StoreError:
 
 
 def current(connection: Connection) -> str | None:
-    """Return the revision of a database, None when it is empty."""
+    """Return the revision of a database, or None if it is empty."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
@@ -72,7 +72,7 @@ def _settings() -> AlembicConfig:
 
 
 def folder() -> Path:
-    """Return the migrations: beside the packages in a checkout, inside the package in a wheel."""
+    """Return the folder of the migrations: next to the packages in a checkout, inside the package in a wheel."""
     package = Path(__file__).parent.parent
     checkout = package.parent / "migrations"
     return checkout if (checkout / "env.py").exists() else package / "_migrations"

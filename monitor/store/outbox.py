@@ -1,4 +1,4 @@
-"""The outbox: actions are planned, leased to be delivered, and their outcomes recorded."""
+"""The outbox: store planned actions, lease them for delivery, and record the outcomes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PastRow:
 
 
 def save_actions(connection: Connection, planned: Sequence[Action]) -> None:
-    """Write intended effects; one that stands already, by its id, is left as it is."""
+    """Insert actions; one whose id exists remains unchanged."""
     rows = [
         {
             **{field.name: getattr(action, field.name) for field in fields(ActionRecord)},
@@ -63,43 +63,43 @@ def save_actions(connection: Connection, planned: Sequence[Action]) -> None:
 
 
 def _replace(connection: Connection, effect: Action) -> bool:
-    """End the effect whose place another one takes; false when it is being sent or was, so that it keeps its place."""
+    """Supersede the effect that another one replaces; False if it is being sent or was sent, and so remains."""
     done = connection.execute(
         sa.update(actions)
         .where(actions.c.id == effect.replaces, actions.c.attempts == 0)
         .where(actions.c.state.in_(["pending", "awaiting_approval"]))
-        .values(state="superseded", reason="another change is suspected now", finished_at=effect.created_at)
+        .values(state="superseded", reason="another change is now the leading suspect", finished_at=effect.created_at)
     )
     return done.rowcount == 1
 
 
 def _supersede(connection: Connection, message: Action) -> None:
-    """End the older messages of an incident that its receiver has not got: those held back, and those refused."""
+    """Supersede older undelivered messages of an incident to the receiver: those on hold and those that failed."""
     waits = sa.or_(actions.c.attempts > 0, actions.c.next_attempt_at > actions.c.created_at)
     connection.execute(
         sa.update(actions)
         .where(actions.c.incident == message.incident, actions.c.name == message.name, actions.c.kind.in_(MESSAGES))
         .where(actions.c.state == "pending", actions.c.sequence < message.sequence, waits)
         .where(sa.or_(actions.c.lease_until.is_(None), actions.c.lease_until < now(connection)))
-        .values(state="superseded", reason="a newer message says more", finished_at=message.created_at)
+        .values(state="superseded", reason="replaced by a newer message", finished_at=message.created_at)
     )
 
 
 def next_sequence(connection: Connection, incident: str) -> int:
-    """Return the number of the next decision of an incident that leads to actions."""
+    """Return the sequence number of the next decision of an incident that leads to actions."""
     query = sa.select(sa.func.coalesce(sa.func.max(actions.c.sequence), -1)).where(actions.c.incident == incident)
     return int(connection.execute(query).scalar_one()) + 1
 
 
 def next_sequences(connection: Connection, incidents: Collection[str]) -> dict[str, int]:
-    """Return the same of several incidents."""
+    """Return the next sequence number of each of several incidents."""
     query = sa.select(actions.c.incident, sa.func.max(actions.c.sequence)).where(actions.c.incident.in_(incidents))
     newest = {incident: int(number) for incident, number in connection.execute(query.group_by(actions.c.incident))}
     return {incident: newest.get(incident, -1) + 1 for incident in incidents}
 
 
 def past_actions(connection: Connection, monitor: str, since: datetime) -> list[PastAction]:
-    """Return earlier actions of a monitor: the recent ones, for cooldown and cap, and all of its open incidents."""
+    """Return earlier actions of a monitor: those since a time, for cooldown and cap, and all of open incidents."""
     going = sa.select(incidents.c.id).where(incidents.c.monitor == monitor, incidents.c.state != "resolved")
     query = sa.select(
         *columns(actions, PastRow, "at", "suspect", "severity", "observed"),
@@ -140,17 +140,17 @@ def _past(row: PastRow) -> PastAction:
 def claim_next(
     connection: Connection, at: datetime, owner: str, only: str | None = None, without: Sequence[str] = ()
 ) -> ActionRow | None:
-    """Take the oldest action that is due, or None.
+    """Lease the oldest due action, or return None.
 
-    An owner sends one action at a time: one that it has a lease on already is one whose outcome it could not record.
-    Messages of one incident keep their order: one waits until those before it to its receiver have ended.
+    An owner sends one action at a time; an action that it has already leased is one whose outcome it could not record.
+    Messages of one incident are sent in order: each waits until the earlier ones to its receiver have ended.
 
     Parameters
     ----------
     only
-        The receiver whose actions may be taken; None for every receiver.
+        Name of the receiver whose actions are considered; None for all.
     without
-        Receivers whose actions may not.
+        Names of receivers to exclude.
     """
     moment = now(connection)
     earlier = actions.alias("earlier")
@@ -183,7 +183,7 @@ def claim_next(
 
 
 def record(connection: Connection, claimed: ActionRow, **values: object) -> bool:
-    """Write the outcome of an attempt; false when another replica has taken the action over."""
+    """Store the outcome of an attempt; False if another replica has taken the action over."""
     done = connection.execute(
         sa.update(actions)
         .where(actions.c.id == claimed.id, actions.c.fence == claimed.fence, actions.c.state == "pending")
@@ -195,7 +195,7 @@ def record(connection: Connection, claimed: ActionRow, **values: object) -> bool
 
 
 def release_orphaned(connection: Connection) -> int:
-    """Release the actions of processes that are known to have ended, so that a restart need not wait."""
+    """Release the actions of ended processes, so that a restart need not wait for their leases."""
     pending = sa.and_(actions.c.state == "pending", actions.c.owner.is_not(None))
     owners = connection.execute(sa.select(actions.c.owner).distinct().where(pending)).scalars()
     freed = sa.update(actions).where(pending, actions.c.owner.in_(leases.dead(owners)))
@@ -203,7 +203,7 @@ def release_orphaned(connection: Connection) -> int:
 
 
 def _forget_notices(connection: Connection, names: Sequence[str]) -> None:
-    """Note of incidents that nobody was told of them, where no message has arrived or is on its way."""
+    """Mark incidents as not announced if none of their messages was delivered or is pending."""
     standing = sa.exists().where(
         actions.c.incident == incidents.c.id, actions.c.kind.in_(MESSAGES), actions.c.state.in_(STANDING)
     )
@@ -214,7 +214,7 @@ def _forget_notices(connection: Connection, names: Sequence[str]) -> None:
 
 
 def first_receipt(connection: Connection, incident: str, name: str) -> Mapping[str, object] | None:
-    """Return the receipt of the first message of an incident to a receiver."""
+    """Return the receipt of the first delivered message of an incident to a receiver."""
     query = (
         sa.select(actions.c.receipt)
         .where(actions.c.incident == incident, actions.c.name == name, actions.c.state == "delivered")
@@ -226,14 +226,14 @@ def first_receipt(connection: Connection, incident: str, name: str) -> Mapping[s
 
 
 def resolve_approval(connection: Connection, identity: str, state: str, reason: str, at: datetime) -> str | None:
-    """Approve or reject a waiting action; returns the state it is in, None when there is no such action."""
+    """Approve or reject a waiting action; return its state, or None if there is no such action."""
     where = sa.and_(actions.c.id == identity, actions.c.state == "awaiting_approval")
     connection.execute(sa.update(actions).where(where).values(state=state, reason=reason, next_attempt_at=at))
     return connection.execute(sa.select(actions.c.state).where(actions.c.id == identity)).scalar_one_or_none()
 
 
 def replay(connection: Connection, identity: str, at: datetime) -> bool:
-    """Send a failed action again, with the same id."""
+    """Mark a failed action as pending again, with the same id; False if there is none."""
     done = connection.execute(
         sa.update(actions)
         .where(actions.c.id == identity, actions.c.state == "failed")
@@ -243,7 +243,7 @@ def replay(connection: Connection, identity: str, at: datetime) -> bool:
 
 
 def expire(connection: Connection, at: datetime) -> int:
-    """End what may no longer happen: a late effect is worse than none. An approval that nobody gave is announced."""
+    """Expire actions after their ``not_after``; announce effects that expired without approval."""
     query = sa.select(actions).where(
         actions.c.state.in_(["pending", "awaiting_approval"]),
         actions.c.not_after.is_not(None),
@@ -269,7 +269,7 @@ def expire(connection: Connection, at: datetime) -> int:
 
 
 def _messages_unapproved(connection: Connection, effect: ActionRow, at: datetime) -> list[Action]:
-    """Return the messages that an effect expired because nobody approved it, for those who know of its incident."""
+    """Return messages about an effect that expired without approval, to the receivers of its incident."""
     data = effect.payload["data"]
     incident = data.get("incident")
     if incident is None or find_silence(connection, effect.monitor, incident["rule"], at) is not None:
@@ -277,7 +277,7 @@ def _messages_unapproved(connection: Connection, effect: ActionRow, at: datetime
     receivers = sa.select(actions.c.name).where(actions.c.incident == effect.incident, actions.c.kind.in_(MESSAGES))
     what = f"the {effect.kind} {effect.name!r}"
     headline = (
-        f"{effect.monitor}: nobody approved {what} before {effect.not_after:%Y-%m-%d %H:%M} UTC; it will not be sent"
+        f"{effect.monitor}: {what} was not approved before {effect.not_after:%Y-%m-%d %H:%M} UTC; it will not be sent"
     )
     mention: ActionSummary = {
         "id": effect.id,
@@ -302,7 +302,7 @@ def _messages_unapproved(connection: Connection, effect: ActionRow, at: datetime
             kind="expired",
             mode="auto",
             state="pending",
-            reason="people are told when nobody approves",
+            reason="an effect expired without approval",
             payload={"type": "driftd.action.expired", "timestamp": at.isoformat(), "data": event},
             created_at=at,
             sequence=next_sequence(connection, effect.incident),

@@ -1,4 +1,4 @@
-"""The only way to store incidents, breakers and actions."""
+"""Store incidents, breakers and actions; the only function that does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from monitor.store import breakers, incidents, outbox
 
 
 def save_plan(connection: Connection, monitor: str, plan: ActionPlan) -> None:
-    """Store incidents, breakers and actions as they were planned."""
+    """Store the incidents, breakers and actions of a plan."""
     for decision in plan.incidents:
         incidents.save_decision(connection, decision)
     switched = breakers.save(connection, monitor, plan.breakers) if plan.breakers else []

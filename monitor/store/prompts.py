@@ -1,4 +1,4 @@
-"""The registry of prompts: every version that was ever pushed; none is changed or removed."""
+"""The registry of prompts: every pushed version; versions are never changed or deleted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monitor.store.rows import VersionRow, columns, read_all
 from monitor.store.tables import prompt_tags, prompts, versions
 
 MOST = 20_000
-"""Versions that are read at once at most."""
+"""Maximum number of versions per query."""
 
 
 WORDS = ("content", "description")
@@ -23,7 +23,7 @@ WORDS = ("content", "description")
 
 @dataclass(frozen=True)
 class PromptRow:
-    """A version of a prompt; its words are empty where they were not asked for."""
+    """A version of a prompt; its text is empty if it was not requested."""
 
     name: str
     version: int
@@ -37,7 +37,7 @@ class PromptRow:
 
 
 def push(connection: Connection, prompt: Prompt) -> tuple[Prompt, bool]:
-    """Store a prompt unless the registry holds it; return it with its number, and whether it is new."""
+    """Store a prompt unless the registry has it; return it with its number, and whether it is new."""
     query = sa.select(prompts.c.version, prompts.c.hash).where(prompts.c.name == prompt.name)
     versions = {row.hash: row.version for row in connection.execute(query)}
     if prompt.hash in versions:
@@ -61,9 +61,9 @@ def push(connection: Connection, prompt: Prompt) -> tuple[Prompt, bool]:
 
 
 def load_prompts(connection: Connection, *, words: bool = True, limit: int = MOST, offset: int = 0) -> list[Prompt]:
-    """Return the versions of all prompts, by name, the newest of each first.
+    """Return the versions of all prompts, ordered by name, the newest of each first.
 
-    Without ``words`` only what tells them apart and whose they are is read: enough to recognise one in a log.
+    Without ``words`` the texts are not read; the rest suffices to recognise a version in a log.
     """
     tags: dict[tuple[str, int], list[str]] = {}
     for row in connection.execute(sa.select(prompt_tags).order_by(prompt_tags.c.tag)):
@@ -78,12 +78,12 @@ def load_prompts(connection: Connection, *, words: bool = True, limit: int = MOS
 
 
 def count(connection: Connection) -> int:
-    """Return how many versions there are."""
+    """Return the number of versions."""
     return int(connection.execute(sa.select(sa.func.count()).select_from(prompts)).scalar_one())
 
 
 def with_words(connection: Connection, prompt: Prompt) -> Prompt:
-    """Return a version that was read without its words, words and all."""
+    """Return a version with its text, which was not read before."""
     query = sa.select(*columns(prompts, PromptRow)).where(
         prompts.c.name == prompt.name, prompts.c.version == prompt.version
     )
@@ -107,20 +107,20 @@ def _prompt(row: PromptRow, tags: Sequence[str]) -> Prompt:
 
 
 def set_tag(connection: Connection, prompt: Prompt, tag: str) -> None:
-    """Let a tag, such as ``production``, mean this version of its prompt from now on."""
+    """Move a tag, such as ``production``, to this version of its prompt."""
     at = now(connection)
     row = {"name": prompt.name, "tag": tag, "version": prompt.version, "tagged_at": at}
     upsert(connection, prompt_tags, [row], version=prompt.version, tagged_at=at)
 
 
 def load_traffic(connection: Connection) -> list[VersionRow]:
-    """Return the prompt versions of all logs, with their traffic."""
+    """Return the traffic of the prompt versions in the records of all monitors."""
     query = sa.select(versions).where(versions.c.role == "prompt_version").order_by(versions.c.first_seen.desc())
     return read_all(connection, VersionRow, query)
 
 
 def strangers(connection: Connection, lately: timedelta = timedelta(days=1)) -> dict[str, int] | None:
-    """Count the prompt versions that each monitor saw lately and that were never pushed; None while none was."""
+    """Count per monitor the prompt versions in recent records that were never pushed; None if none was ever pushed."""
     register = load_prompts(connection, words=False)
     if not register:
         return None

@@ -1,4 +1,4 @@
-"""What people and Prometheus look at: committed state, read in one snapshot."""
+"""Reads of committed state in one snapshot, for the command line, the web server and Prometheus."""
 
 from __future__ import annotations
 
@@ -52,50 +52,50 @@ MOST_FINDINGS = 2000
 
 @dataclass(frozen=True)
 class MonitorState:
-    """One monitor as it stands."""
+    """The current state of a monitor."""
 
     name: str
     watch: WatchRow | None
     newest: BucketRow | None
     findings: Sequence[FindingRow]
-    """Worst first; at most MOST_FINDINGS, of which those of segments are the first to be left out."""
+    """Findings of the newest bucket, worst first; beyond MOST_FINDINGS those of segments are left out first."""
     finding_count: int
-    """How many findings the newest bucket has."""
+    """Number of findings of the newest bucket."""
     drifted: int
-    """How many of them are over their threshold."""
+    """Number of these findings that are over their threshold."""
     open: Sequence[Incident]
     results: dict[tuple[str, str], int]
     owed_since: datetime | None
     stale: int
     baseline: BaselineRow | None
     compared: Sequence[ComparisonRow] = ()
-    """Experiments and shadows, each with what was told last."""
+    """Experiments and shadows, each with its newest results."""
     record: Sequence[estimate_accuracy.Accuracy] = ()
-    """How good its estimates without labels have been, by metric."""
+    """Accuracy of its estimates without labels, by metric."""
     saved: SavingsRow | None = None
-    """What was told of its savings last, where it counts them."""
+    """Its newest estimate of savings, if configured."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that is exported, at one moment of our database."""
+    """The state of all monitors in one snapshot of our database."""
 
     at: datetime
     monitors: Sequence[MonitorState]
     actions: dict[tuple[str, str, str], int] = field(default_factory=dict)
     breakers: dict[str, list[BreakerRow]] = field(default_factory=dict)
-    """Rows of each breaker that has seen a bucket or was set by hand."""
+    """Rows of each breaker that was evaluated for a bucket or set manually."""
     failed: dict[tuple[str, str], datetime] = field(default_factory=dict)
-    """When an action of a monitor and a name failed or expired last, unless a later one did what it should."""
+    """Time when an action last failed or expired, by monitor and name; absent if a later one was delivered."""
     outbox_oldest: datetime | None = None
     evaluations: Sequence[EvaluationRow] = ()
     """The newest run of every suite."""
     strangers: dict[str, int] | None = None
-    """Prompt versions of each monitor's log that were never pushed; None while nothing was."""
+    """Number of prompt versions in each monitor's records that were never pushed; None if none was ever pushed."""
 
 
 def snapshot(database: Database, config: Config) -> Snapshot:
-    """Read the state of every configured monitor; what was removed from the configuration is left out."""
+    """Read the state of every configured monitor."""
     with database.read() as connection:
         states = [_monitor(connection, monitor) for monitor in config.monitors]
         counted = connection.execute(
@@ -221,7 +221,7 @@ def findings_at(connection: Connection, monitor: str, start: datetime, most: int
 
 
 def count_findings(connection: Connection, monitor: str, start: datetime) -> tuple[int, int]:
-    """Return how many findings one bucket has, and how many of them are over their threshold."""
+    """Return the number of findings of one bucket, and how many of them are over their threshold."""
     over = sa.func.count(sa.case((findings.c.status == "drifted", 1)))
     query = sa.select(sa.func.count(), over).where(findings.c.monitor == monitor, findings.c.start == start)
     total, drifted = connection.execute(query).one()
@@ -241,7 +241,7 @@ def incident_rows(
 
 
 def transition_rows(connection: Connection, incident: str) -> list[TransitionRow]:
-    """Return how an incident came to be what it is."""
+    """Return the transitions of an incident, oldest first."""
     query = sa.select(transitions).where(transitions.c.incident == incident)
     return read_all(connection, TransitionRow, query.order_by(transitions.c.at))
 
@@ -260,13 +260,13 @@ def action_rows(
 
 
 def change_rows(connection: Connection, monitor: str, most: int = 50) -> list[ChangeRow]:
-    """Return the newest first sights of a monitor."""
+    """Return the newest changes of a monitor."""
     query = sa.select(changes).where(changes.c.monitor == monitor)
     return read_all(connection, ChangeRow, query.order_by(changes.c.first_seen.desc()).limit(most))
 
 
 def history(connection: Connection, monitor: str, key: str, most: int = 500) -> list[FindingPoint]:
-    """Return statistic against threshold of one finding over time, oldest first."""
+    """Return statistic and threshold of one finding over time, oldest first."""
     query = (
         sa.select(*columns(findings, FindingPoint))
         .where(findings.c.monitor == monitor, findings.c.key == key)
@@ -277,7 +277,7 @@ def history(connection: Connection, monitor: str, key: str, most: int = 500) -> 
 
 
 def volume_history(connection: Connection, monitor: str, most: int = 500) -> list[VolumeRow]:
-    """Return the rows of each bucket over time, oldest first."""
+    """Return the row count of each bucket, oldest first."""
     query = (
         sa.select(*columns(buckets, VolumeRow))
         .where(buckets.c.monitor == monitor, buckets.c.state == "finished")

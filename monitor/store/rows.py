@@ -1,4 +1,4 @@
-"""Rows of our tables as frozen dataclasses: a query is converted here, so no reader meets an untyped row."""
+"""Rows of our tables as frozen dataclasses; queries are converted here, so that other modules get typed rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 
 def columns(table: sa.Table, kind: type[object], *without: str) -> list[sa.Column[object]]:
-    """Return the columns of a table that a row class declares, in its order."""
+    """Return the columns of a table that a row class declares, in the order of its fields."""
     return [table.c[name] for name in _names(kind) if name not in without]
 
 
@@ -32,7 +32,7 @@ def read_all(connection: Connection, kind: Callable[..., R], query: sa.Executabl
 
 
 def read_first(connection: Connection, kind: Callable[..., R], query: sa.Executable) -> R | None:
-    """Run a query and convert its first row; None where there is none."""
+    """Run a query and convert its first row, or return None."""
     row = connection.execute(query).mappings().first()
     return kind(**row) if row is not None else None
 
@@ -63,7 +63,7 @@ class BucketRow:
 
 @dataclass(frozen=True)
 class AuditRow:
-    """A finished bucket whose rows are to be counted again."""
+    """A finished bucket that is due for an audit."""
 
     start: datetime
     audits: int
@@ -74,7 +74,7 @@ class AuditRow:
 
 @dataclass(frozen=True)
 class VolumeRow:
-    """How many rows a bucket had, and how it ended."""
+    """Row count and result of a bucket."""
 
     start: datetime
     source_rows: int | None
@@ -108,7 +108,7 @@ class FindingRow:
 
 @dataclass(frozen=True)
 class FindingPoint:
-    """One finding at one bucket of its history."""
+    """A finding at one bucket of its history."""
 
     start: datetime
     statistic: float | None
@@ -118,7 +118,7 @@ class FindingPoint:
 
 @dataclass(frozen=True)
 class FindingDetail:
-    """What one finding of a bucket says besides."""
+    """The detail of a finding of a bucket."""
 
     start: datetime
     detail: Mapping[str, object] | None
@@ -126,7 +126,7 @@ class FindingDetail:
 
 @dataclass(frozen=True)
 class WatchRow:
-    """What is known of a monitor as a whole."""
+    """Heartbeat and source error of a monitor."""
 
     monitor: str
     config: str
@@ -141,7 +141,7 @@ class WatchRow:
 
 @dataclass(frozen=True)
 class BaselineRow:
-    """A baseline without what it holds."""
+    """A baseline without its contents."""
 
     id: int
     state: str
@@ -176,7 +176,7 @@ class SilenceRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeRow(Change):
-    """The first sight of a version, category or column by a monitor."""
+    """The first record of a version, category or column in a monitor."""
 
     monitor: str
 
@@ -190,7 +190,7 @@ class VersionRow(Version):
 
 @dataclass(frozen=True, kw_only=True)
 class ActionRow(ActionRecord):
-    """An action of the outbox, and how its delivery goes."""
+    """An action of the outbox with the state of its delivery."""
 
     next_attempt_at: datetime | None
     attempts: int
@@ -216,7 +216,7 @@ class ComparisonRow:
 
 @dataclass(frozen=True)
 class SavingsRow:
-    """What was told of a monitor's savings last."""
+    """The newest estimate of a monitor's savings."""
 
     monitor: str
     at: datetime
@@ -225,7 +225,7 @@ class SavingsRow:
 
 @dataclass(frozen=True, kw_only=True)
 class BreakerRow(Breaker):
-    """A circuit breaker, for one value."""
+    """A circuit breaker for one value."""
 
     name: str
     value: str

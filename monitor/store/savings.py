@@ -1,4 +1,4 @@
-"""What the requests of each day would have cost otherwise, and what was told of it last."""
+"""Counterfactual costs of each day's requests, and the newest estimate of savings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def load_days(
     first: datetime = EARLIEST,
     last: datetime = LATEST,
 ) -> dict[datetime, DayCells]:
-    """Return the days of an interval that are counted as the plan is now."""
+    """Return the counted days of an interval with the current definition of the plan."""
     wanted = Range(KIND, plan, first, last, definition)
     (rows,) = aggregates.load(connection, monitor, [wanted])
     empty = DayCells(definition, first)
@@ -41,48 +41,48 @@ def load_days(
 
 
 def counted_days(connection: Connection, monitor: str, plan: str, definition: str) -> dict[datetime, datetime]:
-    """Return by day when it was counted, of the days that are counted as the plan is now."""
+    """Return by day when it was counted with the current definition of the plan."""
     return {day: counts.counted_at for day, counts in load_days(connection, monitor, plan, definition).items()}
 
 
 def cells(
     connection: Connection, monitor: str, plan: str, definition: str, first: datetime, last: datetime
 ) -> list[Cells]:
-    """Return the sums of the counted days of a stretch."""
+    """Return the sums of the counted days of a range."""
     return [counts.cells for counts in load_days(connection, monitor, plan, definition, first, last).values()]
 
 
 def save(
     connection: Connection, monitor: str, plan: str, day: datetime, definition: str, at: datetime, summed: Cells
 ) -> None:
-    """Write what a day came to; counted again, it replaces what stood there."""
+    """Store the sums of a day, or replace them if the day is counted again."""
     aggregates.save(connection, monitor, [Entry((KIND, plan), day, DayCells(definition, at, summed))])
 
 
 def forget_before(connection: Connection, monitor: str, first: datetime) -> None:
-    """Drop the days that are no longer looked at."""
+    """Delete the days before ``first``."""
     aggregates.delete_before(connection, monitor, KIND, first)
 
 
 def tell(connection: Connection, monitor: str, summary: Mapping[str, object]) -> None:
-    """Write what is told of a monitor's savings."""
+    """Store the newest estimate of a monitor's savings."""
     values = {"at": now(connection), "told": plain(summary)}
     upsert(connection, savings_reports, [{"monitor": monitor, **values}], **values)
 
 
 def load_report(connection: Connection, monitor: str) -> SavingsRow | None:
-    """Return what was told last, and when; None when nothing was."""
+    """Return the newest estimate of savings, or None."""
     return read_first(connection, SavingsRow, sa.select(savings_reports).where(savings_reports.c.monitor == monitor))
 
 
 def models(connection: Connection, monitor: str, most: int) -> list[str]:
-    """Return the models that answered most requests."""
+    """Return the models with the most requests."""
     query = sa.select(versions.c.value).where(versions.c.monitor == monitor, versions.c.role == "model_version")
     return list(connection.execute(query.order_by(versions.c.rows.desc(), versions.c.value).limit(most)).scalars())
 
 
 def drift_began(connection: Connection, monitor: str) -> datetime | None:
-    """Return since when the oldest firing incident is open."""
+    """Return the start of the oldest firing incident."""
     query = sa.select(sa.func.min(incidents.c.opened_at)).where(
         incidents.c.monitor == monitor,
         incidents.c.state == "firing",
@@ -94,7 +94,7 @@ def drift_began(connection: Connection, monitor: str) -> datetime | None:
 def load_measure(
     connection: Connection, monitor: str, measure: str, since: datetime, most: int = 20_000
 ) -> list[MeasuredBucket]:
-    """Return the facts and what was found of a measure, by bucket since a moment, oldest first."""
+    """Return the facts and the findings of a measure by bucket since a time, oldest first."""
     of_model = sa.and_(findings.c.column == OUTCOME, findings.c.method.in_([measure, f"estimated_{measure}"]))
     of_signal = sa.and_(findings.c.column == measure, findings.c.method == "rate_rise")
     stored = aggregate_table.c

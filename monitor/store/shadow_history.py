@@ -1,4 +1,4 @@
-"""The past of a shadow, as far as announcing its verdict needs it."""
+"""Load the history of a shadow that the announcement of its verdict needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monitor.store import incidents, outbox
 
 
 def load_shadow_history(connection: Connection, monitor: Monitor, spec: Shadow, at: datetime) -> AlertHistory:
-    """Read the silences of a shadow, and how many messages there are about it."""
+    """Load the silences of a shadow and the number of messages about it."""
     thread = thread_key(monitor.name, spec.name, spec.challenger, "shadow")
     return AlertHistory(
         silences=incidents.silenced_rules(connection, monitor.name, [f"{CHECK}.{spec.name}"], at),

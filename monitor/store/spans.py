@@ -1,4 +1,4 @@
-"""The stretches of time that a monitor watches, and how far each is finished."""
+"""The time ranges whose buckets a monitor computes, and the progress of each."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from monitor.store.tables import spans
 
 
 def add_span(connection: Connection, monitor: str, kind: str, start: datetime, end: datetime | None) -> None:
-    """Watch a stretch of time; asking again for the same changes nothing."""
+    """Add a time range; adding the same range again changes nothing."""
     row = {"monitor": monitor, "kind": kind, "start": start, "end": end, "next": start}
     upsert(connection, spans, [row])
 
 
 def add_backfill(connection: Connection, monitor: str, start: datetime, end: datetime) -> None:
-    """Watch a stretch of the past: what failed is tried again, and what waits or was left by a dead process at once."""
+    """Add a past range: failed buckets are retried, and waiting or orphaned ones are due at once."""
     claims.release_orphaned(connection)
     buckets.retry_now(connection, monitor, start, end)
     add_span(connection, monitor, "backfill", start, end)
 
 
 def list_spans(connection: Connection, monitor: str) -> list[BucketRange]:
-    """Return the stretches of a monitor, oldest first."""
+    """Return the time ranges of a monitor, oldest first."""
     query = sa.select(spans).where(spans.c.monitor == monitor).order_by(spans.c.start)
     return [BucketRange(row.kind, row.start, row.end, row.next) for row in connection.execute(query)]
 
 
 def live_since(connection: Connection, monitor: str) -> datetime | None:
-    """Return since when a monitor watches live buckets; None before it has begun."""
+    """Return the start of the live buckets of a monitor, or None if it has not started."""
     query = sa.select(spans.c.start).where(spans.c.monitor == monitor, spans.c.kind == "live")
     return connection.execute(query.order_by(spans.c.start).limit(1)).scalar_one_or_none()
 
@@ -41,7 +41,7 @@ def live_since(connection: Connection, monitor: str) -> datetime | None:
 def advance_span(
     connection: Connection, monitor: str, span: BucketRange, bucket: timedelta, done: set[datetime]
 ) -> None:
-    """Remember how far a stretch is finished without a gap; end a finished one."""
+    """Store up to where a range is finished without a gap; delete a finished range."""
     reached = advance(span, bucket, done)
     where = sa.and_(spans.c.monitor == monitor, spans.c.kind == span.kind, spans.c.start == span.start)
     if span.end is not None and reached >= span.end:

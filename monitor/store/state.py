@@ -1,4 +1,4 @@
-"""State: all that a bucket needs of our database, read in one snapshot; each layer declares its own part."""
+"""Load the state that a bucket needs from our database in one snapshot; each layer declares its own part."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from monitor.store.sums import load_sums
 
 @dataclass(frozen=True)
 class State:
-    """What is stored before a bucket is evaluated.
+    """Stored state before a bucket is evaluated.
 
     Parameters
     ----------
     live
-        Whether it is decided now: it is not of the history, and it is computed for the first time.
+        Whether decisions are made: the bucket is not part of the history, and it is computed for the first time.
     labels_imported
-        Whether labels were imported for its monitor at all.
+        Whether labels were imported for its monitor.
     sums, alerts, actions
-        What checks, alerting and actions need; the last two are read of a live bucket only.
+        State for checks, alerting and actions; the last two are loaded for a live bucket only.
     """
 
     live: bool
@@ -43,13 +43,13 @@ class State:
 
 @dataclass
 class BucketCache:
-    """What the next bucket of a monitor need not read again."""
+    """State that the next bucket of a monitor need not load again."""
 
     plateaus: Plateaus = field(default_factory=dict)
     labels_imported: bool | None = None
 
     def update(self, state: State) -> None:
-        """Keep what was read for a bucket."""
+        """Store the loaded state of a bucket."""
         self.labels_imported = state.labels_imported
         if state.live:
             self.plateaus = state.alerts.plateaus

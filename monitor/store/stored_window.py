@@ -1,4 +1,4 @@
-"""What the store holds of the window that ends with a bucket, read with two statements."""
+"""Load the stored part of the window that ends with a bucket, with two statements."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from monitor.store.findings import load_sequential_state
 def load_stored_window(
     connection: Connection, monitor: Monitor, baseline: Baseline, bucket: Bucket, profiled: Profiled
 ) -> StoredWindow:
-    """Read what is stored of the window that ends with a bucket."""
+    """Load the stored part of the window that ends with a bucket."""
     start, _ = window_starts(bucket, monitor.window)
     labelled = _labelled_interval(monitor, bucket)
     objectives = _objective_ranges(monitor, profiled, bucket)
@@ -45,7 +45,7 @@ def load_stored_window(
 
 
 def _labelled_interval(monitor: Monitor, bucket: Bucket) -> tuple[datetime, datetime] | None:
-    """Return the window whose labels are complete: one window later, for its audit comes first."""
+    """Return the window whose labels are complete, delayed by one more window, because its audit comes first."""
     after = monitor.labels_after
     if not after:
         return None
@@ -55,7 +55,7 @@ def _labelled_interval(monitor: Monitor, bucket: Bucket) -> tuple[datetime, date
 
 
 def _objective_ranges(monitor: Monitor, profiled: Profiled, bucket: Bucket) -> list[tuple[tuple[str, datetime], Range]]:
-    """Return by signal and start the events from each moment that an objective looks at to the next."""
+    """Return by signal and start the event ranges between the window starts of an objective."""
     signals = count_events(monitor, profiled)
     starts: dict[str, set[datetime]] = {}
     for check in monitor.objectives:
@@ -71,7 +71,7 @@ def _objective_ranges(monitor: Monitor, profiled: Profiled, bucket: Bucket) -> l
 def _sum_objectives(
     keys: Sequence[tuple[str, datetime]], events: Sequence[EventCounts]
 ) -> dict[str, dict[datetime, EventCounts]]:
-    """Sum what lies between the moments to what lies between each of them and the bucket."""
+    """Accumulate the events between window starts to the events from each start to the bucket."""
     sums: dict[str, dict[datetime, EventCounts]] = {}
     for (signal, start), counted in reversed(list(zip(keys, events, strict=True))):
         later = sums.setdefault(signal, {})

@@ -1,4 +1,4 @@
-"""What the checks of a monitor need of earlier buckets."""
+"""Load the sums of earlier buckets that the checks of a monitor need."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from monitor.store.stored_window import load_stored_window
 def load_sums(
     connection: Connection, plan: MonitorPlan, bucket: Bucket, profiled: Profiled, *, present: bool
 ) -> StoredSums:
-    """Read the window before a bucket, what was spent up to it, and the sums of comparisons.
+    """Load the window before a bucket, the spending up to it, and the sums of comparisons.
 
-    ``present`` is false for a bucket of the history, which no budget is about.
+    ``present`` is False for a bucket of the history, to which no budget applies.
     """
     monitor, baseline = plan.monitor, plan.reference(bucket)
     return StoredSums(

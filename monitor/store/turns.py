@@ -1,4 +1,4 @@
-"""Turns of evaluations: whoever takes one runs it, the others wait for the next."""
+"""Turns of evaluations: the replica that takes a turn runs it, the others wait for the next."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ OWNER = leases.new_owner()
 
 
 def take(connection: Connection, name: str, every: timedelta, last: datetime | None = None) -> bool:
-    """Take a turn that is due and that nobody holds; the row is the lock, and the clock is the database's.
+    """Take a due turn that has no owner; the row is the lock, and the clock is that of the database.
 
     Parameters
     ----------
     every
-        Time from the beginning of one turn to that of the next, whoever has them.
+        Time from the start of one turn to the start of the next, across replicas.
     last
-        When it was run by other means, such as the command line.
+        Time of the last run by other means, such as the command line.
     """
     moment = now(connection)
     if last is not None and moment - last < every:
@@ -40,12 +40,12 @@ def take(connection: Connection, name: str, every: timedelta, last: datetime | N
 
 
 def keep(connection: Connection, name: str) -> None:
-    """Say that a turn is still being worked on."""
+    """Extend the lease of a running turn."""
     _hold(connection, name, now(connection) + LEASE)
 
 
 def give_back(connection: Connection, name: str) -> None:
-    """Say that a turn is over; the next one comes after its interval."""
+    """End a turn; the next one is due after its interval."""
     _hold(connection, name, now(connection) - timedelta(seconds=1))
 
 

@@ -1,4 +1,4 @@
-"""What our tables are made of: times in UTC, JSON, and the names of indexes and keys."""
+"""Column types of our tables, and the names of indexes and keys."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from sqlalchemy.types import TypeEngine
 
 
 class Utc(TypeDecorator[datetime]):
-    """A moment in UTC. SQLite drops zones, so there it is stored naive and read back as UTC."""
+    """A time in UTC. SQLite has no time zones, so it is stored as a naive time there and read back as UTC."""
 
     impl = DateTime
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime]:
-        """Choose timestamptz on PostgreSQL."""
+        """Use timestamptz on PostgreSQL."""
         kind = TIMESTAMP(timezone=True) if dialect.name == "postgresql" else DateTime()
         return dialect.type_descriptor(kind)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a naive time: it would be somebody's local one."""
+        """Reject a naive time, which would be a local time."""
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a time without a zone was about to be stored; make it UTC first.")
+            raise ValueError("a time without a zone cannot be stored; convert it to UTC.")
         utc = value.astimezone(UTC)
         return utc if dialect.name == "postgresql" else utc.replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Give every time back in UTC."""
+        """Return the time in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""What is known of a monitor as a whole."""
+"""Heartbeats and source errors of monitors."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from monitor.store.tables import watches
 
 
 def save_watch(connection: Connection, monitor: str, **values: object) -> None:
-    """Write what is known of a monitor as a whole."""
+    """Store the heartbeat or the source error of a monitor."""
     row: dict[str, object] = {"monitor": monitor, "config": "", "seen_at": now(connection), **values}
     upsert(connection, watches, [{"late_rows": 0, **row}], **{"seen_at": row["seen_at"], **values})
 
 
 def error_since(connection: Connection, monitor: str) -> datetime | None:
-    """Return since when a source cannot be read."""
+    """Return the time since which a source cannot be read, or None."""
     query = sa.select(watches.c.error_since).where(watches.c.monitor == monitor)
     return connection.execute(query).scalar_one_or_none()

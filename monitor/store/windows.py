@@ -1,4 +1,4 @@
-"""The aggregates of buckets: all written with their bucket, and facts and profiles read as windows."""
+"""Save the aggregates of a bucket, and load facts and profiles as windows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FACTS, PROFILE = ("facts", ""), ("profile", "")
 
 
 def save_bucket(connection: Connection, claim: Claim, aggregates_to_save: Mapping[Key, Aggregate]) -> None:
-    """Write what a bucket comes to; computed again, it replaces what stood there."""
+    """Store the aggregates of a bucket, or replace them if it is computed again."""
     monitor, bucket, again = claim.monitor, claim.bucket, claim.revision > 0
     entries = {key: Entry(key, bucket.start, aggregate) for key, aggregate in aggregates_to_save.items()}
     bill = aggregates_to_save.get(ledger.COST)
@@ -45,14 +45,14 @@ def load_window(
 
 
 def window_ranges(baseline: Baseline, start: datetime, end: datetime) -> list[Range]:
-    """Return what :func:`decode_window` needs of the store."""
+    """Return the ranges that :func:`decode_window` needs."""
     return [Range(*FACTS, start, end), Range(*PROFILE, start, end, baseline.layout)]
 
 
 def decode_window(
     baseline: Baseline, facts: Sequence[StoredAggregate], profiles: Sequence[StoredAggregate]
 ) -> dict[datetime, BucketSummary]:
-    """Return the buckets that have profiles by their start."""
+    """Return the buckets with profiles, by start."""
     by_start = {row.start: row.data for row in facts}
     empty = BucketProfiles(baseline.layout, baseline.layouts)
     return {
@@ -69,6 +69,6 @@ def sum_profiles(baseline: Baseline, profiles: Sequence[StoredAggregate]) -> dic
 
 
 def load_facts(connection: Connection, monitor: str, start: datetime) -> Facts:
-    """Return the facts of one bucket, empty ones where it was not computed."""
+    """Return the facts of one bucket; empty if it was not computed."""
     stored = aggregates.load_one(connection, monitor, FACTS, start)
     return Facts() if stored is None else Facts.from_bytes(stored)

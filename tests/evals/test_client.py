@@ -144,11 +144,11 @@ def test_a_budget_is_kept() -> None:
         answers, client = ask(model.url, times=5, budget={"tokens": 250})
     assert [isinstance(answer, Answer) for answer in answers] == [True, True, True, False, False]
     assert client.spent.tokens == 300
-    assert answers[-1] == Failure("budget", "the budget of the endpoint is used up")
+    assert answers[-1] == Failure("budget", "the budget of the endpoint is exhausted")
 
 
 def test_attempts_again_count_against_the_budget() -> None:
     with serving(Model(lambda _body, _before: Reply(500))) as model:
         answers, _ = ask(model.url, retries=9, budget={"requests": 3})
         assert len(model.requests) == 3
-    assert answers == [Failure("budget", "the budget of the endpoint is used up")]
+    assert answers == [Failure("budget", "the budget of the endpoint is exhausted")]

@@ -113,8 +113,8 @@ def test_what_could_not_be_told_says_how_many_cases_would_tell_and_is_never_the_
     folder = Folder(tmp_path, 3)
     good, unclear = folder.run(3), folder.run(2)
     assert unclear["result"] == "inconclusive"
-    assert "too few cases to tell a drop from noise: 1.000 before, 0.667 now" in unclear["reason"]
-    assert "about 31 cases instead of 3 would tell, or `repeat: 11` if answers vary" in unclear["reason"]
+    assert "too few cases to distinguish a drop from noise: 1.000 before, 0.667 now" in unclear["reason"]
+    assert "about 31 cases instead of 3 would suffice, or `repeat: 11` if answers vary" in unclear["reason"]
     report = folder.junit()
     erring = [test.get("name") for test in report.findall("testcase") if test.find("error") is not None]
     assert (erring, report.get("failures")) == (["case c2", "result"], "0")
@@ -221,7 +221,7 @@ def check_shown(store: Database, config: Config) -> None:
     assert samples == {"good": 0.0, "regressed": 0.0, "below": 0.0, "inconclusive": 1.0}
     with TestClient(create_app(store, config, SystemClock()), base_url="http://127.0.0.1:9478") as client:
         home = client.get("/").text
-    assert "<td>inconclusive</td>" in home and "too few cases to tell" in home
+    assert "<td>inconclusive</td>" in home and "too few cases to distinguish" in home
 
 
 # ---- noise ---------------------------------------------------------------------------------------

@@ -106,7 +106,7 @@ def test_given_answers_win_over_the_endpoint(tmp_path: Path) -> None:
         ("- {signal: response_length, max: 400}", "- {regex: '(a)\\1'}", 11, "is no pattern of RE2"),
         ("{type: integer}", "{type: intger}", 25, "this is no JSON schema: 'intger'"),
         ("{type: integer}", "nowhere.json", 25, "the schema 'nowhere.json' cannot be read"),
-        ("numeric: 4", "numeric: four", 25, "`numeric:` wants a number"),
+        ("numeric: 4", "numeric: four", 25, "`numeric:` needs a number"),
         ("expected: 14 days\n    ", "", 17, "'refund' has no `expected:`"),
         ("context: Refunds within 14 days.", "expected: x", 20, "duplicate key 'expected'"),
         ("id: sum", "id: refund", 17, "'refund' stands here 2 times; ids must be unique"),
@@ -146,7 +146,7 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, li
 
 def test_a_judge_that_is_expected_must_be_configured(tmp_path: Path) -> None:
     start = GOOD.index("judge:\n")
-    assert "wants a judge, and the suite has none" in said(tmp_path, GOOD[:start] + GOOD[GOOD.index("cases:") :])
+    assert "needs a judge, and the suite has none" in said(tmp_path, GOOD[:start] + GOOD[GOOD.index("cases:") :])
 
 
 def test_mistakes_in_a_file_of_cases_name_its_line(tmp_path: Path) -> None:

@@ -155,7 +155,9 @@ def test_a_judge_keeps_within_the_day(reader: Reader, store: Database, config: C
         tomorrow = run(suite, reader, store, config, 25)
     assert asked == 50, "what a day may cost is a limit over all runs"
     assert first.spent["judge"].requests == 30 and second.spent["judge"].requests == 20
-    assert "may spend today" in third.reason and third.result == "good", "a silent judge says nothing of the model"
+    assert "its daily budget is exhausted" in third.reason and third.result == "good", (
+        "a silent judge says nothing of the model"
+    )
     known = [case.scores["judge"][0] for case in first.cases]
     assert sum(np.isnan(known)) == 6, "what the judge does not answer is missing"
     assert tomorrow.spent.get("judge") is not None
@@ -174,11 +176,11 @@ def test_money_is_turned_into_tokens() -> None:
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        ({"cases": [{"id": "a", "prompt": "q"}]}, "brings its own cases"),
-        ({"expect": []}, "nothing is expected"),
-        ({"expect": ["exact"]}, "right answer"),
+        ({"cases": [{"id": "a", "prompt": "q"}]}, "has no cases of its own"),
+        ({"expect": []}, "the traffic has no expectations"),
+        ({"expect": ["exact"]}, "correct answer"),
         ({"expect": ["judge"]}, "there is no judge"),
-        ({"judge": {"endpoint": {"url": "http://x", "model": "m"}, "rubric": "r"}}, "spend a day"),
+        ({"judge": {"endpoint": {"url": "http://x", "model": "m"}, "rubric": "r"}}, "daily limits"),
         ({"answers": "a.jsonl"}, "exactly one"),
     ],
 )

@@ -129,7 +129,9 @@ def test_labels_that_were_inverted_inside_a_rolling_baseline_are_not_what_it_is_
     verdict = bank.check(baseline={"rolling": "3d"})
     bank.engine.dispose()
     assert verdict["status"] == "firing", verdict["reason"]
-    said = re.match(r"the baseline takes labels until (\S+) only, for the accuracy went from 0\.8", verdict["note"])
+    said = re.match(
+        r"the baseline uses labels up to (\S+) only, because the accuracy changed from 0\.8", verdict["note"]
+    )
     assert said is not None
     assert timedelta(0) <= inverted - datetime.fromisoformat(said.group(1)) <= 2 * HOUR
 

@@ -307,8 +307,8 @@ def test_an_approval_that_nobody_gave_is_announced_once_in_the_thread(world: Wor
     life = shop(rule={"do": ["slack", "told", "ask"]}, segments=["model_version"])
     life.go(START + 7 * HOUR, START + 9 * HOUR)
     assert life.bodies("/ask") == []
-    (said,) = [post for post in life.posts() if "nobody approved" in post["text"]]
-    assert "the rollback 'ask' before 2026-11-01 07:" in said["text"]
+    (said,) = [post for post in life.posts() if "was not approved" in post["text"]]
+    assert "the rollback 'ask' was not approved before 2026-11-01 07:" in said["text"]
     assert said["thread_ts"]
     (body,) = [body for body in life.bodies() if body["type"] == "driftd.action.expired"]
     assert body["data"]["action"]["name"] == "ask"

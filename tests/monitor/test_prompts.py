@@ -103,7 +103,7 @@ def test_a_tag_moves_and_a_wrong_name_gets_a_suggestion(folder: Path) -> None:
     ("name", "text", "said"),
     [
         ("a.yaml", "template: x\nmessages: []\n", "and not both"),
-        ("a.yaml", "templates: x\n", "must hold"),
+        ("a.yaml", "templates: x\n", "must contain either"),
         ("a.yaml", "template: x\ntemprature: 1\n", "temprature"),
         ("a.json", "{", "cannot be read"),
         ("a.yaml", "messages: [hello]\n", "`role` and `content`"),

@@ -166,7 +166,7 @@ def test_the_command_reads_the_log_and_needs_no_daemon(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump({"store": world.store_url, "monitors": [wrong]}))
     failed = world.run("savings", "--at", at, "--quiet")
     assert failed.returncode == 2
-    assert "'solvd' is no column and no signal of bot. Did you mean 'solved'?" in failed.stderr
+    assert "'solvd' is neither a column nor a signal of bot. Did you mean 'solved'?" in failed.stderr
     world.close()
 
 

@@ -64,7 +64,7 @@ def test_a_scheduler_that_wakes_no_job_ends_the_process() -> None:
     watchdog.beat()
     for _ in range(MOST_MISSED):
         watchdog.look()
-    with pytest.raises(SchedulerStopped, match="no job was woken for 120 s"):
+    with pytest.raises(SchedulerStopped, match="no job was started for 120 s"):
         watchdog.look()
 
 

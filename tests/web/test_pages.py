@@ -294,9 +294,7 @@ def test_a_healthy_monitor_owns_up_to_drifted_findings(seed: Seed, serve: Serve)
     seed.baseline("bot")
     seed.buckets("bot", 3)
     seed.findings("bot", "score", level=0.5, count=3)
-    assert "1 of 1 findings are over their threshold, but no rule on them fires" in words(
-        serve().get("/").text
-    )
+    assert "1 of 1 findings are over their threshold, but no rule on them fires" in words(serve().get("/").text)
 
 
 def test_a_monitor_shows_what_its_windows_used(seed: Seed, serve: Serve) -> None:

@@ -1,4 +1,4 @@
-"""Continuous evaluations: a suite of cases is asked, scored, and compared with its last good run.
+"""Continuous evaluations: send the cases of a suite, score the answers, and compare them with the last good run.
 
-`suite` reads what is asked, `client` asks, `score` scores, `compare` decides, `run` does one after the other.
+`suite` reads a suite, `client` sends its requests, `score` scores the answers, `compare` decides, `run` combines them.
 """

@@ -1,4 +1,4 @@
-"""The answers to the cases of a suite: asked of its endpoint, or read from a file."""
+"""Get the answers to the cases of a suite, from its endpoint or from a file."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from monitor.jobs.evals.suite import Case, Suite, lines
 Progress = Callable[[int], object]
 Job = TypeVar("Job")
 Done = TypeVar("Done")
-NOT_ASKED = Failure("stopped", "not asked any more: too much had failed already to tell anything")
+NOT_ASKED = Failure("stopped", "not sent: too many requests had failed already for a result")
 
 
 @dataclass
 class SuiteSamples:
-    """The samples of every case, and what asking for them took."""
+    """The samples of every case, and the usage of the endpoint."""
 
     samples: dict[str, list[Answer | Failure]]
     spent: dict[str, SuiteUsage] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class SuiteSamples:
 
 
 def read_answers(suite: Suite) -> dict[str, list[Answer | Failure]]:
-    """Read the answers of a file: ``{"id": …, "response": …}`` a line, several lines an id for several samples."""
+    """Read the answers of a file: ``{"id": …, "response": …}`` per line, and a line per sample of an id."""
     samples: dict[str, list[Answer | Failure]] = {case.id: [] for case in suite.cases}
     if suite.answers is None:
         return samples
@@ -41,13 +41,13 @@ def read_answers(suite: Suite) -> dict[str, list[Answer | Failure]]:
         if data.get("id") not in samples:
             raise document.explain([Problem(("id",), f"the suite has no case {data.get('id')!r}.")])
         if not isinstance(text, str):
-            raise document.explain([Problem(("response",), "a text is wanted.")])
+            raise document.explain([Problem(("response",), "the response must be a text.")])
         samples[data["id"]].append(Answer(text))
     return {case: answers or [Failure("stopped", "the file has no answer")] for case, answers in samples.items()}
 
 
 async def ask_cases(suite: Suite, progress: Progress) -> SuiteSamples:
-    """Ask every case; stop once so much has failed that nothing could be told any more."""
+    """Send every case; stop once too many requests have failed for a result."""
     if suite.endpoint is None:
         return SuiteSamples({})
     most, failed = suite.max_failed * len(suite.cases) * suite.repeat, 0
@@ -61,7 +61,7 @@ async def ask_cases(suite: Suite, progress: Progress) -> SuiteSamples:
             progress(1)
             return outcome
 
-        # Sample by sample, so that the end of a budget leaves every case with something.
+        # Sample by sample, so that every case has samples when the budget is exhausted.
         jobs = [(case, sample) for sample in range(suite.repeat) for case in suite.cases]
         outcomes = await run_each(jobs, ask, suite.endpoint.concurrency)
     samples: dict[str, list[Answer | Failure]] = {case.id: [] for case in suite.cases}
@@ -71,7 +71,7 @@ async def ask_cases(suite: Suite, progress: Progress) -> SuiteSamples:
 
 
 async def run_each(jobs: Sequence[Job], work: Callable[[Job], Awaitable[Done]], workers: int) -> list[Done]:
-    """Do every job, so many at a time, and return what came of each in their order."""
+    """Run all jobs with at most ``workers`` at a time, and return their results in order."""
     done: dict[int, Done] = {}
     waiting = iter(enumerate(jobs))
 

@@ -1,7 +1,7 @@
-"""An OpenAI-compatible chat-completions endpoint at the wire: one deadline a request, back-off, and a budget.
+"""HTTP client of an OpenAI-compatible chat-completions endpoint, with a deadline per request, retries and a budget.
 
-What the endpoint does wrong is a :class:`Failure` with a reason of a closed set, never an exception and never a score.
-Neither holds the address, the key, or anything that the endpoint wrote.
+An error of the endpoint is a :class:`Failure` with a reason from a closed set, never an exception and never a score.
+It contains neither the address nor the key nor text of the endpoint.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from monitor.jobs.evals.suite import Endpoint, Parameters
 
 LARGEST_ANSWER = 16 * 1024 * 1024
 LONGEST_PAUSE = timedelta(minutes=1)
-"""Of a back-off, and of a `Retry-After` that is still waited for."""
+"""Maximum delay before a retry, also by `Retry-After`, in seconds."""
 
 Reason = Literal["timeout", "unreachable", "rate_limited", "server", "malformed", "auth", "client", "budget", "stopped"]
 FOR_GOOD = ("auth", "client", "budget", "stopped")
-"""Reasons for which asking again is of no use."""
+"""Reasons that are not retried."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model answered."""
+    """The answer of a model."""
 
     text: str
     finish_reason: str | None = None
@@ -42,7 +42,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no answer; it says nothing about the model."""
+    """The reason why there is no answer; it is no evidence about the model."""
 
     reason: Reason
     detail: str
@@ -50,23 +50,23 @@ class Failure:
 
 @dataclass(frozen=True)
 class _Again:
-    """A failed attempt that is worth another."""
+    """A failed attempt that is retried."""
 
     failure: Failure
     pause: timedelta | None = None
 
 
 class Client:
-    """Asks one endpoint; use it as an asynchronous context.
+    """Client of one endpoint; an asynchronous context manager.
 
     Parameters
     ----------
     endpoint, parameters
-        Who is asked, and what is sent along.
+        The endpoint, and the sampling parameters of requests.
     sleep, clock
-        How pauses are made, and what a `Retry-After` that is a date is compared with.
+        Function that waits, and the clock for a `Retry-After` that is a date.
     chance
-        Spreads the pauses, so that many runs do not come back at the same moment.
+        Random number for the jitter of delays, so that parallel runs do not retry at the same time.
     """
 
     def __init__(
@@ -102,14 +102,14 @@ class Client:
         await self._http.aclose()
 
     async def ask(self, messages: Sequence[Mapping[str, str]], sample: int = 0) -> Answer | Failure:
-        """Ask once, and again after what passes; never raises for what the endpoint or the network does."""
+        """Send one request, with retries after temporary errors; errors of endpoint and network are never raised."""
         body: dict[str, Any] = {"model": self._endpoint.model, "messages": list(messages), **self._parameters}
         if "seed" in body:
             body["seed"] += sample  # the same seed again would be a copy, not a sample
         pause, left = self._endpoint.backoff, self._endpoint.retries
         while True:
             if self._used_up():
-                return Failure("budget", "the budget of the endpoint is used up")
+                return Failure("budget", "the budget of the endpoint is exhausted")
             outcome = await self._attempt(body)
             if not isinstance(outcome, _Again):
                 return outcome
@@ -132,7 +132,7 @@ class Client:
             async with asyncio.timeout(seconds), self._http.stream("POST", self._url, json=body) as response:
                 return self._read(response, await _content(response))
         except (TimeoutError, httpx.TimeoutException):
-            return _Again(Failure("timeout", f"no whole answer within {seconds:g} s"))
+            return _Again(Failure("timeout", f"no complete answer within {seconds:g} s"))
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             return Failure("client", "the `url:` of the endpoint is not an http address")
         except (httpx.HTTPError, OSError) as error:
@@ -160,11 +160,11 @@ class Client:
         choice = data["choices"][0]
         message = choice["message"]
         text = message.get("content")
-        if isinstance(text, list):  # parts, as some gateways pass them on
+        if isinstance(text, list):  # parts, as some gateways send them
             text = "".join(part.get("text", "") for part in text)
         text = text if text is not None else message.get("refusal") or ""
         if not isinstance(text, str):
-            raise TypeError("the content is no text")
+            raise TypeError("the content is not a text")
         usage = data.get("usage") or {}
         self.spent.prompt_tokens += int(usage.get("prompt_tokens") or 0)
         self.spent.completion_tokens += int(usage.get("completion_tokens") or 0)
@@ -180,7 +180,7 @@ def _headers(endpoint: Endpoint) -> dict[str, str]:
 
 
 async def _content(response: httpx.Response) -> bytes | None:
-    """Read the body; None when it is larger than anything that could be an answer."""
+    """Read the body, or return None if it is larger than the limit."""
     parts, size = [], 0
     async for chunk in response.aiter_bytes():
         size += len(chunk)

@@ -1,4 +1,4 @@
-"""Decide: is this run worse than the last good one? Pure."""
+"""Compare a run with the last good runs and decide whether it is worse. Pure."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from monitor.core.suite_run import OVERALL, CaseResult, Comparison, Result, Run,
 from monitor.jobs.evals.suite import Suite
 
 FEWEST = 5
-"""Cases of a tag below which it is not compared by itself."""
+"""Minimum number of cases of a tag that is compared separately."""
 MOST_TAGS = 30
 CHANGED = 0.005
-"""Level, on either side, at which two good runs are no longer of the same model."""
+"""One-sided significance level at which two good runs count as runs of different models."""
 MARGIN = 0.25
-"""Drop beyond the accepted one that a run must be able to exclude before its score may be lower and the run good."""
+"""Drop beyond the accepted one that must be excluded for a run with a lower score to be good."""
 POWER = 0.8
-"""Chance of finding a drop as large as the observed one that the advised number of cases gives."""
+"""Power, for a drop of the observed size, of the number of cases in the advice."""
 
 Past = Mapping[tuple[str, str], CaseResult]
-"""Cases of the runs that are compared with, by id and definition, their samples taken together."""
+"""Cases of the reference runs by id and definition, with pooled samples."""
 
 
 def as_one(cases: Sequence[CaseResult]) -> list[CaseResult]:
-    """Take the samples of each case of a run, copies of one another, for one observation."""
+    """Reduce the samples of each case, which are copies of one another, to one observation."""
     return [
         replace(case, scores={name: np.array([mean(scores)]) for name, scores in case.scores.items()}) for case in cases
     ]
 
 
 def alike(runs: Sequence[Sequence[CaseResult]]) -> Sequence[Sequence[CaseResult]]:
-    """Return the runs, newest first, back to the first that the newest differs from: there something was changed.
+    """Return the runs, newest first, back to the first one from which the newest differs significantly.
 
-    Scores of a model that stayed the same say together more of it than the last run does; those from before it got
-    better would hide that it fell back.
+    Several runs of an unchanged model are a more precise reference than the last one. Runs from before an improvement
+    would hide a later regression to the old level.
     """
-    kept = list(runs[:1])
+    unchanged = list(runs[:1])
     for older in runs[1:]:
         before, newest = pool([older]), pool([runs[0]])
         both = [(before[key].scores[OVERALL], newest[key].scores[OVERALL]) for key in newest if key in before]
@@ -49,12 +49,12 @@ def alike(runs: Sequence[Sequence[CaseResult]]) -> Sequence[Sequence[CaseResult]
         fell = over_cases([(old, new) for old, new in scored if len(old) and len(new)])
         if not CHANGED < fell < 1 - CHANGED:
             break
-        kept.append(older)
-    return kept
+        unchanged.append(older)
+    return unchanged
 
 
 def pool(runs: Sequence[Sequence[CaseResult]]) -> Past:
-    """Take the samples of the same case in several runs together."""
+    """Pool the samples of the same case in several runs."""
     pooled: dict[tuple[str, str], CaseResult] = {}
     for cases in runs:
         for case in cases:
@@ -71,7 +71,7 @@ def pool(runs: Sequence[Sequence[CaseResult]]) -> Past:
 
 
 def compare(suite: Suite, cases: Sequence[CaseResult], past: Past) -> list[Comparison]:
-    """Compare the suite as a whole, each expectation and each tag; half of alpha is the whole's, half the parts'."""
+    """Compare the suite as a whole, each expectation and each tag; alpha is split equally between whole and parts."""
     both = [(past[case.id, case.definition], case) for case in cases if (case.id, case.definition) in past]
     if not both:
         return []
@@ -92,7 +92,7 @@ def compare(suite: Suite, cases: Sequence[CaseResult], past: Past) -> list[Compa
 def compare_traffic(
     suite: Suite, cases: Sequence[CaseResult], past: Sequence[CaseResult], fewest: int
 ) -> list[Comparison]:
-    """Compare two samples of records that have nothing but their source in common: as a whole, and by expectation."""
+    """Compare two independent samples of records of a source, as a whole and by expectation."""
     comparisons = []
     for measure, name, tag in _measures(cases):
         if tag is not None:
@@ -106,7 +106,7 @@ def compare_traffic(
 
 
 def _decide(suite: Suite, comparisons: Sequence[tuple[str, PairedComparison]]) -> list[Comparison]:
-    """Say which of the comparisons are regressions, at the suite's level over all of them."""
+    """Determine which comparisons are regressions, at the suite's level over all of them."""
     if not comparisons:
         return []
     weights = np.array(
@@ -120,7 +120,7 @@ def _decide(suite: Suite, comparisons: Sequence[tuple[str, PairedComparison]]) -
 
 
 def _measures(cases: Sequence[CaseResult]) -> Iterator[tuple[str, str, str | None]]:
-    """Yield what is compared: its name, which scores, of which tag."""
+    """Yield the comparisons: name, scores, tag."""
     yield OVERALL, OVERALL, None
     names = sorted({name for case in cases for name in case.scores} - {OVERALL})
     if len(names) > 1:
@@ -133,22 +133,22 @@ def _measures(cases: Sequence[CaseResult]) -> Iterator[tuple[str, str, str | Non
 def conclude(suite: Suite, run: Run, *, judged: int = 0, unjudged: int = 0) -> tuple[Result, str]:
     """Return the result of a run and its reason.
 
-    A run is good when its score did not fall further than is accepted, or when it fell by no significant amount and
-    the 95 % interval of the change excludes a drop of :data:`MARGIN` more. Otherwise it is a regression, or there are
-    too few cases to tell; the second, and a first run in which nothing passes, is no reference for later runs.
+    A run is good if its score did not fall further than accepted, or if the fall is not significant and the 95 %
+    interval of the change excludes a drop of :data:`MARGIN` more. Otherwise it is a regression, or inconclusive because
+    of too few cases. An inconclusive run, or a first run in which no case passes, is no reference for later runs.
 
     Parameters
     ----------
     run
-        With its comparisons; none when there is nothing to compare with.
+        The run with its comparisons; without comparisons if there is no reference.
     judged, unjudged
-        Answers that a judge was asked about, and those of them that it gave no score.
+        Number of answers that were sent to the judge, and of those without a score.
     """
     unanswered = _missing_answers(suite, run)
     if unanswered:
         return "inconclusive", unanswered
     if suite.min_score is not None and run.score < suite.min_score:
-        return "below", f"the score is {run.score:.3f}, below the wanted {suite.min_score:g}"
+        return "below", f"the score is {run.score:.3f}, below the minimum {suite.min_score:g}"
     worse = [one for one in run.comparisons if one.regressed]
     if worse:
         return "regressed", "; ".join(_fall(one) for one in worse)
@@ -159,16 +159,16 @@ def conclude(suite: Suite, run: Run, *, judged: int = 0, unjudged: int = 0) -> t
     whole = run.comparisons[0].paired
     change = f"{whole.before:.3f} before, {whole.after:.3f} now (95 % interval of the change ±{whole.reach:.3f})"
     if _is_unclear(suite, whole):
-        return "inconclusive", f"too few cases to tell a drop from noise: {change}; {_advice(suite, whole)}"
+        return "inconclusive", f"too few cases to distinguish a drop from noise: {change}; {_advice(suite, whole)}"
     return "good", f"no significant drop on {whole.cases} cases: {change}"
 
 
 def _missing_answers(suite: Suite, run: Run) -> str:
-    """Return why the answers of a run say nothing of the model; nothing when they do."""
+    """Return why the answers of a run are insufficient, or an empty string."""
     failed = sum(run.failures.values())
     if failed > suite.max_failed * run.samples or math.isnan(run.score):
         why = ", ".join(f"{reason} {count}" for reason, count in run.failures.items()) or "no answer could be scored"
-        return f"{failed} of {run.samples} requests have no answer ({why}); this says nothing of the model"
+        return f"{failed} of {run.samples} requests have no answer ({why}); this is no evidence about the model"
     scored = sum(not math.isnan(case.score) for case in run.cases)
     if suite.traffic is not None and scored < suite.traffic.fewest:
         return f"only {scored} records have a score, and `traffic: {{fewest: {suite.traffic.fewest}}}` are needed"
@@ -176,22 +176,22 @@ def _missing_answers(suite: Suite, run: Run) -> str:
 
 
 def _conclude_first(run: Run) -> tuple[Result, str]:
-    """Conclude a run that has nothing to compare with: it is the reference, unless nothing passes."""
+    """Conclude a run without a reference: it becomes the reference unless no case passes."""
     without = f"the score is {run.score:.3f}; there is no earlier good run of these cases to compare with"
     if run.score > 0:
         return "good", without
     return "inconclusive", (
-        f"{without}. Check the suite and the model; if nothing should pass, run `driftd eval accept {run.id[:8]}`"
+        f"{without}. Check the suite and the model; if no case should pass, run `driftd eval accept {run.id[:8]}`"
     )
 
 
 def _is_unclear(suite: Suite, whole: PairedComparison) -> bool:
-    """Say whether the score fell further than is accepted, and a drop that matters cannot be excluded."""
+    """Return whether the score fell further than accepted and a relevant drop cannot be excluded."""
     return whole.change < -suite.max_drop and whole.change - whole.reach < -suite.max_drop - MARGIN
 
 
 def _advice(suite: Suite, whole: PairedComparison) -> str:
-    """Return how many cases would tell: a drop as large as this one is significant, or one of MARGIN is excluded."""
+    """Return how many cases make a drop of this size significant, or exclude one of MARGIN."""
     normal = NormalDist()
     excess, error = -whole.change - suite.max_drop, whole.reach / normal.inv_cdf(0.975)
     wanted = ((normal.inv_cdf(1 - suite.alpha) + normal.inv_cdf(POWER)) * error / excess) ** 2
@@ -199,8 +199,8 @@ def _advice(suite: Suite, whole: PairedComparison) -> str:
         wanted = min(wanted, (whole.reach / (MARGIN - excess)) ** 2)
     cases, repeat = math.ceil(wanted * whole.cases), math.ceil(wanted * suite.repeat)
     if suite.traffic is not None:
-        return f"about {cases} records on either side would tell"
-    return f"about {cases} cases instead of {whole.cases} would tell, or `repeat: {repeat}` if answers vary"
+        return f"about {cases} records in each run would suffice"
+    return f"about {cases} cases instead of {whole.cases} would suffice, or `repeat: {repeat}` if answers vary"
 
 
 def _fall(one: Comparison) -> str:
@@ -212,7 +212,7 @@ def _fall(one: Comparison) -> str:
 
 
 def fallen(cases: Sequence[CaseResult], past: Past) -> list[tuple[str, float, float]]:
-    """Return the cases that fell, those that fell most first: id, score before, score now."""
+    """Return the cases with a lower score, largest decrease first: id, score before, score now."""
     both = [(case, past[case.id, case.definition]) for case in cases if (case.id, case.definition) in past]
     falls = [(new.id, mean(old.scores[OVERALL]), new.score) for new, old in both]
     falls = [fall for fall in falls if fall[2] < fall[1]]
@@ -220,6 +220,6 @@ def fallen(cases: Sequence[CaseResult], past: Past) -> list[tuple[str, float, fl
 
 
 def are_copies(cases: Sequence[CaseResult]) -> bool:
-    """Say whether the samples of every case are copies: a deterministic model, or a cache in between."""
+    """Return whether the samples of every case are identical, due to a deterministic model or a cache."""
     several = [answers for case in cases if len(answers := [a for a in case.answers if a is not None]) > 1]
     return bool(several) and all(len(set(answers)) == 1 for answers in several)

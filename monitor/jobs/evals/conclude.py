@@ -1,4 +1,4 @@
-"""What a run of a suite comes to beside its good runs. Pure, but for the name of the run."""
+"""Conclude a run of a suite. Pure, except for the id of the run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def conclude(
     started: datetime,
     finished: datetime,
 ) -> Run:
-    """Compare scored cases with good runs and say what came of it. Pure, but for the name of the run."""
+    """Compare scored cases with good runs and return the run. Pure, except for the id of the run."""
     copies = comparing.are_copies(cases)
     if suite.traffic is not None:
         good = good if "compare_with" in suite.model_fields_set else good[:1]
@@ -30,8 +30,8 @@ def conclude(
     else:
         copied = copies or any(one for _, one, _ in good)
         runs = [comparing.as_one(good_cases) if copied else good_cases for _, _, good_cases in good]
-        kept = comparing.alike(runs)
-        good, past = good[: len(kept)], comparing.pool(kept)
+        comparable = comparing.alike(runs)
+        good, past = good[: len(comparable)], comparing.pool(comparable)
         comparisons = comparing.compare(suite, comparing.as_one(cases) if copied else cases, past)
     model = suite.endpoint.model if suite.endpoint else None
     run = Run(

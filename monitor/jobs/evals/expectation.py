@@ -1,4 +1,4 @@
-"""One expectation of an answer, as a suite writes it: `- exact`, `- {contains: a}`, `- {signal: novelty, max: 0.4}`."""
+"""An expectation of a suite, such as `- exact`, `- {contains: a}`, `- {signal: novelty, max: 0.4}`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "signal": ("min", "max"),
     "judge": (),
 }
-"""Kinds, and the settings that only they know."""
+"""Kinds with the settings that are specific to each."""
 COMMON = ("name", "weight")
 FROM_EXPECTED = ("exact", "contains", "numeric")
 
@@ -30,9 +30,9 @@ class Expectation(Section):
     """An expectation about the answer. Its score is 1 if it is met, else 0."""
 
     kind: str
-    """Set by the key of the expectation."""
+    """Kind; the key of the expectation."""
     value: Any = None
-    """What stands behind the key; without it `exact`, `contains` and `numeric` take the case's `expected`."""
+    """Value of the key; without it `exact`, `contains` and `numeric` use `expected` of the case."""
     name: str = Field("", max_length=64)
     """Name in results; default: the kind, or the name of the signal."""
     weight: float = Field(1.0, gt=0, allow_inf_nan=False)
@@ -60,7 +60,7 @@ class Expectation(Section):
 
 
 def read(value: object) -> object:
-    """Turn what is written into the fields of an :class:`Expectation`."""
+    """Convert the YAML form to the fields of an :class:`Expectation`."""
     if isinstance(value, str):
         value = {value: None}
     if not isinstance(value, dict):
@@ -82,7 +82,7 @@ def read(value: object) -> object:
 
 
 def _wrong_value(one: Expectation) -> str:
-    """Say what is wrong with the value of an expectation, or nothing."""
+    """Return the error in the value of an expectation, or an empty string."""
     checks = {
         "exact": _text,
         "contains": _texts,
@@ -96,27 +96,27 @@ def _wrong_value(one: Expectation) -> str:
 
 
 def _text(one: Expectation) -> str:
-    return "" if one.value is None or isinstance(one.value, str | int | float) else "`exact:` wants a text"
+    return "" if one.value is None or isinstance(one.value, str | int | float) else "`exact:` needs a text"
 
 
 def _texts(one: Expectation) -> str:
     values = one.value if isinstance(one.value, list) else [one.value]
     fine = one.value is None or (values and all(isinstance(text, str) and text for text in values))
-    return "" if fine else "`contains:` wants a text, or a list of texts"
+    return "" if fine else "`contains:` needs a text or a list of texts"
 
 
 def _pattern(one: Expectation) -> str:
     import re2
 
     if not isinstance(one.value, str):
-        return "`regex:` wants a pattern"
+        return "`regex:` needs a pattern"
     quiet = re2.Options()
     quiet.log_errors = False
     try:
         re2.compile(one.value, quiet)
     except re2.error as error:
         message = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
-        return f"{one.value!r} is no pattern of RE2 (which knows no look-around and no back-reference): {message}"
+        return f"{one.value!r} is not a pattern of RE2 (which has no look-around and no back-references): {message}"
     return ""
 
 
@@ -127,11 +127,11 @@ def _schema(one: Expectation) -> str:
     if isinstance(one.value, str):
         return ""  # a file, read beside the suite
     if not isinstance(one.value, dict | bool):
-        return "`json_schema:` wants a schema, or the name of a file that holds one"
+        return "`json_schema:` needs a schema, or the name of a file that contains one"
     try:
         validator_for(one.value).check_schema(one.value)
     except SchemaError as error:
-        return f"this is no JSON schema: {error.message}"
+        return f"this is not a JSON schema: {error.message}"
     try:
         check_patterns(one.value)
     except ValueError as error:
@@ -141,16 +141,16 @@ def _schema(one: Expectation) -> str:
 
 def _number(one: Expectation) -> str:
     fine = one.value is None or (isinstance(one.value, int | float) and math.isfinite(one.value))
-    return "" if fine and not isinstance(one.value, bool) else "`numeric:` wants a number"
+    return "" if fine and not isinstance(one.value, bool) else "`numeric:` needs a number"
 
 
 def _signal(one: Expectation) -> str:
     if one.value not in SIGNALS:
-        return f"{one.value!r} is no signal. Allowed: {', '.join(sorted(SIGNALS))}"
+        return f"{one.value!r} is not a signal. Allowed: {', '.join(sorted(SIGNALS))}"
     if SIGNALS[one.value].kind != "numeric":
         return f"the signal {one.value!r} is not a number, so it has no `min:` or `max:`"
-    return "" if one.min is not None or one.max is not None else "a signal wants `max:` or `min:`"
+    return "" if one.min is not None or one.max is not None else "a signal needs `max:` or `min:`"
 
 
 def _nothing(one: Expectation) -> str:
-    return "" if one.value is None else "`judge` takes no value; say the rubric in `judge: {rubric: …}` of the suite"
+    return "" if one.value is None else "`judge` takes no value; set the rubric in `judge: {rubric: …}` of the suite"

@@ -1,4 +1,4 @@
-"""A run of a suite as a finding, and what becomes of it by the same rules as of any other: incident, Slack, actions."""
+"""Alert on a run of a suite: convert it to a finding, which opens incidents and plans actions like any other."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ STATUS: dict[Result, Status] = {
     "below": Status.DRIFTED,
     "inconclusive": Status.INCONCLUSIVE,
 }
-"""A run that could tell nothing speaks neither for nor against the model."""
+"""Status of the finding by result of the run; an inconclusive run is no evidence about the model."""
 
 
 def evaluation_finding(run: Run, alpha: float) -> Finding:
-    """Return what a run found: how far the mean score fell since the last good run. Pure."""
+    """Return the finding of a run: the decrease of the mean score since the last good run. Pure."""
     whole = next((one for one in run.comparisons if one.measure == OVERALL), None)
     fallen = sorted(run.fallen, key=lambda case: case[2] - case[1])[:10]
     return Finding(
@@ -53,7 +53,7 @@ def evaluation_finding(run: Run, alpha: float) -> Finding:
 
 
 def suite_rule(spec: EvaluationSpec, suite: str) -> Rule:
-    """Return the rule that watches a suite; its name is that of the incidents."""
+    """Return the rule of a suite; its incidents have the same name."""
     return Rule.model_validate(
         {
             "name": f"{CHECK}.{suite}",
@@ -68,14 +68,14 @@ def suite_rule(spec: EvaluationSpec, suite: str) -> Rule:
 
 @dataclass(frozen=True)
 class SuiteAlerting:
-    """How a regression of a suite alerts: whose incident it is, and by which rule.
+    """Plans the alerts of a suite: the monitor of its incidents and their rule.
 
     Parameters
     ----------
     monitor
-        The application that the suite is of.
+        Monitor of the application that the suite evaluates.
     alpha
-        The suite's own, for the evidence.
+        Significance level of the suite, for the evidence.
     """
 
     spec: EvaluationSpec
@@ -86,11 +86,11 @@ class SuiteAlerting:
 
     @property
     def suite_monitor(self) -> Monitor:
-        """Return the monitor with the rule of the suite and no other."""
+        """Return the monitor with only the rule of the suite."""
         return self.monitor.with_rules([suite_rule(self.spec, self.suite)])
 
     def plan(self, run: Run, history: AlertHistory) -> ActionPlan:
-        """Decide what a run means for the incident of its suite, and plan what follows. Pure."""
+        """Decide about the incident of the suite after a run, and plan the actions. Pure."""
         monitor, bucket = self.suite_monitor, Bucket(run.started_at, run.finished_at)
         evaluation = Evaluation([evaluation_finding(run, self.alpha)])
         return decide_and_plan(monitor, self.receivers, evaluation, AlertContext(history), bucket, run.finished_at)[1]

@@ -1,4 +1,4 @@
-"""The scores of a suite's cases: by its expectations, and by the judge that it names."""
+"""Score the cases of a suite by its expectations and by its judge."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from monitor.jobs.evals.suite import Case, Suite
 
 
 def score_case(suite: Suite, case: Case, samples: Sequence[Answer | Failure]) -> CaseResult:
-    """Score the samples of one case by everything but a judge."""
+    """Score the samples of one case by all expectations except the judge."""
     expectations = suite.expectations(case)
     texts = [sample.text if isinstance(sample, Answer) else None for sample in samples]
     scores = score(case, expectations, texts)
@@ -26,7 +26,7 @@ def score_case(suite: Suite, case: Case, samples: Sequence[Answer | Failure]) ->
 
 
 def select_cases_to_judge(suite: Suite) -> list[Case]:
-    """Return the cases that the judge is shown: those that expect it, and of them the same share in every run."""
+    """Return the cases for the judge: of those that expect it, the same share in every run."""
     share = int((suite.judge.sample if suite.judge else 0.0) * 2**32)
     wanted = [case for case in suite.cases if any(one.kind == JUDGE for one in suite.expectations(case))]
     return [case for case in wanted if int(hashlib.sha256(case.id.encode()).hexdigest()[:8], 16) < share]
@@ -35,7 +35,7 @@ def select_cases_to_judge(suite: Suite) -> list[Case]:
 async def judge_cases(
     suite: Suite, scored: list[CaseResult], samples: SuiteSamples, progress: Progress
 ) -> list[CaseResult]:
-    """Have a judge score the answers of its share of the cases; an answer that it fails on has no score."""
+    """Send the answers of the judge's share of the cases to it; an answer on which it fails has no score."""
     if suite.judge is None:
         return scored
     judge, of_case = suite.judge, {case.id: case for case in select_cases_to_judge(suite)}

@@ -1,8 +1,8 @@
-"""A run as JUnit XML, which every CI server reads: one test case a case, and one for each comparison.
+"""Write a run as JUnit XML for CI servers: a test case per case and per comparison.
 
-In a run that failed, every case whose score fell is a failure; in one that could not tell, it is an error. A case that
-fell in a good run is neither, for that is noise. A report holds ids, scores and reasons, and no text that was sent or
-answered: CI servers keep reports, and show them to many.
+In a run with a regression, every case with a lower score is a failure; in an inconclusive run, it is an error. In a
+good run it is neither, since the decrease is noise. A report contains ids, scores and reasons, but no prompts and no
+answers, because CI servers store reports and show them to many users.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from monitor.core.suite_run import CaseResult, Comparison, Result, Run, mean
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _KIND: Mapping[Result, str] = {"regressed": "failure", "below": "failure", "inconclusive": "error"}
-"""Element that a case or comparison gets in a run of such a result."""
+"""Element of a case or comparison by the result of the run."""
 
 
 def junit(run: Run) -> str:
-    """Return the document."""
+    """Return the XML document."""
     seconds = f"{(run.finished_at - run.started_at).total_seconds():.3f}"
     suite = ET.Element(
         "testsuite", name=_clean(run.suite), timestamp=f"{run.started_at:%Y-%m-%dT%H:%M:%S}", time=seconds
@@ -78,5 +78,5 @@ def _note(element: ET.Element, kind: str, message: str, text: str) -> None:
 
 
 def _clean(text: str) -> str:
-    """Replace what XML cannot hold."""
+    """Replace characters that XML does not allow."""
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,4 +1,4 @@
-"""Run a suite: ask or read, score, judge, compare with the last good run, and store."""
+"""Run a suite: get the answers, score and judge them, compare with the last good run, and store the run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from monitor.store import evaluations
 from monitor.store.database import Database
 
 MOST_INTERVALS = 2
-"""Intervals of traffic that are made up for after a pause."""
+"""Maximum number of intervals of traffic that are evaluated after a pause."""
 
 
 def evaluate(
@@ -29,9 +29,9 @@ def evaluate(
     progress: Progress = lambda _done: None,
     alerting: SuiteAlerting | None = None,
 ) -> Run:
-    """Run a suite once, compare it with its last good run, and store what came of it.
+    """Run a suite once, compare it with its last good runs, and store the run.
 
-    With a ``alerting`` its incident is opened, kept or resolved in the transaction that stores the run.
+    With ``alerting``, its incident is opened, updated or resolved in the transaction that stores the run.
     """
     started = clock.now()
     samples = SuiteSamples(read_answers(suite)) if suite.endpoint is None else asyncio.run(ask_cases(suite, progress))
@@ -41,7 +41,7 @@ def evaluate(
 def evaluate_traffic(
     suite: Suite, reader: Reader, every: timedelta, database: Database, clock: Clock, alerting: SuiteAlerting
 ) -> Run:
-    """Evaluate a sample of what a monitor's application answered since the last run, or in the last interval."""
+    """Evaluate a sample of the application's answers since the last run, or of the last interval."""
     started = clock.now()
     midnight = started.replace(hour=0, minute=0, second=0, microsecond=0)
     with database.read() as connection:
@@ -50,11 +50,11 @@ def evaluate_traffic(
     settle = alerting.monitor.settle
     since = max(before[0].started_at, started - MOST_INTERVALS * every) if before else started - every
     sampled = traffic.sample(reader, suite, since - settle, started - settle, alerting.monitor)
-    kept = traffic.with_budget(suite.model_copy(update={"cases": list(sampled.cases)}), spent)
+    affordable = traffic.with_budget(suite.model_copy(update={"cases": list(sampled.cases)}), spent)
     samples = SuiteSamples(dict(sampled.answers), stretch=(since - settle, started - settle))
-    if suite.judge is not None and kept.judge is None:
-        samples.note = "; the judge was not asked: what it may spend today is spent"
-    return _finish(kept, samples, database, clock, started, lambda _done: None, alerting)
+    if suite.judge is not None and affordable.judge is None:
+        samples.note = "; the judge was not called: its daily budget is exhausted"
+    return _finish(affordable, samples, database, clock, started, lambda _done: None, alerting)
 
 
 def _finish(
@@ -66,7 +66,7 @@ def _finish(
     progress: Progress,
     alerting: SuiteAlerting | None,
 ) -> Run:
-    """Score, judge, compare and store what was answered."""
+    """Score, judge, compare and store the answers."""
     scored = [score_case(suite, case, samples.samples[case.id]) for case in suite.cases]
     if suite.judge is not None:
         scored = asyncio.run(judge_cases(suite, scored, samples, progress))
@@ -78,6 +78,6 @@ def _finish(
 
 
 def requests(suite: Suite) -> int:
-    """Return how many answers are asked for, those of the judge included; for the progress bar."""
+    """Return the number of requests including those to the judge, for the progress bar."""
     calls = len(suite.cases) * suite.repeat if suite.endpoint is not None else 0
     return calls + (len(select_cases_to_judge(suite)) * suite.repeat if suite.judge is not None else 0)

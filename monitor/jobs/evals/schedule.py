@@ -1,8 +1,7 @@
-"""Suites on a schedule, each run in a child process: a slow endpoint delays no bucket and no delivery.
+"""Run suites on a schedule, each run in a child process, so that a slow endpoint delays no bucket and no delivery.
 
-A replica that finds a suite due takes its turn in our database, by the database's clock, so that one of them runs it.
-A run that does not get as far as being stored (a suite that cannot be read, a store that is down) is logged and tried
-again only after its interval.
+A replica takes the turn of a due suite in our database, by the database's clock, so that only one runs it.
+A run that cannot be stored (the suite is unreadable or the store is down) is logged and repeated after the interval.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from monitor.store.database import Database, DatabaseError
 LOG = structlog.get_logger(__name__)
 PATIENCE = 2.0
 LOOK_AGAIN = timedelta(seconds=15)
-"""Pause before a suite that another replica has, or that is not due yet, is looked at again."""
+"""Delay before a suite that is not due, or that another replica runs, is checked again."""
 
 
 class Child(Protocol):
-    """What is asked of a child process."""
+    """Interface of a child process."""
 
     def is_alive(self) -> bool: ...
     def terminate(self) -> None: ...
@@ -38,7 +37,7 @@ class Child(Protocol):
 
 @dataclass
 class ScheduledSuite:
-    """A suite, its child, and when it is worth looking at again."""
+    """A suite, its child process, and the time of its next check."""
 
     job: SuiteJob
     next_look: datetime | None = None
@@ -47,12 +46,12 @@ class ScheduledSuite:
 
 
 class SuiteSchedule:
-    """Starts what is due; ``turn`` never waits.
+    """Starts due suites; ``turn`` never waits.
 
     Parameters
     ----------
     start
-        Begins a run.
+        Starts a run.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class SuiteSchedule:
         self._start = start or _start
 
     def turn(self, now: datetime) -> int:
-        """Start every suite that is due and not running; returns how many were started."""
+        """Start every suite that is due and not running; return the number of started suites."""
         return sum(self._one(one, now) for one in self._all)
 
     def _one(self, one: ScheduledSuite, now: datetime) -> int:
@@ -97,7 +96,7 @@ class SuiteSchedule:
         return 1
 
     def stop(self) -> None:
-        """End what is running; an unfinished run leaves nothing behind."""
+        """End running suites; an unfinished run stores nothing."""
         running = [one.child for one in self._all if one.child is not None and one.child.is_alive()]
         for child in running:
             child.terminate()

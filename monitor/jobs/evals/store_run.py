@@ -1,4 +1,4 @@
-"""A run of a suite, stored with what follows from it: its incident, and the judge's scores of records."""
+"""Store a run of a suite with its incident and the judge's scores of records."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def store_run(
     alerting: SuiteAlerting | None,
     stretch: tuple[datetime, datetime] | None,
 ) -> None:
-    """Store a run, and in the same transaction what it means for the incident of its suite.
+    """Store a run and, in the same transaction, its incident, actions and verdicts.
 
     Parameters
     ----------
     stretch
-        Of the traffic that was evaluated; None for the cases of a file.
+        Range of the evaluated traffic; None for the cases of a file.
     """
     with database.write() as connection:
         evaluations.save(connection, run)
@@ -44,7 +44,7 @@ def store_run(
 
 
 def _verdicts(suite: Suite, run: Run) -> dict[str, float]:
-    """Return what the judge said of records that it was asked about, by their id."""
+    """Return the judge's scores by id of the record."""
     name = next((one.called for one in suite.expect if one.kind == JUDGE), None)
     scores = {case.id: mean(case.scores[name]) for case in run.cases if name and name in case.scores}
     return {record: score for record, score in scores.items() if not np.isnan(score)}

@@ -1,4 +1,4 @@
-"""A suite as typed settings: what is asked, what is expected, and how it is compared."""
+"""Settings of a suite: cases, expectations and comparisons."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _parse_expected(value: object) -> object:
     texts = isinstance(value, list) and value and all(isinstance(text, str) for text in value)
     if texts or value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
         return value
-    raise PydanticCustomError("expected", "a text, a number, or a list of texts is wanted; quote what is to be a text")
+    raise PydanticCustomError("expected", "give a text, a number, or a list of texts; quote a number that is a text")
 
 
 class Case(Section):
@@ -115,13 +115,13 @@ class Case(Section):
 
     @property
     def question(self) -> str:
-        """Return what was asked last, as signals and the judge read it."""
+        """Return the last message of the user, for signals and the judge."""
         if self.prompt is not None:
             return self.prompt
         return next((turn.content for turn in reversed(self.messages or []) if turn.role == "user"), "")
 
     def sent(self, system: str | None) -> list[dict[str, str]]:
-        """Return the messages that are sent."""
+        """Return the messages of the request."""
         first = [{"role": "system", "content": system}] if system is not None else []
         if self.prompt is None:
             return first + [turn.model_dump() for turn in self.messages or []]
@@ -214,17 +214,15 @@ class Suite(Section):
         if sum(one is not None for one in (self.endpoint, self.answers, self.traffic)) != 1:
             raise PydanticCustomError("endpoint", "give exactly one of `endpoint:`, `answers:` and `traffic:`")
         if self.traffic is not None and self.judge is not None and self.traffic.daily is None:
-            raise PydanticCustomError(
-                "daily", "a judge of traffic needs `traffic: {daily: …}`, what it may spend a day"
-            )
+            raise PydanticCustomError("daily", "a judge of traffic needs `traffic: {daily: …}`, its daily limits")
         return self
 
     def expectations(self, case: Case) -> list[Expectation]:
-        """Return everything that is expected of a case."""
+        """Return all expectations of a case."""
         return [*self.expect, *case.expect]
 
     def definition(self, case: Case) -> str:
-        """Return a fingerprint of what is asked and expected: only cases that agree in it are compared."""
+        """Return a fingerprint of the request and the expectations; only cases with equal fingerprints are compared."""
         judge = [self.judge.rubric, self.judge.endpoint.model] if self.judge else []
         expected = [one.model_dump(mode="json") for one in self.expectations(case)]
         request = case.model_dump(mode="json", include={"prompt", "messages", "context", "expected"})
@@ -233,7 +231,7 @@ class Suite(Section):
 
 
 def load(path: Path, answers: Path | None = None, environment: dict[str, str] | None = None) -> Suite:
-    """Read and check a suite with its cases; ``answers`` wins over its endpoint.
+    """Read and validate a suite with its cases; ``answers`` takes precedence over its endpoint.
 
     Raises
     ------
@@ -266,7 +264,7 @@ def _validate(kind: Any, document: Document, data: object) -> Any:  # noqa: ANN4
 
 
 def lines(path: Path) -> Iterator[tuple[Document, Any]]:
-    """Yield the objects of a JSONL file, each with the document that explains what is wrong with it."""
+    """Yield the objects of a JSONL file, each with the document that locates its errors."""
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise ConfigError(f"{path}: the file is larger than {LARGEST_FILE >> 20} MiB; split it.")
@@ -282,7 +280,7 @@ def lines(path: Path) -> Iterator[tuple[Document, Any]]:
         except (ValueError, RecursionError) as error:
             raise document.explain([Problem((), f"this line is not JSON: {error}.")]) from None
         if not isinstance(data, dict):
-            raise document.explain([Problem((), 'a line is one object, such as {"id": "a", …}.')])
+            raise document.explain([Problem((), 'a line must be one object, such as {"id": "a", …}.')])
         yield document, data
 
 
@@ -294,7 +292,7 @@ def _cases(path: Path) -> Iterator[Case]:
 
 
 def _with_schemas(suite: Suite, folder: Path, document: Document) -> Suite:
-    """Read the files that JSON schemas are in, once each."""
+    """Read the files of JSON schemas, once each."""
     schemas: dict[str, Any] = {}
 
     def filled(where: tuple[str | int, ...], listed: list[Expectation]) -> list[Expectation]:
@@ -323,7 +321,7 @@ def _fill_expectation(
 
 
 def _cross_check(suite: Suite) -> list[Problem]:
-    """Find what only shows when suite and cases are seen together."""
+    """Return the problems between the suite and its cases."""
     problems = []
     if suite.traffic is not None:
         return _wrong_traffic(suite)
@@ -334,21 +332,19 @@ def _cross_check(suite: Suite) -> list[Problem]:
         where = ("cases", place)
         subject = f"the case {case.id!r}"
         if twice[case.id] > 1:
-            problems.append(
-                Problem((*where, "id"), f"{subject} stands here {twice[case.id]} times; ids must be unique.")
-            )
+            problems.append(Problem((*where, "id"), f"{subject} occurs {twice[case.id]} times; ids must be unique."))
         problems += [Problem(where, f"{subject} {wrong}") for wrong in _wrong_case(suite, case)]
     return problems
 
 
 def _wrong_traffic(suite: Suite) -> list[Problem]:
-    """Find what traffic cannot have: cases of its own, and answers that are known to be right."""
-    problems = [Problem(("cases",), "`traffic:` brings its own cases; leave `cases:` out.")] if suite.cases else []
+    """Return settings that are impossible with traffic: own cases, and expectations that need a correct answer."""
+    problems = [Problem(("cases",), "`traffic:` has no cases of its own; leave `cases:` out.")] if suite.cases else []
     if not suite.expect:
-        problems.append(Problem(("expect",), "nothing is expected of the traffic; give `expect:`."))
+        problems.append(Problem(("expect",), "the traffic has no expectations; give `expect:`."))
     for place, one in enumerate(suite.expect):
         if one.kind in FROM_EXPECTED and one.value is None:
-            message = f"{one.called!r} compares with a right answer, which traffic has not; give it a value."
+            message = f"{one.called!r} compares with a correct answer, which traffic does not have; give it a value."
             problems.append(Problem(("expect", place), message))
         if one.kind == "judge" and suite.judge is None:
             problems.append(Problem(("expect", place), "there is no judge; give `judge: {endpoint: …, rubric: …}`."))
@@ -358,10 +354,10 @@ def _wrong_traffic(suite: Suite) -> list[Problem]:
 def _wrong_case(suite: Suite, case: Case) -> Iterator[str]:
     expectations = suite.expectations(case)
     if not expectations:
-        yield "expects nothing; give `expect:` here or in the suite."
+        yield "has no expectations; give `expect:` here or in the suite."
     for name, count in Counter(one.called for one in expectations).items():
         if count > 1:
-            yield f"has {count} expectations called {name!r}; give each a `name:` of its own."
+            yield f"has {count} expectations with the name {name!r}; give each a unique `name:`."
     for one in expectations:
         if one.kind in FROM_EXPECTED and one.value is None and case.expected is None:
             yield f"has no `expected:`, which its expectation {one.called!r} compares with."
@@ -376,7 +372,7 @@ def _wrong_case(suite: Suite, case: Case) -> Iterator[str]:
             if lacking:
                 yield f"has no {', '.join(sorted(lacking))}, which the signal {one.value!r} needs."
         if one.kind == "judge" and suite.judge is None:
-            yield "wants a judge, and the suite has none; give `judge: {endpoint: …, rubric: …}`."
+            yield "needs a judge, and the suite has none; give `judge: {endpoint: …, rubric: …}`."
 
 
 def _is_number(value: object) -> bool:

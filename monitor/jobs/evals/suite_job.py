@@ -1,4 +1,4 @@
-"""One run of a suite in a process of its own: read, evaluated, and stored with what follows from it."""
+"""Run a suite once in a process of its own, and store the run with its alerts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOG = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class SuiteJob:
-    """One suite, and whose incident a regression of it is.
+    """One suite and the monitor of its incidents.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class SuiteJob:
 
 
 def plan_jobs(config: Config, store: str) -> list[SuiteJob]:
-    """Return what the configuration wants to be run."""
+    """Return the jobs of the configuration."""
     return [
         SuiteJob(spec, store, config.monitor(spec.monitor), config.receivers)
         if spec.monitor or len(config.monitors) == 1
@@ -51,7 +51,7 @@ def plan_jobs(config: Config, store: str) -> list[SuiteJob]:
 
 
 def run_once(job: SuiteJob) -> None:
-    """Do the work of the child: run a suite, store it with what follows from it, and log what came of it."""
+    """Run a suite in the child process: evaluate it, store the run with its alerts, and log the result."""
     database = Database(job.store)
     try:
         suite = load(job.spec.suite)
@@ -70,8 +70,6 @@ def run_once(job: SuiteJob) -> None:
 
 def _evaluate_traffic(job: SuiteJob, suite: Suite, alerting: SuiteAlerting | None, database: Database) -> Run:
     if alerting is None:
-        raise ConfigError(
-            f"{job.spec.suite}: `traffic:` is of a monitor; name it with `evaluations: [{{monitor: …}}]`."
-        )
+        raise ConfigError(f"{job.spec.suite}: `traffic:` needs a monitor; set `evaluations: [{{monitor: …}}]`.")
     with closing(connect(alerting.monitor.source)) as reader:
         return evaluate_traffic(suite, reader, job.spec.every, database, SystemClock(), alerting)

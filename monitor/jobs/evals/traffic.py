@@ -1,4 +1,4 @@
-"""A sample of what an application answered, as the cases of a suite; and what its judge may still spend today."""
+"""Sample the answers of an application as the cases of a suite, and compute the remaining daily budget of its judge."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ PER = 1_000_000
 
 
 class NoTraffic(Exception):  # noqa: N818
-    """The monitor does not log what a sample of its traffic needs."""
+    """The monitor does not log the columns that a sample of its traffic needs."""
 
 
 @dataclass(frozen=True)
 class SampledTraffic:
-    """Records of a stretch of time, as cases and their given answers."""
+    """Records of a time range, as cases with their answers."""
 
     cases: Sequence[Case]
     answers: Mapping[str, list[Answer | Failure]]
@@ -37,7 +37,7 @@ class SampledTraffic:
 
 
 def sampling_place(suite: str, record: str) -> float:
-    """Return where a record stands in [0, 1): below the share it is looked at, whoever looks.
+    """Return a hash of a record in [0, 1); records below the share are in the sample, in every process.
 
     Examples
     --------
@@ -51,7 +51,9 @@ def sampling_place(suite: str, record: str) -> float:
 def sample(
     reader: Reader, suite: Suite, start: datetime, end: datetime, monitor: Monitor | None = None
 ) -> SampledTraffic:
-    """Read a stretch and keep its share, at most so many; memory holds only those. Of a monitor, its served traffic.
+    """Read a range and sample its share, up to the maximum; with a monitor, only served traffic.
+
+    Only the sampled records are held in memory.
 
     Raises
     ------
@@ -61,18 +63,18 @@ def sample(
     traffic, schema = suite.traffic, reader.schema()
     if traffic is None or "id" not in schema or "response" not in schema:
         raise NoTraffic("a sample of traffic needs the columns `id` and `response`; map them in `source.columns`.")
-    kept: list[tuple[float, str, tuple[Any, ...]]] = []
+    sampled: list[tuple[float, str, tuple[Any, ...]]] = []
     rows = 0
     columns = [*COLUMNS, *(deciding_columns(monitor, schema) if monitor else ())]
     for page in reader.read(start, end, [name for name in dict.fromkeys(columns) if name in schema]):
         for record, values in _records(keep_served(page, monitor) if monitor else page):
             rows += 1
             place = -sampling_place(suite.name, record)
-            if -place < traffic.share and all(record != other for _, other, _ in kept):
-                (heapq.heappush if len(kept) < traffic.most else heapq.heappushpop)(kept, (place, record, values))
+            if -place < traffic.share and all(record != other for _, other, _ in sampled):
+                (heapq.heappush if len(sampled) < traffic.most else heapq.heappushpop)(sampled, (place, record, values))
     cases: list[Case] = []
     answers: dict[str, list[Answer | Failure]] = {}
-    for _, record, (question, context, response) in sorted(kept, reverse=True):
+    for _, record, (question, context, response) in sorted(sampled, reverse=True):
         cases.append(Case(id=record, prompt=question or "", context=context))
         answers[record] = [Answer(response)]
     return SampledTraffic(cases, answers, rows)
@@ -93,7 +95,7 @@ def _text(page: Records, name: str, row: int) -> str | None:
 
 
 def left(daily: Daily, spent: Sequence[Mapping[str, Any]]) -> Budget | None:
-    """Return what a judge may still spend today; None when nothing is left.
+    """Return the remaining budget of a judge for today, or None if it is exhausted.
 
     Examples
     --------
@@ -117,7 +119,7 @@ def left(daily: Daily, spent: Sequence[Mapping[str, Any]]) -> Budget | None:
 
 
 def with_budget(suite: Suite, spent: Sequence[Mapping[str, Any]]) -> Suite:
-    """Return a suite whose judge keeps within the day; without a judge when nothing is left."""
+    """Return the suite with the remaining daily budget of its judge, or without a judge if it is exhausted."""
     if suite.judge is None or suite.traffic is None or suite.traffic.daily is None:
         return suite
     budget, own = left(suite.traffic.daily, spent), suite.judge.endpoint.budget

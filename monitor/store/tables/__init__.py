@@ -1,4 +1,4 @@
-"""Our tables. A change here needs a migration; a test refuses a difference between the two."""
+"""Our tables. A change here needs a migration; a test fails if they differ."""
 
 from __future__ import annotations
 

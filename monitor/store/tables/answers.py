@@ -1,4 +1,4 @@
-"""Our tables of what models were asked and what they said."""
+"""Our tables of prompts, evaluation runs, labels and judge verdicts."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ evaluations = Table(
     Column("compared_with", Json, nullable=False),
     Column("comparisons", Json, nullable=False),
     Column("spent", Json, nullable=False),
-    Column("accepted_by", String(128)),  # who declared it good
+    Column("accepted_by", String(128)),  # user who accepted it as good
     Index(None, "suite", "started_at"),
     comment="runs of suites; the good ones are what the next is compared with",
 )
@@ -70,7 +70,7 @@ evaluation_cases = Table(
     Column("evaluation", String(36), primary_key=True),
     Column("case", String(128), primary_key=True),
     Column("place", Integer, nullable=False),
-    Column("definition", String(32), nullable=False),  # fingerprint of what was asked and expected
+    Column("definition", String(32), nullable=False),  # fingerprint of the requests and expectations
     Column("tags", Json, nullable=False),
     Column("scores", Json, nullable=False),
     Column("failures", Json, nullable=False),
@@ -83,7 +83,7 @@ labels = Table(
     Column("monitor", String(63), primary_key=True),
     Column("record", String(256), primary_key=True),  # the id of the record, as text
     Column("label", String(256), nullable=False),
-    Column("at", Utc, nullable=False),  # when it was imported
+    Column("at", Utc, nullable=False),  # time of the import
     comment="labels that were imported; they win over those of the source",
 )
 

@@ -1,4 +1,4 @@
-"""Our tables of money and of versions that are compared."""
+"""Our tables of costs, comparisons, breakers and savings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ comparisons = Table(
     Column("monitor", String(63), primary_key=True),
     Column("kind", String(16), primary_key=True),  # experiment, shadow
     Column("name", String(128), primary_key=True),
-    Column("definition", String(32), nullable=False),  # fingerprint of what is counted
+    Column("definition", String(32), nullable=False),  # fingerprint of the configuration
     Column("next", Utc, nullable=False),  # every bucket before it is in the sum
     Column("total", LargeBinary),
     Column("told", Json, nullable=False),
@@ -38,17 +38,17 @@ breakers = Table(
     "breakers",
     metadata,
     Column("name", String(63), primary_key=True),
-    Column("value", String(256), primary_key=True),  # of the column that its budget is kept by; empty for all traffic
+    Column("value", String(256), primary_key=True),  # of the dimension of its budget; empty for all traffic
     Column("monitor", String(63), nullable=False, index=True),
     Column("state", String(16), nullable=False),  # closed, open, half_open
     Column("since", Utc, nullable=False),
     Column("reason", String(512), nullable=False),
     Column("until", Utc),  # open: when it tries again, or its budget is renewed
-    Column("who", String(128)),  # set by hand
+    Column("who", String(128)),  # user who set it manually
     Column("held_until", Utc),
     Column("number", Integer, nullable=False),  # of transitions; guards against two writers
-    Column("episode", Utc),  # when it left closed
-    Column("as_of", Utc),  # row of all traffic: end of the newest bucket that it has seen
+    Column("episode", Utc),  # time when it last ceased to be closed
+    Column("as_of", Utc),  # row of all traffic: end of the newest evaluated bucket
     Column("counts", Json, nullable=False),  # row of all traffic: transitions by state, of all values
     comment="how every circuit breaker stands, for all replicas alike",
 )

@@ -1,4 +1,4 @@
-"""Our tables of what is watched, found and done."""
+"""Our tables of buckets, baselines, findings, incidents and actions."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ buckets = Table(
     Column("lease_until", Utc),
     Column("attempts", Integer, nullable=False, default=0),  # since the last result, without those that errors ended
     # of the source or of this database
-    Column("retries", Integer, nullable=False, server_default="0"),  # how often it was put back since the last result
+    Column("retries", Integer, nullable=False, server_default="0"),  # times that it was returned since the last result
     Column("next_attempt_at", Utc),  # null: at once
     Column("revision", Integer, nullable=False, default=0),
     Column("result", String(16)),  # done, inconclusive, failed
-    Column("reason", String(512)),  # of the result, or why it was put back
+    Column("reason", String(512)),  # of the result, or why it was returned
     Column("source_rows", Integer),
     Column("source_labels", Integer),
     Column("source_feedback", Integer),
     Column("audits", Integer, nullable=False, default=0),
-    Column("usage", Json),  # what the window that ends with it used, by segment
+    Column("usage", Json),  # usage of the window that ends with it, by segment
     Column("finished_at", Utc),
     Index(None, "monitor", "state", "start"),
     comment="one row a bucket: who works on it, and how it ended",
@@ -60,7 +60,7 @@ baselines = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("monitor", String(63), nullable=False, index=True),
-    Column("definition", String(32), nullable=False),  # fingerprint of what it was asked to be
+    Column("definition", String(32), nullable=False),  # fingerprint of its configuration
     Column("state", String(16), nullable=False),  # learning, active, retired
     Column("layout", String(32), nullable=False),
     Column("start", Utc),
@@ -69,7 +69,7 @@ baselines = Table(
     Column("layouts", LargeBinary, nullable=False),
     Column("profiles", LargeBinary),
     Column("facts", Json),
-    Column("calibrated", String(32)),  # fingerprint of what the thresholds were set for
+    Column("calibrated", String(32)),  # fingerprint of the settings of its calibration
     Column("calibration", Json),
     Column("slots", LargeBinary),  # seasonal references
     Column("created_at", Utc, nullable=False),
@@ -117,7 +117,7 @@ incidents = Table(
     Column("reason", String(512), nullable=False),
     Column("evidence", Json, nullable=False),  # findings that rose together, each with its worst value
     Column("suspected_change", Json),
-    Column("changes", Json, nullable=False, server_default="[]"),  # what people were told of, oldest first
+    Column("changes", Json, nullable=False, server_default="[]"),  # announced changes, oldest first
     Column("moved", Integer, nullable=False, server_default="0"),
     Column("group", Text, nullable=False, server_default="traffic"),
     Column("rules", Json, nullable=False, server_default="{}"),  # how far each rule is that has a part in it

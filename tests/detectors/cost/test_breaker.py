@@ -24,7 +24,7 @@ from detectors.cost.budget import SpendTotals
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FIVE = timedelta(minutes=5)
 MIDNIGHT = datetime(2026, 11, 21, tzinfo=UTC)
-CLOSED = Breaker("closed", NOON, "nothing has happened yet")
+CLOSED = Breaker("closed", NOON, "no state change yet")
 BAD, GOOD, UNKNOWN = (
     BreakerObservation(True, "bad"),
     BreakerObservation(False, "good"),
