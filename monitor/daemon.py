@@ -68,7 +68,7 @@ class Daemon:
     def jobs(self) -> Iterator[Job]:
         """Yield the jobs; each has a thread of its own and waits for no other."""
         for monitor in self.monitors:
-            yield Job(f"monitor {monitor.monitor.name}", partial(self.work_off, monitor), self.every)
+            yield Job(f"monitor {monitor.monitor.name}", partial(self.run_turns, monitor), self.every)
         for catch_up in self.catch_ups:
             yield Job(f"catch-up {catch_up.monitor.name}", partial(self.catch_up, catch_up), self.every)
         for name in self.receivers:
@@ -107,16 +107,16 @@ class Daemon:
         """Run turns of every monitor until none has due buckets left."""
         finished = 1
         while finished and not self.stopping.is_set():
-            finished = sum(self.safely(job) for job in self.monitors)
+            finished = sum(self.try_turn(job) for job in self.monitors)
             for catch_up in self.catch_ups:
                 self.catch_up(catch_up)
 
-    def work_off(self, job: MonitorJob) -> None:
+    def run_turns(self, job: MonitorJob) -> None:
         """Run turns of one monitor until it has no due buckets left."""
-        while self.safely(job) and not self.stopping.is_set():
+        while self.try_turn(job) and not self.stopping.is_set():
             pass
 
-    def safely(self, job: MonitorJob) -> int:
+    def try_turn(self, job: MonitorJob) -> int:
         """Run one turn; a failure does not affect other monitors. Return the number of finished buckets."""
         try:
             finished = self.turn(job)

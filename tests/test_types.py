@@ -32,7 +32,7 @@ PARTS = {
     rows.FindingDetail: tables.findings,
     rows.BaselineRow: tables.baselines,
     rows.ComparisonRow: tables.comparisons,
-    baselines.StandingBaseline: tables.baselines,
+    baselines.BaselineIdentity: tables.baselines,
     baselines.StoredBaseline: tables.baselines,
     comparisons.SummedComparisonRow: tables.comparisons,
     prompts.PromptRow: tables.prompts,

@@ -43,7 +43,7 @@ def backfill(
             add_backfill(connection, watched.name, first, last)
         total = (last - first) // watched.bucket
         with typer.progressbar(length=total, label="buckets", hidden=quiet) as bar:
-            trouble = _work_off(daemon, job, first, last, bar)
+            trouble = _compute_buckets(daemon, job, first, last, bar)
         job.close()
         with database.read() as connection:
             ended = buckets.finished_starts(connection, watched.name, first, last)
@@ -58,7 +58,7 @@ def backfill(
     return 0 if finished == total else 2
 
 
-def _work_off(daemon: Daemon, job: MonitorJob, first: datetime, last: datetime, bar: Any) -> str | None:  # noqa: ANN401
+def _compute_buckets(daemon: Daemon, job: MonitorJob, first: datetime, last: datetime, bar: Any) -> str | None:  # noqa: ANN401
     """Compute buckets until each is final; return the error of the source if it cannot be read."""
     name, total, done = job.monitor.name, (last - first) // job.monitor.bucket, 0
     while True:

@@ -155,7 +155,7 @@ def catalogue(page: Sequence[Prompt], prompts: Sequence[Prompt], usage: Sequence
         The logged values with their traffic.
     """
     traffic: dict[str, list[dict[str, Any]]] = {}
-    strangers = []
+    unregistered = []
     register = Register(prompts)
     for row in usage:
         prompt = register.recognise(row.value)
@@ -167,12 +167,12 @@ def catalogue(page: Sequence[Prompt], prompts: Sequence[Prompt], usage: Sequence
             "rows": row.rows,
         }
         if prompt is None:
-            strangers.append(entry)
+            unregistered.append(entry)
         else:
             traffic.setdefault(prompt.label, []).append(entry)
     return {
         "prompts": [{**describe(prompt), "traffic": traffic.get(prompt.label, [])} for prompt in page],
-        "not_registered": strangers,
+        "not_registered": unregistered,
     }
 
 

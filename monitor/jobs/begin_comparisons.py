@@ -21,7 +21,7 @@ def begin_comparisons(database: Database, comparisons: Comparisons, reader: Read
     new = [key for key in specs if key not in stored or stored[key][0] != definitions[key]]
     oldest = reader.oldest() if new else None
     with database.write() as connection:
-        stored_comparisons.forget(connection, monitor.name, set(stored) - set(specs))
+        stored_comparisons.delete(connection, monitor.name, set(stored) - set(specs))
         for key in new:
             start = specs[key].start
             first = floor(max(start, oldest or start), monitor.bucket)

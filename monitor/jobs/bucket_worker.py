@@ -32,7 +32,7 @@ class BucketWorker:
         try:
             if reason := self._find_reason_to_give_up(claim):
                 with self._database.write() as connection:
-                    claims.give_up(connection, claim, reason)
+                    claims.fail(connection, claim, reason)
                 LOG.error("bucket_given_up", monitor=name, start=start, reason=reason)
                 return True
             with claims.renewing(self._database, claim):
@@ -44,7 +44,7 @@ class BucketWorker:
             return False
         except Exception as error:
             with self._database.write() as connection:
-                ended = claims.give_up_or_put_back(connection, claim, error)
+                ended = claims.fail_or_retry(connection, claim, error)
             if claims.is_passing(error):
                 raise
             LOG.exception("bucket_failed", monitor=name, start=start, attempt=claim.attempts, given_up=ended)

@@ -51,7 +51,7 @@ def set_breaker(
     monitor, spec = breaker
     key = (spec.name, value)
     until = now + manual.length if manual.length else None
-    before = breakers.standing(connection, [spec.name]).get(key)
+    before = breakers.load_breakers(connection, [spec.name]).get(key)
     after = with_state(
         before or Breaker("closed", now, "no state change yet"),
         manual.state,

@@ -45,7 +45,7 @@ class SavingsJob:
         day = next(owed, None)
         if day is None:
             self._looked = now
-            self._tell(plans, now)
+            self._save_report(plans, now)
             return
         try:
             counted = count(reader, monitor, plans, day, day + DAY)
@@ -57,11 +57,11 @@ class SavingsJob:
             for plan in plans:
                 fingerprint = definition(monitor, plan)
                 savings.save(connection, monitor.name, plan.name, day, fingerprint, now, counted[plan.name])
-            savings.forget_before(connection, monitor.name, first)
+            savings.delete_before(connection, monitor.name, first)
         LOG.info("savings_counted", monitor=monitor.name, day=str(day.date()), plans=len(plans))
 
-    def _tell(self, plans: Sequence[Plan], now: datetime) -> None:
+    def _save_report(self, plans: Sequence[Plan], now: datetime) -> None:
         with self._database.read() as connection:
             report = report_savings(connection, self._monitor, plans, {}, now)
         with self._database.write() as connection:
-            savings.tell(connection, self._monitor.name, report)
+            savings.save_report(connection, self._monitor.name, report)

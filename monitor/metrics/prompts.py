@@ -8,9 +8,9 @@ from monitor.metrics.base import MetricRow, Sample, label_values
 from monitor.store.reads import Snapshot
 
 
-def _strangers(state: Snapshot) -> Iterator[Sample]:
+def _unregistered(state: Snapshot) -> Iterator[Sample]:
     configured = {monitor.name for monitor in state.monitors}
-    for monitor, count in (state.strangers or {}).items():
+    for monitor, count in (state.unregistered or {}).items():
         if monitor in configured:
             yield label_values(monitor), float(count)
 
@@ -21,6 +21,6 @@ ROWS: tuple[MetricRow, ...] = (
         "gauge",
         ("monitor",),
         "Prompt versions in the records of the last day that were never pushed; absent if none was ever pushed.",
-        _strangers,
+        _unregistered,
     ),
 )

@@ -20,7 +20,7 @@ def load_action_state(
     """Load the state to plan the actions of a bucket; ``past`` and ``spending`` are already loaded."""
     return ActionState(
         past,
-        breakers.standing(connection, [spec.name for spec in plan.monitor.breakers]),
+        breakers.load_breakers(connection, [spec.name for spec in plan.monitor.breakers]),
         spending,
         _load_retraining_history(connection, plan, bucket, past),
     )

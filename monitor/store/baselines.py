@@ -31,7 +31,7 @@ from monitor.store.tables import baselines
 
 
 @dataclass(frozen=True)
-class StandingBaseline:
+class BaselineIdentity:
     """Id, state and fingerprint that tell whether a loaded baseline is still current."""
 
     id: int
@@ -71,7 +71,7 @@ def layout_name(packed: bytes) -> str:
 
 def newest(connection: Connection, monitor: str, definition: str) -> Baseline | None:
     """Return the active baseline of a definition, or the one being learnt."""
-    row = read_first(connection, StoredBaseline, _standing(monitor, definition, StoredBaseline))
+    row = read_first(connection, StoredBaseline, _select_newest(monitor, definition, StoredBaseline))
     return _baseline(row) if row else None
 
 
@@ -115,11 +115,11 @@ def families(connection: Connection, monitor: str) -> dict[str, Family]:
 
 def newest_id(connection: Connection, monitor: str, definition: str) -> tuple[int, str, str] | None:
     """Return only id, state and fingerprint of the calibration; cheap enough for every bucket."""
-    row = read_first(connection, StandingBaseline, _standing(monitor, definition, StandingBaseline))
+    row = read_first(connection, BaselineIdentity, _select_newest(monitor, definition, BaselineIdentity))
     return (row.id, row.state, row.calibrated or "") if row else None
 
 
-def _standing(monitor: str, definition: str, kind: type[object]) -> sa.Executable:
+def _select_newest(monitor: str, definition: str, kind: type[object]) -> sa.Executable:
     return (
         sa.select(*columns(baselines, kind))
         .where(

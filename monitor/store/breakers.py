@@ -17,13 +17,13 @@ from monitor.store.rows import BreakerRow, BreakerTransitionRow, read_all
 from monitor.store.tables import breaker_transitions, breakers
 
 REASON_LENGTH = 512
-KEPT = timedelta(days=400)
+RETENTION = timedelta(days=400)
 """Retention of transitions."""
 MOST_ROWS = 20_000
 FIELDS = tuple(field.name for field in fields(Breaker))
 
 
-def standing(connection: Connection, names: Collection[str]) -> dict[Key, Breaker]:
+def load_breakers(connection: Connection, names: Collection[str]) -> dict[Key, Breaker]:
     """Return the breakers with these names: those with a state change, and those of all traffic."""
     query = sa.select(breakers).where(breakers.c.name.in_(list(names))).limit(MOST_ROWS)
     return {(row.name, row.value): breaker_from(row) for row in read_all(connection, BreakerRow, query)}
@@ -62,7 +62,7 @@ def save(connection: Connection, monitor: str, broken: BreakerUpdate) -> list[Ac
         fresh = _row(monitor, (name, ""), Breaker("closed", broken.at, "no state change yet"))
         upsert(connection, breakers, [{**fresh, "as_of": broken.at}], as_of=broken.at)
     if broken.after:
-        connection.execute(sa.delete(breaker_transitions).where(breaker_transitions.c.at < broken.at - KEPT))
+        connection.execute(sa.delete(breaker_transitions).where(breaker_transitions.c.at < broken.at - RETENTION))
     return actions
 
 

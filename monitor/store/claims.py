@@ -98,16 +98,16 @@ def _renew(database: Database, lease: Claim, done: threading.Event) -> None:
         try:
             with database.write() as connection:
                 until = now(connection) + LEASE
-                connection.execute(sa.update(buckets).where(_mine(lease)).values(lease_until=until))
+                connection.execute(sa.update(buckets).where(_is_owned(lease)).values(lease_until=until))
         except DatabaseError as error:
             LOG.warning("lease_not_renewed", monitor=lease.monitor, error=type(error).__name__)
 
 
-def put_back(connection: Connection, lease: Claim, reason: str, *, counts: bool) -> None:
+def return_for_retry(connection: Connection, lease: Claim, reason: str, *, counts: bool) -> None:
     """Return a bucket unfinished, for a retry after a back-off; ``counts`` tells whether the attempt counts."""
     connection.execute(
         sa.update(buckets)
-        .where(_mine(lease))
+        .where(_is_owned(lease))
         .values(
             owner=None,
             lease_until=None,
@@ -130,7 +130,7 @@ def finish(
     """Store the result of a bucket; if it was taken over, raise :class:`FenceLost`, which rolls everything back."""
     done = connection.execute(
         sa.update(buckets)
-        .where(_mine(lease))
+        .where(_is_owned(lease))
         .values(
             state="finished",
             result=result,
@@ -149,7 +149,7 @@ def finish(
         raise FenceLost(f"bucket {lease.bucket.start.isoformat()} of {lease.monitor} was taken over.")
 
 
-def _mine(lease: Claim) -> sa.ColumnElement[bool]:
+def _is_owned(lease: Claim) -> sa.ColumnElement[bool]:
     return sa.and_(
         buckets.c.monitor == lease.monitor,
         buckets.c.start == lease.bucket.start,
@@ -183,14 +183,14 @@ def release_orphaned(connection: Connection) -> int:
     return len(freed)
 
 
-def give_up_or_put_back(connection: Connection, lease: Claim, error: Exception) -> bool:
+def fail_or_retry(connection: Connection, lease: Claim, error: Exception) -> bool:
     """Fail a bucket at the third attempt that counts, else return it for a retry; return whether it failed."""
     if is_passing(error):
-        put_back(connection, lease, describe_error(error), counts=False)
+        return_for_retry(connection, lease, describe_error(error), counts=False)
     elif lease.attempts < ATTEMPTS:
-        put_back(connection, lease, describe_error(error), counts=True)
+        return_for_retry(connection, lease, describe_error(error), counts=True)
     else:
-        give_up(connection, lease, describe_error(error))
+        fail(connection, lease, describe_error(error))
         return True
     return False
 
@@ -207,7 +207,7 @@ def describe_error(error: Exception) -> str:
     return f"{error.reason}: {error}" if isinstance(error, SourceError) else f"internal: {type(error).__name__}"
 
 
-def give_up(connection: Connection, lease: Claim, reason: str) -> None:
+def fail(connection: Connection, lease: Claim, reason: str) -> None:
     """Fail a bucket."""
     finish(connection, lease, result="failed", reason=reason, values={})
     if lease.revision == 0:  # otherwise the cost of an earlier revision remains

@@ -27,7 +27,7 @@ from monitor.store.database import now, upsert
 from monitor.store.rows import ComparisonRow, FindingDetail, columns, read_all, read_first
 from monitor.store.tables import comparisons, findings
 
-KEPT = timedelta(days=100)
+RETENTION = timedelta(days=100)
 """Retention of a bucket's own counts after they are in the sum; within it the bucket may be computed again."""
 
 
@@ -48,10 +48,10 @@ def positions(connection: Connection, monitor: str) -> dict[tuple[str, str], tup
 def load_states(connection: Connection, monitor: str) -> dict[tuple[str, str], ComparisonState]:
     """Return the comparisons of a monitor by kind and name."""
     query = sa.select(*columns(comparisons, SummedComparisonRow)).where(comparisons.c.monitor == monitor)
-    return {(row.kind, row.name): _standing(row) for row in read_all(connection, SummedComparisonRow, query)}
+    return {(row.kind, row.name): _to_state(row) for row in read_all(connection, SummedComparisonRow, query)}
 
 
-def _standing(row: SummedComparisonRow) -> ComparisonState:
+def _to_state(row: SummedComparisonRow) -> ComparisonState:
     total = unpack(row.total, dict) if row.total else None
     return ComparisonState(row.kind, row.name, row.definition, row.next, total, row.told or {}, row.told_at)
 
@@ -72,12 +72,12 @@ def history(connection: Connection, monitor: str, key: str, starts: Sequence[dat
 
 def begin(connection: Connection, monitor: str, kind: str, name: str, definition: str, first: datetime) -> None:
     """Start a comparison, or restart it with a new definition."""
-    forget(connection, monitor, [(kind, name)])
+    delete(connection, monitor, [(kind, name)])
     row = {"monitor": monitor, "kind": kind, "name": name, "definition": definition, "next": first, "told": {}}
     upsert(connection, comparisons, [row], definition=definition, next=first, told={}, total=None, told_at=None)
 
 
-def forget(connection: Connection, monitor: str, names: Iterable[tuple[str, str]]) -> None:
+def delete(connection: Connection, monitor: str, names: Iterable[tuple[str, str]]) -> None:
     """Delete comparisons that are no longer configured, with their counts."""
     for key in names:
         aggregates.delete(connection, monitor, key)
@@ -105,7 +105,7 @@ def add(
     row = read_first(connection, SummedComparisonRow, query)
     if row is None or row.definition != counts.definition:
         return False
-    if counts.start < row.next - KEPT:
+    if counts.start < row.next - RETENTION:
         return True  # the sum includes it and its own counts are deleted
     before = _to_counted(connection, monitor, counts)
     key = (counts.kind, counts.name)
@@ -119,7 +119,7 @@ def add(
     if summary is not None and counts.start == row.next:
         values |= {"told": summary, "told_at": now(connection)}
     if counts.start >= row.next:
-        aggregates.delete_before(connection, monitor, counts.kind, counts.start - KEPT, counts.name)
+        aggregates.delete_before(connection, monitor, counts.kind, counts.start - RETENTION, counts.name)
     connection.execute(sa.update(comparisons).where(mine).values(**values))
     return True
 

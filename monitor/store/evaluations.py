@@ -14,7 +14,7 @@ from monitor.core.suite_run import CaseResult, Run, comparison_json, scores_json
 from monitor.store.rows import EvaluationRow, read_all
 from monitor.store.tables import evaluation_cases, evaluations
 
-KEPT = 500
+MOST_RUNS = 500
 """Maximum number of stored runs of a suite."""
 REASON_LENGTH = 512
 
@@ -44,7 +44,7 @@ def save(connection: Connection, run: Run) -> None:
     if run.cases:
         rows = [_case_row(run.id, place, case) for place, case in enumerate(run.cases)]
         connection.execute(sa.insert(evaluation_cases), rows)
-    _forget(connection, run.suite)
+    _delete_oldest(connection, run.suite)
 
 
 def _case_row(run: str, place: int, case: CaseResult) -> dict[str, object]:
@@ -59,9 +59,9 @@ def _case_row(run: str, place: int, case: CaseResult) -> dict[str, object]:
     }
 
 
-def _forget(connection: Connection, suite: str) -> None:
+def _delete_oldest(connection: Connection, suite: str) -> None:
     """Delete all but the newest runs, except good ones that are still a reference."""
-    newest = _select_suite(suite).limit(KEPT)
+    newest = _select_suite(suite).limit(MOST_RUNS)
     good = _select_suite(suite).where(evaluations.c.result == "good").limit(20)
     retained = {row.id for query in (newest, good) for row in connection.execute(query)}
     old = [row.id for row in connection.execute(_select_suite(suite)) if row.id not in retained]
@@ -109,7 +109,7 @@ def spent_since(connection: Connection, suite: str, since: datetime) -> list[Map
     return [spent["judge"] for spent in connection.execute(query).scalars() if "judge" in spent]
 
 
-def standing(connection: Connection, most: int = 50) -> list[EvaluationRow]:
+def newest_runs(connection: Connection, most: int = 50) -> list[EvaluationRow]:
     """Return the newest run of each suite, in order of name."""
     newest = sa.select(evaluations.c.suite, sa.func.max(evaluations.c.started_at).label("at"))
     of = newest.group_by(evaluations.c.suite).order_by(evaluations.c.suite).limit(most).subquery()

@@ -15,24 +15,22 @@ from monitor.store.tables import verdicts
 AT_ONCE = 500
 LONGEST_ID = 128
 """Maximum characters of a record's id."""
-KEPT = timedelta(days=100)
+RETENTION = timedelta(days=100)
 """Retention of verdicts; longer than the look-back of baselines and labels."""
 GOOD = 0.5
 """Minimum score of a good answer."""
 
 
-def keep(
-    connection: Connection, monitor: str, verdicts_to_keep: Mapping[str, float], start: datetime, end: datetime
+def save_verdicts(
+    connection: Connection, monitor: str, new_verdicts: Mapping[str, float], start: datetime, end: datetime
 ) -> None:
     """Store the judge's scores by record (0 to 1, higher is better), and mark the buckets of their range as stale.
 
     A later score replaces an earlier one; expired scores are deleted.
     """
     at = now(connection)
-    connection.execute(sa.delete(verdicts).where(verdicts.c.monitor == monitor, verdicts.c.at < at - KEPT))
-    rows = [
-        {"monitor": monitor, "record": record, "score": score, "at": at} for record, score in verdicts_to_keep.items()
-    ]
+    connection.execute(sa.delete(verdicts).where(verdicts.c.monitor == monitor, verdicts.c.at < at - RETENTION))
+    rows = [{"monitor": monitor, "record": record, "score": score, "at": at} for record, score in new_verdicts.items()]
     upsert(connection, verdicts, rows, score=lambda new: new.score, at=lambda new: new.at)
     if rows:
         buckets.mark_stale(connection, monitor, sorted(buckets.finished_starts(connection, monitor, start, end)))

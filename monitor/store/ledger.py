@@ -176,13 +176,13 @@ def by_value(
             if name == column:
                 total[value] = total.get(value, SpendTotals()) + spent
     always = {*named, OTHER, MISSING}
-    for value, spent in _dearest(connection, monitor, column, _whole_hours(start, until), {*always, *total}):
+    for value, spent in _most_expensive(connection, monitor, column, _whole_hours(start, until), {*always, *total}):
         total[value] = total.get(value, SpendTotals()) + spent
     ranked = sorted(total, key=lambda value: (value not in always, -total[value].amount, value))
     return {value: total[value] for value in ranked[: MOST_VALUES + len(named)]}
 
 
-def _dearest(
+def _most_expensive(
     connection: Connection, monitor: str, column: str, hours: tuple[datetime, datetime], named: Collection[str]
 ) -> list[tuple[str, SpendTotals]]:
     """Return the cost per value of a column in whole hours: named values, and those with the highest cost."""
@@ -231,12 +231,14 @@ def _spent(amount: float, requests: int, unpriced: int, unknown: int = 0) -> Spe
 
 def save(connection: Connection, monitor: str, bucket: Bucket, bill: CostSummary, *, again: bool = False) -> None:
     """Store the cost of a bucket, or replace it if the bucket is computed again."""
-    if is_kept(connection, monitor, bucket, bill, again=again):
+    if needs_saving(connection, monitor, bucket, bill, again=again):
         aggregates.save(connection, monitor, [Entry(COST, bucket.start, bill)])
         sum_hour(connection, monitor, bucket)
 
 
-def is_kept(connection: Connection, monitor: str, bucket: Bucket, bill: CostSummary, *, again: bool = False) -> bool:
+def needs_saving(
+    connection: Connection, monitor: str, bucket: Bucket, bill: CostSummary, *, again: bool = False
+) -> bool:
     """Return whether the cost of a bucket is to be stored, followed by a call of :func:`sum_hour`.
 
     Of a bucket older than the retention only its hour is stored: the cost of a new bucket is added to it here, and a
@@ -244,7 +246,7 @@ def is_kept(connection: Connection, monitor: str, bucket: Bucket, bill: CostSumm
     """
     if bill.total is None:
         return False
-    _alone(connection, monitor)
+    _lock_hours(connection, monitor)
     newest = aggregates.newest(connection, monitor, COST)
     if newest is None or bucket.start >= floor(newest + (bucket.end - bucket.start), DAY) - BUCKETS_KEPT:
         return True
@@ -261,10 +263,10 @@ def sum_hour(connection: Connection, monitor: str, bucket: Bucket) -> None:
     _insert_hour(connection, monitor, hour, sum(bills, CostSummary()).parts)
     midnight = floor(bucket.end, DAY)
     if midnight > bucket.start or aggregates.oldest(connection, monitor, COST) == bucket.start:
-        _forget(connection, monitor, midnight)
+        _delete_expired(connection, monitor, midnight)
 
 
-def _alone(connection: Connection, monitor: str) -> None:
+def _lock_hours(connection: Connection, monitor: str) -> None:
     """Lock the hours of a monitor until the transaction ends; SQLite has a single writer and needs no lock."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"ledger of {monitor}"))))
@@ -291,7 +293,7 @@ def _insert_hour(connection: Connection, monitor: str, hour: datetime, parts: Ma
     connection.execute(insert_for(connection)(ledger_hours), rows)
 
 
-def _forget(connection: Connection, monitor: str, at: datetime) -> None:
+def _delete_expired(connection: Connection, monitor: str, at: datetime) -> None:
     """Delete costs that no budget and no forecast needs, once a day."""
     aggregates.delete_before(connection, monitor, COST[0], at - BUCKETS_KEPT)
     old = sa.and_(ledger_hours.c.monitor == monitor, ledger_hours.c.start < at - HOURS_KEPT)

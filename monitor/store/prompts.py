@@ -119,7 +119,7 @@ def load_traffic(connection: Connection) -> list[VersionRow]:
     return read_all(connection, VersionRow, query)
 
 
-def strangers(connection: Connection, lately: timedelta = timedelta(days=1)) -> dict[str, int] | None:
+def count_unregistered(connection: Connection, lately: timedelta = timedelta(days=1)) -> dict[str, int] | None:
     """Count per monitor the prompt versions in recent records that were never pushed; None if none was ever pushed."""
     register = load_prompts(connection, words=False)
     if not register:

@@ -90,7 +90,7 @@ class Snapshot:
     outbox_oldest: datetime | None = None
     evaluations: Sequence[EvaluationRow] = ()
     """The newest run of every suite."""
-    strangers: dict[str, int] | None = None
+    unregistered: dict[str, int] | None = None
     """Number of prompt versions in each monitor's records that were never pushed; None if none was ever pushed."""
 
 
@@ -116,8 +116,8 @@ def snapshot(database: Database, config: Config) -> Snapshot:
             switches,
             _failing_since(connection, [monitor.name for monitor in config.monitors], receivers),
             oldest,
-            evaluations.standing(connection),
-            prompts.strangers(connection),
+            evaluations.newest_runs(connection),
+            prompts.count_unregistered(connection),
         )
 
 

@@ -59,12 +59,12 @@ def save(
     aggregates.save(connection, monitor, [Entry((KIND, plan), day, DayCells(definition, at, summed))])
 
 
-def forget_before(connection: Connection, monitor: str, first: datetime) -> None:
+def delete_before(connection: Connection, monitor: str, first: datetime) -> None:
     """Delete the days before ``first``."""
     aggregates.delete_before(connection, monitor, KIND, first)
 
 
-def tell(connection: Connection, monitor: str, summary: Mapping[str, object]) -> None:
+def save_report(connection: Connection, monitor: str, summary: Mapping[str, object]) -> None:
     """Store the newest estimate of a monitor's savings."""
     values = {"at": now(connection), "told": plain(summary)}
     upsert(connection, savings_reports, [{"monitor": monitor, **values}], **values)

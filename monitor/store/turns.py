@@ -39,16 +39,16 @@ def take(connection: Connection, name: str, every: timedelta, last: datetime | N
     return connection.execute(taken).one_or_none() is not None
 
 
-def keep(connection: Connection, name: str) -> None:
+def renew(connection: Connection, name: str) -> None:
     """Extend the lease of a running turn."""
-    _hold(connection, name, now(connection) + LEASE)
+    _set_lease(connection, name, now(connection) + LEASE)
 
 
-def give_back(connection: Connection, name: str) -> None:
+def end(connection: Connection, name: str) -> None:
     """End a turn; the next one is due after its interval."""
-    _hold(connection, name, now(connection) - timedelta(seconds=1))
+    _set_lease(connection, name, now(connection) - timedelta(seconds=1))
 
 
-def _hold(connection: Connection, name: str, until: datetime) -> None:
+def _set_lease(connection: Connection, name: str, until: datetime) -> None:
     mine = sa.and_(turns.c.name == name, turns.c.owner == OWNER)
     connection.execute(sa.update(turns).where(mine).values(lease_until=until))

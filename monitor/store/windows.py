@@ -26,7 +26,7 @@ def save_bucket(connection: Connection, claim: Claim, aggregates_to_save: Mappin
     monitor, bucket, again = claim.monitor, claim.bucket, claim.revision > 0
     entries = {key: Entry(key, bucket.start, aggregate) for key, aggregate in aggregates_to_save.items()}
     bill = aggregates_to_save.get(ledger.COST)
-    costs = isinstance(bill, CostSummary) and ledger.is_kept(connection, monitor, bucket, bill, again=again)
+    costs = isinstance(bill, CostSummary) and ledger.needs_saving(connection, monitor, bucket, bill, again=again)
     if not costs:
         entries.pop(ledger.COST, None)
     if again and PROFILE not in entries:

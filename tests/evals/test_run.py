@@ -17,7 +17,7 @@ from monitor.cli import app
 from monitor.core.clock import SystemClock
 from monitor.core.suite_run import CaseResult, Run
 from monitor.jobs.evals.ask import SuiteSamples
-from monitor.jobs.evals.compare import alike, as_one, compare, pool
+from monitor.jobs.evals.compare import unchanged_runs, as_one, compare, pool
 from monitor.jobs.evals.conclude import conclude
 from monitor.jobs.evals.run import evaluate, requests
 from monitor.jobs.evals.suite import Suite
@@ -198,7 +198,7 @@ def test_a_minimum_holds_without_a_run_before(plain_database: Database) -> None:
 def test_old_runs_are_forgotten_but_not_the_last_good_one(
     plain_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluations, "KEPT", 2)
+    monkeypatch.setattr(evaluations, "MOST_RUNS", 2)
     good = run(plain_database, lambda _body, _before: completion("right"), repeat=1)
     bad = [run(plain_database, lambda _body, _before: completion("wrong"), repeat=1) for _ in range(3)]
     with plain_database.read() as connection:
@@ -398,7 +398,7 @@ def test_three_good_runs_find_a_drop_that_the_last_alone_mostly_misses() -> None
         worse = cases_of(shares * 0.875, 3, chance)
         for most in found:
             suite_ = Suite.model_validate(suite("http://127.0.0.1:1/v1"))
-            (whole, *_) = compare(suite_, worse, pool(alike(good[:most])))
+            (whole, *_) = compare(suite_, worse, pool(unchanged_runs(good[:most])))
             found[most] += whole.regressed
     assert found[3] >= 15
     assert found[3] > found[1]
@@ -408,7 +408,7 @@ def test_runs_from_before_the_model_got_better_do_not_hide_that_it_fell_back() -
     chance = np.random.default_rng(2)
     low, high = np.full(100, 0.6), np.full(100, 0.9)
     good = [*(cases_of(high, 3, chance) for _ in range(2)), *(cases_of(low, 3, chance) for _ in range(3))]
-    kept = alike(good)
+    kept = unchanged_runs(good)
     assert len(kept) == 2
     (whole, *_) = compare(Suite.model_validate(suite("http://127.0.0.1:1/v1")), cases_of(low, 3, chance), pool(kept))
     assert whole.regressed

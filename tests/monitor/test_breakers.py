@@ -371,11 +371,11 @@ def test_what_was_set_by_hand_meanwhile_wins_over_the_bucket(shop: Shop, sqlite_
     with working(made) as (daemon, database, clock):
         until(daemon, clock, 10)
         with database.read() as connection:
-            held = breakers.standing(connection, ["guard"])
+            held = breakers.load_breakers(connection, ["guard"])
         until(daemon, clock, 14)
         with database.write() as connection:
             stale = held.get(("guard", ""))
-            after = breakers.standing(connection, ["guard"])["guard", ""]
+            after = breakers.load_breakers(connection, ["guard"])["guard", ""]
             assert not breakers.put(connection, "bot", ("guard", ""), stale, after)
 
 

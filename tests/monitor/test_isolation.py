@@ -156,7 +156,7 @@ def test_a_daemon_that_stands_still_is_not_ready(database: Database, tmp_path: P
     assert daemon.standstill() is None
     daemon.progress_at -= STANDSTILL.total_seconds() + 1
     assert "no monitor has finished a bucket or a turn" in str(daemon.standstill())
-    daemon.work_off(daemon.monitors[1])
+    daemon.run_turns(daemon.monitors[1])
     assert daemon.standstill() is None
     for watch in daemon.monitors:
         watch.close()

@@ -46,7 +46,7 @@ def must_claim(database: Database, owner: str, bucket: Bucket = BUCKET, monitor:
 
 def fail(database: Database, held: claims.Claim, error: Exception) -> bool:
     with database.write() as connection:
-        return claims.give_up_or_put_back(connection, held, error)
+        return claims.fail_or_retry(connection, held, error)
 
 
 def finish(database: Database, held: claims.Claim) -> None:
@@ -195,7 +195,7 @@ def test_a_bucket_that_is_owed_again_stays_so_when_its_attempt_comes_to_nothing(
 def test_failed_buckets_of_a_stretch_are_owed_again_and_waiting_ones_wait_no_longer(database: Database) -> None:
     mine = leases.new_owner()
     with database.write() as connection:
-        claims.give_up(connection, claims.claim(connection, "bot", BUCKET, mine), "internal: ValueError")  # type: ignore[arg-type]
+        claims.fail(connection, claims.claim(connection, "bot", BUCKET, mine), "internal: ValueError")  # type: ignore[arg-type]
     fail(database, must_claim(database, mine, OTHER), SourceError("denied", "no"))
     end = OTHER.end
     with database.write() as connection:

@@ -35,7 +35,7 @@ def as_one(cases: Sequence[CaseResult]) -> list[CaseResult]:
     ]
 
 
-def alike(runs: Sequence[Sequence[CaseResult]]) -> Sequence[Sequence[CaseResult]]:
+def unchanged_runs(runs: Sequence[Sequence[CaseResult]]) -> Sequence[Sequence[CaseResult]]:
     """Return the runs, newest first, back to the first one from which the newest differs significantly.
 
     Several runs of an unchanged model are a more precise reference than the last one. Runs from before an improvement

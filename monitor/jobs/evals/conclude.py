@@ -30,7 +30,7 @@ def conclude(
     else:
         copied = copies or any(one for _, one, _ in good)
         runs = [comparing.as_one(good_cases) if copied else good_cases for _, _, good_cases in good]
-        comparable = comparing.alike(runs)
+        comparable = comparing.unchanged_runs(runs)
         good, past = good[: len(comparable)], comparing.pool(comparable)
         comparisons = comparing.compare(suite, comparing.as_one(cases) if copied else cases, past)
     model = suite.endpoint.model if suite.endpoint else None

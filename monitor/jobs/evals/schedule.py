@@ -81,7 +81,7 @@ class SuiteSchedule:
     def _follow(self, one: ScheduledSuite) -> None:
         running = one.child is not None and one.child.is_alive()
         with self._database.write() as connection:
-            (turns.keep if running else turns.give_back)(connection, one.name)
+            (turns.renew if running else turns.end)(connection, one.name)
         if not running:
             one.child = None
 

@@ -40,7 +40,7 @@ def store_run(
         save_plan(connection, alerting.monitor.name, alerting.plan(run, history))
         if stretch is not None and alerting.monitor.judged:
             start = floor(stretch[0], alerting.monitor.bucket)
-            judge_labels.keep(connection, alerting.monitor.name, _verdicts(suite, run), start, stretch[1])
+            judge_labels.save_verdicts(connection, alerting.monitor.name, _verdicts(suite, run), start, stretch[1])
 
 
 def _verdicts(suite: Suite, run: Run) -> dict[str, float]:
