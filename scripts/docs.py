@@ -367,6 +367,8 @@ def commands() -> str:
     root = typer.main.get_command(app)
     parts = [
         "# Commands\n",
+        "Tables fit the width of the terminal: 80 columns if the output is not a terminal, or `COLUMNS` if it is set. Values\n"
+        "that do not fit are printed below their row. For scripts use `--json`.\n\n"
         "Exit codes: 0 healthy, 1 firing, 2 unknown or wrong usage. Every command reads `driftd.yaml` in the working\n"
         "directory unless `--config` or `DRIFTD_CONFIG` names another file.\n",
         "`driftd --log-level LEVEL COMMAND` sets the level of the log: debug, info (default), warning or error.\n",

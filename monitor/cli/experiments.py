@@ -73,7 +73,7 @@ def _print(one: dict[str, Any]) -> None:
         ]
         for each in one["metrics"]
     ]
-    heads = ("metric", "role", "control", "treatment", "lift", "from", "to", "says", "rows still needed")
+    heads = ("metric", "role", "control", "treatment", "lift", "from", "to", "verdict", "rows still needed")
     print_table(heads, rows, "")
 
 

@@ -79,7 +79,7 @@ def _print(one: dict[str, Any]) -> None:
         for metric, each in one["metrics"].items()
     ]
     if rows:
-        print_table(("metric", "champion", "challenger", "difference", "from", "to", "says"), rows, "")
+        print_table(("metric", "champion", "challenger", "difference", "from", "to", "verdict"), rows, "")
     if one["disagreements"]:
         heads = ("request", "severity", "closeness")
         print_table(heads, [[each[head] for head in heads] for each in one["disagreements"][:MOST_ANSWERS]], "")
