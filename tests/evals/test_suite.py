@@ -155,7 +155,7 @@ def test_mistakes_in_a_file_of_cases_name_its_line(tmp_path: Path) -> None:
         ('{"id": "a", "prompt": "x", "expected": "y"}\n{"id": "b"}\n', "cases.jsonl:2: .*give exactly one of"),
         ('{"id": "a", "promt": "x"}\n', "cases.jsonl:1: promt: unknown key 'promt'.*'prompt'"),
         ("{\n", "cases.jsonl:1: .*this line is not JSON"),
-        ("[1]\n", "cases.jsonl:1: .*a line is one object"),
+        ("[1]\n", "cases.jsonl:1: .*a line must be one object"),
         ('{"id": "a", "prompt": "x"}\n', "'a' has no `expected:`"),
     ):
         (tmp_path / "cases.jsonl").write_text(lines)

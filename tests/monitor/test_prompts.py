@@ -102,7 +102,7 @@ def test_a_tag_moves_and_a_wrong_name_gets_a_suggestion(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("a.yaml", "template: x\nmessages: []\n", "and not both"),
+        ("a.yaml", "template: x\nmessages: []\n", "must contain either"),
         ("a.yaml", "templates: x\n", "must contain either"),
         ("a.yaml", "template: x\ntemprature: 1\n", "temprature"),
         ("a.json", "{", "cannot be read"),

@@ -41,7 +41,7 @@ def test_any_numbers_draw(chart: object, values: list[float | None]) -> None:
 
 
 def test_no_points_say_so() -> None:
-    assert "nothing measured" in line_chart([], start=START, end=END, step=STEP, title="t")
+    assert "no data in this range" in line_chart([], start=START, end=END, step=STEP, title="t")
     assert sparkline([], start=START, end=END, step=STEP, title="t") == ""
     drawn(line_chart([], start=START, end=START, step=STEP, title="t"))
 
