@@ -18,7 +18,7 @@ import numpy as np
 
 from monitor.core.clock import SystemClock
 from monitor.core.suite_run import OVERALL, CaseResult
-from monitor.jobs.evals.compare import alike, compare, pool
+from monitor.jobs.evals.compare import compare, pool, unchanged_runs
 from monitor.jobs.evals.run import evaluate
 from monitor.jobs.evals.suite import Suite
 from monitor.store import migrate
@@ -85,7 +85,7 @@ def called_worse(
     for _ in range(PAIRS):
         share = rates(cases, chance)
         good = [drawn(share, repeat, chance) for _ in range(past)]
-        whole = compare(asked, drawn(after(share, chance), repeat, chance), pool(alike(good)))[0]
+        whole = compare(asked, drawn(after(share, chance), repeat, chance), pool(unchanged_runs(good)))[0]
         found += whole.regressed
     return found / PAIRS
 
