@@ -17,7 +17,7 @@ from monitor.cli import app
 from monitor.core.clock import SystemClock
 from monitor.core.suite_run import CaseResult, Run
 from monitor.jobs.evals.ask import SuiteSamples
-from monitor.jobs.evals.compare import unchanged_runs, as_one, compare, pool
+from monitor.jobs.evals.compare import as_one, compare, pool, unchanged_runs
 from monitor.jobs.evals.conclude import conclude
 from monitor.jobs.evals.run import evaluate, requests
 from monitor.jobs.evals.suite import Suite
