@@ -84,7 +84,7 @@ def test_nothing_to_compare_is_a_sentence(tmp_path: Path) -> None:
 
 def test_a_report_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     need_evidently()
-    with pytest.raises(ConfigError, match=r"not ready after 0.05 s"):
+    with pytest.raises(ConfigError, match=r"not finished after 0.05 s"):
         write_report(frame(20, 0, False), frame(20, 0, False), KINDS, tmp_path / "r.html", 0.05)  # type: ignore[arg-type]
     assert not (tmp_path / "r.html").exists()
 

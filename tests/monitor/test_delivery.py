@@ -97,7 +97,7 @@ def test_what_nobody_can_receive_fails_and_can_be_replayed(database: Database) -
     assert deliver_due(database, {"other": Sink()}, Hand(NOW)) == 1
     row = row_of(database)
     assert row.state == "failed"
-    assert row.reason == "other: no receiver 'back' is configured any more; replay it when it is"
+    assert row.reason == "other: no receiver 'back' is configured; configure it, then replay the action"
     put(database, 1, name="other")
     assert deliver_due(database, {"other": Sink()}, Hand(NOW)) == 0
 
