@@ -127,7 +127,7 @@ def test_given_answers_win_over_the_endpoint(tmp_path: Path) -> None:
             "expected: 14 days",
             "expected: true",
             20,
-            "expected: invalid value True: a text, a number, or a list of texts",
+            "expected: invalid value True: give a text, a number, or a list of texts",
         ),
         ("rubric: polite", "", 12, "judge: the key 'rubric' is missing"),
     ],
