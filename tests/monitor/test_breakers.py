@@ -399,7 +399,7 @@ def test_what_a_breaker_names_must_be_there(shop: Shop) -> None:
     spec = monitor.breakers[0]
     for wrong, said in (
         ({"budget": "spent"}, "Did you mean 'spend'"),
-        ({"do": ["nobody"]}, "'nobody' is not known"),
+        ({"do": ["nobody"]}, "unknown name 'nobody'"),
     ):
         bad = monitor.model_copy(update={"breakers": [spec.model_copy(update=wrong)]})
         (problem,) = cross_check(good.model_copy(update={"monitors": [bad]}))

@@ -129,7 +129,7 @@ def test_a_body_that_does_not_come_is_told_so(serve: Serve, monkeypatch: pytest.
         line.sendall(_head(50) + b'{"te')
         said = line.recv(65536)
         assert b" 408 " in said
-        assert b"did not come within" in said + line.recv(65536)
+        assert b"was not received within" in said + line.recv(65536)
     assert client.post(PATH, json={"text": MAIL}).status_code == 200
 
 

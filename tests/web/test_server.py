@@ -60,7 +60,7 @@ def test_a_taken_port_is_a_sentence() -> None:
 
 
 def test_an_unknown_host_is_a_sentence() -> None:
-    with pytest.raises(ConfigError, match="cannot be"):
+    with pytest.raises(ConfigError, match="cannot listen on"):
         Server(hello(), "192.0.2.77:9478").start()
 
 
