@@ -204,7 +204,7 @@ def test_a_loss_fires_the_rule_that_names_it_and_no_other_and_ends_with_the_expe
         (item,) = incident.evidence.values()
         assert (item["segment"], item["about"]) == ("model=small-7b", "model")
         trial.run(database, config, START + 4 * HOUR)
-        assert "it has ended" in found(database)["experiment.small-model"].reason
+        assert "the comparison has ended" in found(database)["experiment.small-model"].reason
         with database.read() as connection:
             assert not reads.incident_rows(connection, only_open=True)
     trial.engine.dispose()
@@ -251,7 +251,7 @@ def test_a_wrong_split_speaks_of_the_pipe_and_a_column_that_is_not_logged_stops_
         trial.run(database, config, START + 2 * HOUR + STEP)
         row = found(database)["experiment.small-model"]
         assert row.status == "inconclusive"
-        assert "'solved', which is not logged" in row.reason
+        assert "the compared column 'solved' is not logged" in row.reason
     trial.engine.dispose()
 
 
