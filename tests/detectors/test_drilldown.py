@@ -183,7 +183,7 @@ def test_what_cannot_be_compared_is_refused(measure: Measure, shapes: tuple[tupl
 
 
 def test_folds_need_rows_of_both_sides() -> None:
-    with pytest.raises(ValueError, match="at least 10 rows of both sides"):
+    with pytest.raises(ValueError, match="at least 10 rows of both samples"):
         separate(np.zeros((100, 1)), np.zeros((60, 1)), folds=7)
 
 

@@ -141,7 +141,7 @@ def test_what_is_neither_good_nor_bad_alerts_and_never_rolls_back(engine: sa.Eng
     assert incident.state == "firing"
     assert {item["direction"] for item in incident.evidence.values()} == {"neutral"}
     assert action.state == "held"
-    assert "no finding is a change for the worse" in action.reason
+    assert "no finding is a deterioration" in action.reason
 
 
 def test_budgets_are_no_drifted_columns_of_a_retraining(engine: sa.Engine, tmp_path: Path) -> None:

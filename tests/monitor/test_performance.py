@@ -61,7 +61,7 @@ class Bank:
         text = until.strftime("%Y-%m-%d %H:%M:%S.%f")
         self.execute(f"UPDATE loans SET repaid = truth WHERE repaid IS NULL AND at < '{text}'")  # noqa: S608
 
-    def config(self, folder: Path, **settings: Any) -> Config:
+    def config(self, folder: Path, bucket: str = "30m", **settings: Any) -> Config:
         monitor = {
             "name": "loans",
             "source": {
@@ -69,7 +69,7 @@ class Bank:
                 "table": "loans",
                 "columns": {"timestamp": "at", "id": "id", "score": "p", "label": "repaid"},
             },
-            "bucket": "30m",
+            "bucket": bucket,
             "window": "1h",
             "settle": "0s",
             "catch_up": "3650d",

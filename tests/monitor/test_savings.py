@@ -201,7 +201,7 @@ def test_what_a_drift_has_cost_is_what_its_labels_say(tmp_path: Path) -> None:
     bank = Bank(tmp_path)
     bank.log(START, 25 * HOUR)
     bank.log(START + 25 * HOUR, 5 * HOUR, noise=0.9)
-    made = bank.config(tmp_path, labels_after="0s")
+    made = bank.config(tmp_path, labels_after="0s", bucket="10m")
     with open_store(made, upgrade=True) as database:
         daemon = make_daemon(database, made, Hand(START + 30 * HOUR))
         daemon.tick_all()

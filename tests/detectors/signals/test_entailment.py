@@ -95,6 +95,6 @@ def test_without_a_model_it_is_missing_and_a_wrong_path_is_a_sentence(files: tup
     records = {"response": Column.of(["Paris."]), "context": Column.of(["France."])}
     assert SIGNALS["entailment"].compute(records).missing.all()
     wrong = problems([{"entailment": {"model": "nowhere.onnx", "tokenizer": str(files[1])}}], ())
-    assert "nowhere.onnx is no file" in wrong[0].message
+    assert "nowhere.onnx is not a file" in wrong[0].message
     share = problems([{"entailment": {"model": str(files[0]), "tokenizer": str(files[1]), "sample": 2}}], ())
     assert "is a share" in share[0].message
