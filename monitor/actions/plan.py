@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from detectors.joint import JOINT
 from monitor.actions.retraining import fit_to_limit
 from monitor.alerting.incidents import count_others, repeat_due
+from monitor.alerting.suspects import explains
 from monitor.config.models import Monitor
 from monitor.config.receivers import EffectSettings, ReceiverConfig
 from monitor.config.rules import is_more_severe
@@ -24,7 +25,7 @@ from monitor.core.action import (
     PastAction,
     Version,
 )
-from monitor.core.incident import NO_DATA, VERSIONS, Decision, Incident
+from monitor.core.incident import NO_DATA, SEGMENT, UPSTREAM, VERSIONS, Decision, Incident
 from monitor.core.payload import (
     ActionKind,
     ActionSummary,
@@ -470,7 +471,7 @@ def guilty_version(incident: Incident) -> tuple[str, str] | None:
         return suspected
     for item in incident.evidence.values():
         role, _, value = str(item["segment"]).partition("=")
-        if role in VERSIONS and item["about"] == "model":
+        if role in VERSIONS and item["about"] == "model" and explains(str(item["segment"]), incident.evidence):
             return role, value
     return None
 
@@ -539,6 +540,10 @@ def _suspicion(suspect: Suspect | None) -> str:
         return ""
     prompt = f" ({suspect['prompt']})" if suspect.get("prompt") else ""
     first_time = _clock(datetime.fromisoformat(suspect["first_seen"]))
+    if suspect["kind"] == SEGMENT:
+        return f"; only {suspect['column']} {suspect['value']!r} is affected, since {first_time}"
+    if suspect["kind"] == UPSTREAM:
+        return f"; the values of {suspect['column']!r} changed at {first_time}"
     return f"; {suspect['column']} {suspect['value']!r} first appeared at {first_time}{prompt}"
 
 

@@ -1,21 +1,25 @@
-"""Attribution: correlate the effect size of a finding over buckets with the traffic share of each new version."""
+"""Attribution: which change or segment has the rows that a finding is about, or whether all rows have changed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
+from detectors import split_attribution
 from detectors.base import Finding
+from detectors.binning import COUNTED
 from detectors.profile import Profile
-from monitor.alerting.incidents import change_key
+from detectors.split_attribution import ENOUGH, REJECTED, Scores, Split, measure_score, score_rows, split_since
+from monitor.alerting.suspects import change_key
 from monitor.checks.baseline import Baseline
 from monitor.checks.window import BucketSummary, Window
 from monitor.checks.window_comparison import choose_reference
 from monitor.config.models import Monitor
 from monitor.core.incident import VERSIONS, Change
+from monitor.core.payload import Attribution
 
 MOST_FINDINGS = 10
 
@@ -28,90 +32,128 @@ def attribute(
     changes: Sequence[Change],
     at: datetime,
 ) -> list[Finding]:
-    """Add to the worst findings the part of the effect that each version explains that first occurred in the window.
-
-    This distinguishes versions that appear a minute apart: the effect follows the share of one of them.
+    """Add to the worst findings what explains them: a version that is new in the window, a segment, or neither.
 
     Returns
     -------
     list of Finding
-        The same findings. For at most ten adverse ones, ``detail["explained"]`` maps each version to the squared
-        correlation of its share of the rows with the effect size over buckets, from 0 to 1.
+        The same findings. For at most ten adverse ones, ``detail["attribution"]`` is an
+        :class:`~monitor.core.payload.Attribution`.
     """
     since = at - monitor.window - monitor.bucket
     candidates = [change for change in changes if change.kind in VERSIONS and since <= change.first_seen <= at]
-    if baseline is None or window is None or len(candidates) < 2:
+    if baseline is None or window is None or not window.parts:
         return list(findings)
     adverse = [finding for finding in findings if finding.is_adverse and finding.column is not None]
     chosen = {finding.key for finding in sorted(adverse, key=lambda f: -min(f.excess, 1e9))[:MOST_FINDINGS]}
     return [_attribute(monitor, baseline, window, f, candidates) if f.key in chosen else f for f in findings]
 
 
+@dataclass(frozen=True)
+class _Cells:
+    """The rows of a column as scores: of all, and of each segment."""
+
+    starts: Sequence[datetime]
+    variance: float
+    whole: Scores
+    segments: Mapping[str, Scores]
+
+    @property
+    def everywhere(self) -> Split:
+        """Return the split by time alone."""
+        return split_since(self.whole, self.whole, self.variance)
+
+    def since(self, segment: str) -> Split:
+        """Return the split of the rows of a segment since some bucket."""
+        return split_since(self.segments[segment], self.whole, self.variance)
+
+    def gain(self, part: Scores) -> float:
+        """Return how well the rows of a part are separated from all others."""
+        return split_attribution.gain(*part.since(1), self.whole, self.variance)
+
+    def rescaled(self, best: float) -> _Cells:
+        """Return the same rows with the variance that the best split leaves within its groups."""
+        return replace(self, variance=self.variance * split_attribution.unexplained(best, self.whole))
+
+
 def _attribute(
     monitor: Monitor, baseline: Baseline, window: Window, finding: Finding, candidates: Sequence[Change]
 ) -> Finding:
-    column = str(finding.column)
-    segment = None if _is_version(finding.segment) else finding.segment
-    old = choose_reference(monitor, baseline.within(column, window.starts), segment)
-    parts = [part for part in window.parts if part.facts.rows and _profile(part, segment, column) is not None]
-    if old is None or not old.n or len(parts) < 2:
+    cells = _score(monitor, baseline, window, finding)
+    if cells is None:
         return finding
-    effect, weights = effect_by_bucket(old, [_profile(part, segment, column) for part in parts])
-    explained = {
-        change_key(change): share_explained(np.array([_share(part, change) for part in parts]), effect, weights)
-        for change in candidates
+    cells = cells.rescaled(max([cells.everywhere.gain, *(cells.since(name).gain for name in cells.segments)]))
+    gains = {change_key(change): cells.gain(_rows_of(cells, window, change)) for change in candidates}
+    everywhere = cells.everywhere
+    others = {name: cells.since(name) for name in cells.segments if name not in gains}
+    segment = max(others, key=lambda name: others[name].gain, default=None)
+    best = max([everywhere.gain, *gains.values(), *(split.gain for split in others.values())])
+    if best <= REJECTED:
+        return finding
+    attribution: Attribution = {
+        "explained": split_attribution.explained({**gains, "": everywhere.gain}, best),
+        "contrast": max([best - one for one in gains.values()], default=0.0),
+        "segment": None,
+        "since": cells.starts[everywhere.first - 1].isoformat(),
     }
-    return replace(finding, detail={**finding.detail, "explained": explained})
+    if segment is not None and _is_apart(others[segment], everywhere, max(gains.values(), default=0.0)):
+        attribution["segment"] = segment
+        attribution["since"] = cells.starts[others[segment].first - 1].isoformat()
+    return replace(finding, detail={**finding.detail, "attribution": attribution})
 
 
-def effect_by_bucket(old: Profile, buckets: Sequence[Profile | None]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the effect size of each bucket and its number of rows.
-
-    The effect size is the projection of the bin shares of a bucket on the difference between the shares of all buckets
-    and those of the baseline.
-
-    Returns
-    -------
-    effect, weights
-        float64, shape (buckets,).
-    """
-    counts = np.array([np.zeros(old.layout.bins) if one is None else one.counts for one in buckets], dtype=np.float64)
-    sizes = np.array([0.0 if one is None else one.n for one in buckets])
-    shares = counts / np.maximum(1.0, sizes)[:, None]
-    away = counts.sum(axis=0) / max(1.0, sizes.sum()) - old.counts / max(1, old.n)
-    return shares @ away, sizes
+def _is_apart(split: Split, everywhere: Split, version: float) -> bool:
+    """Return whether the rows of a segment are affected and others are not, and no new version explains it."""
+    return all(split.gain - other > REJECTED and other < ENOUGH * split.gain for other in (everywhere.gain, version))
 
 
-def share_explained(shares: np.ndarray, effect: np.ndarray, weights: np.ndarray) -> float:
-    """Return the part of the variance of an effect over buckets that the traffic share of a version explains.
-
-    Parameters
-    ----------
-    shares, effect, weights
-        float64, shape (buckets,): share of the rows of the version, effect size, and number of rows.
-
-    Returns
-    -------
-    float
-        The squared weighted correlation; 0 if the correlation is negative, or either is constant.
-
-    Examples
-    --------
-    >>> effect, even = np.array([0.0, 0.0, 0.4, 1.0, 1.0]), np.ones(5)
-    >>> guilty, early = np.array([0.0, 0.0, 0.4, 1.0, 1.0]), np.array([0.0, 0.7, 1.0, 1.0, 1.0])
-    >>> round(share_explained(guilty, effect, even), 2), round(share_explained(early, effect, even), 2)
-    (1.0, 0.51)
-    """
-    total = weights.sum()
-    if not total:
-        return 0.0
-    x, y = shares - shares @ weights / total, effect - effect @ weights / total
-    covariance, norm = float((weights * x) @ y), float(((weights * x) @ x) * ((weights * y) @ y))
-    return min(1.0, covariance**2 / norm) if covariance > 0 and norm > 0 else 0.0
+def _score(monitor: Monitor, baseline: Baseline, window: Window, finding: Finding) -> _Cells | None:
+    """Return the rows of a finding's column as scores; None if its profile counts no values."""
+    column = str(finding.column)
+    before = baseline.within(column, window.starts)
+    old = choose_reference(monitor, before, None)
+    parts = [(start, part) for start, part in zip(window.starts, window.parts, strict=False) if part.facts.rows]
+    profiles = [_profile(part, None, column) for _, part in parts]
+    if old is None or not old.n or len(parts) < 2 or None in profiles or old.layout.kind not in COUNTED:
+        return None
+    counts = [_count(old), *[_count(profile) for profile in profiles if profile is not None]]
+    rows = sum(float(part.sum()) for part in counts[1:])
+    weights = [rows / max(1.0, float(counts[0].sum())), *[1.0] * len(parts)]
+    affected = _affected(finding, before, window, column)
+    sides = affected or (counts[0], np.sum(counts[1:], axis=0))
+    scores = measure_score(*sides, ordered=old.layout.kind == "numeric")
+    segments = {}
+    for name in sorted({str(name) for _, part in parts for name in part.profiles if name is not None}):
+        cells = [before.get(name), *(_profile(part, name, column) for _, part in parts)]
+        segments[name] = score_rows([_count(cell, like=old) for cell in cells], scores, weights)
+    variance = split_attribution.variance_of_rows(counts, scores, weights)
+    return _Cells([start for start, _ in parts], variance, score_rows(counts, scores, weights), segments)
 
 
-def _is_version(segment: str | None) -> bool:
-    return segment is not None and segment.partition("=")[0] in VERSIONS
+def _count(profile: Profile | None, like: Profile | None = None) -> np.ndarray:
+    """Return the rows of each bin, and those without a usable value as a bin of their own."""
+    if profile is None:
+        return np.zeros(len(like.counts) + 1) if like is not None else np.zeros(1)
+    return np.append(profile.counts, profile.rows - profile.n).astype(np.float64)
+
+
+def _affected(
+    finding: Finding, before: Mapping[str | None, Profile], window: Window, column: str
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the counts of a finding's own segment in the baseline and in the window; None if it has none."""
+    new = window.profiles.get(finding.segment, {}).get(column)
+    old = before.get(finding.segment, before.get(None))
+    if finding.segment is None or new is None or old is None:
+        return None
+    return _count(old), _count(new)
+
+
+def _rows_of(cells: _Cells, window: Window, change: Change) -> Scores:
+    """Return the rows of a new version; where it is no segment, as its share of the rows of each bucket."""
+    if (known := cells.segments.get(change_key(change))) is not None:
+        return known
+    shares = np.array([0.0, *(_share(part, change) for part in window.parts if part.facts.rows)])
+    return Scores(cells.whole.n * shares, cells.whole.total * shares)
 
 
 def _profile(part: BucketSummary, segment: str | None, column: str) -> Profile | None:

@@ -9,6 +9,7 @@ from detectors import Finding
 from detectors.contribution import ValueGroup
 from detectors.explanation import Explanation
 from detectors.segment_attribution import SegmentContribution
+from monitor.core.incident import SEGMENT, UPSTREAM
 from monitor.core.payload import Suspect
 
 LONGEST_NAME = 60
@@ -64,6 +65,8 @@ def _before(change: Suspect | None, at: datetime) -> str:
         return ""
     name = f"{shorten(change['column'], LONGEST_NAME)} {shorten(change['value'], LONGEST_NAME)}"
     what = f"column {shorten(change['value'], LONGEST_NAME)}" if change["kind"] == "column" else name
+    if change["kind"] in (SEGMENT, UPSTREAM):
+        return ""  # the segment is a part of the explanation, and the column is that of the finding
     return f"{what} was first seen {_ago(at - datetime.fromisoformat(change['first_seen']))} before"
 
 

@@ -18,7 +18,8 @@ from monitor.alerting.explanation_text import (
     describe_finding,
     shorten,
 )
-from monitor.alerting.incidents import choose_suspect, merge_evidence
+from monitor.alerting.incidents import merge_evidence
+from monitor.alerting.suspects import choose_suspect
 from monitor.checks.methods import find_detector
 from monitor.checks.window_comparison import WindowComparison
 from monitor.core.incident import Change

@@ -6,33 +6,22 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import cast
 
 from detectors import LATENCY, PERFORMANCE, RATES
 from detectors.base import Finding, Status
-from detectors.direction import TIMES_AND_COSTS
 from detectors.joint import JOINT
 from monitor.alerting.grouping import GroupFindings
 from monitor.alerting.rule_progress import NEW, advance_rules, choose_lead, is_over
+from monitor.alerting.suspects import HARMFUL, change_key, choose_suspect, merge_attribution
 from monitor.config.models import Monitor, Rule
 from monitor.config.rules import matches, rule_name
 from monitor.core.incident import TRAFFIC, VERSIONS, Change, Decision, Incident, IncidentState
-from monitor.core.payload import FurtherChange, IncidentFinding, Suspect
+from monitor.core.payload import Attribution, FurtherChange, IncidentFinding, Suspect
 
 MOST_EVIDENCE = 50
 MOST_CHANGES = 20
 LONGEST_REASON = 512
-LEAST_EXPLAINED = 0.5
-"""Minimum part of the effect that the best version must explain for the attribution to be used."""
-WITHIN = 0.05
-"""Versions whose explained parts differ by less are ranked equally."""
-HARMFUL = frozenset(
-    [
-        *("failed", "rate_limited", "timed_out", "slow", "refusal", "truncation", "user_feedback"),
-        *("hallucinated", "groundedness", "weakest_claim", "entailment", "valid_json", "valid_sql", "json_schema"),
-        *("pii", "secrets", "profanity", "injection", "price", *TIMES_AND_COSTS),
-    ]
-)
-"""Signals and logged columns that measure harm to users; a deterioration in these leads the message."""
 IDENTITY = uuid.UUID("6f1c9f6e-5a51-4c0e-9a3e-0d4f2f6d7d11")
 
 
@@ -367,28 +356,17 @@ def merge_evidence(
         )
         if text:
             item["explanation"] = text
-        explained = _clearer(before.get("explained") if before else None, finding.detail.get("explained"))
-        if explained:
-            item["explained"] = explained
+        attribution = merge_attribution(before.get("attribution") if before else None, _attribution(finding))
+        if attribution:
+            item["attribution"] = attribution
         merged[finding.key] = item
     ranked = sorted(merged, key=lambda key: -_excess(merged[key]))
     return {key: merged[key] for key in ranked[:MOST_EVIDENCE]}
 
 
-def _clearer(before: Mapping[str, float] | None, now: object) -> Mapping[str, float] | None:
-    """Return the more selective of two attributions; one with additional changes replaces the old one."""
-    if not isinstance(now, Mapping) or not now:
-        return before
-    fresh = {str(name): float(share) for name, share in now.items()}
-    if not before or set(fresh) - set(before) or _clarity(fresh) >= _clarity(before):
-        return fresh
-    return before
-
-
-def _clarity(explained: Mapping[str, float]) -> float:
-    """Return the selectivity of an attribution: high if one change explains much and another one little."""
-    best = max(explained.values())
-    return best * (best - min(explained.values()))
+def _attribution(finding: Finding) -> Attribution | None:
+    attribution = finding.detail.get("attribution")
+    return cast("Attribution", attribution) if attribution else None
 
 
 def _excess(item: IncidentFinding) -> float:
@@ -431,51 +409,6 @@ def headline(bad: Sequence[Finding]) -> str:
 def count_others(findings: int) -> str:
     """Format the number of findings besides the first."""
     return f"; {findings - 1} more finding{'s' * (findings > 2)}" if findings > 1 else ""
-
-
-def choose_suspect(
-    changes: Sequence[Change], since: datetime, evidence: Mapping[str, IncidentFinding]
-) -> Suspect | None:
-    """Return the most likely cause among the changes since a time.
-
-    Candidates are ranked by whether their traffic share explains the effect, then by whether they are a drifted
-    segment, then by kind (model, prompt, category or column), then by time, newest first.
-    """
-    blamed = {item["segment"] for item in evidence.values() if item["segment"]}
-    recent = [change for change in changes if change.first_seen >= since]
-    if not recent:
-        return None
-    explained = _share_explained(evidence)
-    most = max(explained.get(change_key(change), 0.0) for change in recent)
-    enough = most - WITHIN if most >= LEAST_EXPLAINED else most
-    best = max(
-        recent,
-        key=lambda change: (
-            explained.get(change_key(change), 0.0) > enough,
-            change_key(change) in blamed,
-            change.kind == "model_version",
-            change.kind == "prompt_version",
-            change.first_seen,
-        ),
-    )
-    return {
-        "kind": best.kind,
-        "column": best.column,
-        "value": best.value,
-        "first_seen": best.first_seen.isoformat(),
-    }
-
-
-def change_key(change: Change) -> str:
-    """Return the key of a change, which equals the name of its segment."""
-    return f"{change.column}={change.value}"
-
-
-def _share_explained(evidence: Mapping[str, IncidentFinding]) -> dict[str, float]:
-    """Return the mean part of the evidence that each change explains."""
-    explained = [item["explained"] for item in evidence.values() if item.get("explained")]
-    names = {name for item in explained for name in item}
-    return {name: sum(item.get(name, 0.0) for item in explained) / len(explained) for name in names}
 
 
 def repeat_due(incident: Incident, interval: timedelta, at: datetime) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from detectors.base import Finding
 from monitor.alerting.grouping import Group, group_findings
 from monitor.alerting.incidents import IncidentContext, decide_incident, is_known, is_news
+from monitor.alerting.inhibition import inhibit
 from monitor.alerting.new_cause import find_new_cause
 from monitor.config.models import Monitor
 from monitor.config.rules import rule_name
@@ -35,6 +36,7 @@ def decide_rules(
     shifts
         By group, how the window differs from what was announced last of its firing incident.
     """
+    findings = inhibit(findings, history, bucket.end - monitor.window)
     decisions: list[Decision | None] = []
     for group in [*group_findings(monitor, findings), *_without_findings(monitor, findings, history)]:
         decisions += _decide_group(monitor, group, changes, history, bucket, (shifts or {}).get(group.name, ()))

@@ -16,6 +16,10 @@ NO_DATA = "no_data"
 TRAFFIC = "traffic"
 """The group of the findings about the served traffic, where `group_by` divides them no further."""
 VERSIONS = ("model_version", "prompt_version")
+SEGMENT = "segment"
+"""Kind of a suspect: a segment whose rows alone are affected."""
+UPSTREAM = "upstream"
+"""Kind of a suspect: a column whose values changed in all rows."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,27 @@ class Suspect(TypedDict):
     prompt: NotRequired[str | None]
 
 
+class Attribution(TypedDict):
+    """What explains a finding.
+
+    Parameters
+    ----------
+    explained
+        From 0 to 1, by version that is new in the window; `""` is that all rows changed since a moment.
+    contrast
+        How clearly the worst of these versions is told apart, in variances.
+    segment
+        The segment whose rows alone are affected, where no version explains it.
+    since
+        Start of the first affected bucket.
+    """
+
+    explained: Mapping[str, float]
+    contrast: float
+    segment: str | None
+    since: str
+
+
 class RuleProgress(TypedDict):
     """How far a rule is that has a part in an incident: consecutive bad and clean buckets, and whether it fires."""
 
@@ -47,7 +68,7 @@ class IncidentFinding(TypedDict):
     n_baseline: int
     n_window: int
     explanation: NotRequired[str]
-    explained: NotRequired[Mapping[str, float]]
+    attribution: NotRequired[Attribution]
 
 
 class FurtherChange(TypedDict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,6 @@ import pytest
 from detectors.base import Finding
 from detectors.joint import JOINT
 from monitor.alerting.incidents import (
-    choose_suspect,
     decide_incident,
     find_version_findings,
     headline,
@@ -19,6 +19,7 @@ from monitor.alerting.incidents import (
     merge_evidence,
     rank_harm,
 )
+from monitor.alerting.suspects import choose_suspect
 from monitor.core.incident import Change, Decision, Incident, MissingData
 from tests.support.decisions import (
     MINUTE,
@@ -379,33 +380,57 @@ def suspect(changes: list[Change], since: datetime = START - 9 * MINUTE, **items
     return found["value"] if found else None
 
 
-def test_the_version_that_explains_most_is_suspected_first() -> None:
-    m2, p2 = change("m2", START - 2 * MINUTE), change("p2", START - 3 * MINUTE, "prompt_version")
-
-    def explained(model: float, prompt: float) -> str | None:
-        return suspect([m2, p2], explained={"model_version=m2": model, "prompt_version=p2": prompt})
-
-    assert explained(0.2, 0.9) == "p2"
-    assert explained(0.9, 0.2) == "m2"
-    assert explained(0.87, 0.9) == "m2"  # as well as the other
-    assert explained(0.84, 0.9) == "p2"
-    assert explained(0.85, 0.9) == "p2"
-    assert suspect([m2, p2], explained={"prompt_version=p2": 0.93}) == "p2"
-    assert explained(0.1, 0.49) == "m2"  # too little to tell
-    assert explained(0.1, 0.5) == "p2"
+M2, P2 = change("m2", START - 2 * MINUTE), change("p2", START - 3 * MINUTE, "prompt_version")
 
 
-def test_what_versions_explain_is_averaged_over_the_evidence() -> None:
-    m2, p2 = change("m2", START - 2 * MINUTE), change("p2", START - 3 * MINUTE, "prompt_version")
+def attributed(model: float | None = None, prompt: float | None = None, **more: Any) -> dict[str, Any]:
+    """Return the attribution of a finding to the versions m2 and p2."""
+    shares = {"model_version=m2": model, "prompt_version=p2": prompt, "": more.pop("time", 0.3)}
+    known = {name: share for name, share in shares.items() if share is not None}
+    return {"explained": known, "contrast": 0.0, "segment": None, "since": START.isoformat(), **more}
 
-    def explained(*parts: dict[str, float]) -> str | None:
-        evidence: Any = {str(place): evidence_of(explained=part) for place, part in enumerate(parts)}
-        best = choose_suspect([m2, p2], START - 9 * MINUTE, evidence)
-        return best["value"] if best else None
 
-    assert explained({"prompt_version=p2": 0.3}, {"prompt_version=p2": 0.3}) == "m2"
-    assert explained({"prompt_version=p2": 0.9}, {"prompt_version=p2": 0.3}) == "p2"
-    assert explained({"prompt_version=p2": 0.8, "model_version=m2": 0.1}, {"model_version=m2": 0.9}) == "m2"
+def suspected(*attributions: dict[str, Any], changes: Sequence[Change] = (M2, P2), column: str = "novelty") -> Any:
+    evidence: Any = {str(place): evidence_of(attribution=one, column=column) for place, one in enumerate(attributions)}
+    found = choose_suspect(changes, START - 9 * MINUTE, evidence)
+    return (found["kind"], found["column"], found["value"]) if found else None
+
+
+MODEL, PROMPT = ("model_version", "model_version", "m2"), ("prompt_version", "prompt_version", "p2")
+
+
+def test_a_version_must_explain_most_of_the_findings() -> None:
+    assert suspected(attributed(0.95, 0.2)) == MODEL
+    assert suspected(attributed(0.2, 0.95)) == PROMPT
+    assert suspected(attributed(0.95, 0.95)) == MODEL  # told apart by the kind only
+    assert suspected(attributed(0.2, 0.9), attributed(0.95, 0.9)) == PROMPT
+    assert suspected(attributed(0.2, 0.9), attributed(0.2, 0.89)) == PROMPT
+    both = (attributed(0.2, 0.9), attributed(0.2, 0.89), attributed(0.2, 0.89))
+    assert suspected(*both) != PROMPT
+    assert suspected(attributed(0.89, 0.89)) is None
+    assert suspected(attributed(0.89, 0.89), changes=[]) is None
+
+
+def test_a_segment_is_suspected_where_no_version_explains_the_findings() -> None:
+    tenant = attributed(0.5, 0.4, segment="tenant=acme", since=(START - MINUTE).isoformat())
+    assert suspected(tenant) == ("segment", "tenant", "acme")
+    assert suspected(tenant, attributed(0.5, 0.4)) == ("segment", "tenant", "acme")
+    assert suspected(tenant, attributed(0.5, 0.4), attributed(0.5, 0.4)) != ("segment", "tenant", "acme")
+    assert suspected(attributed(0.95, 0.4, segment="tenant=acme")) == MODEL
+    found = choose_suspect([], START, {"k": evidence_of(attribution=tenant)})
+    assert found is not None
+    assert found["first_seen"] == (START - MINUTE).isoformat()
+
+
+def test_a_column_that_changed_in_all_rows_is_suspected_unless_it_measures_quality() -> None:
+    everywhere = attributed(0.5, 0.4, time=1.0)
+    assert suspected(everywhere, everywhere, column="amount") == ("upstream", "amount", "amount")
+    assert suspected(everywhere, column="latency") is None
+    evidence: Any = {name: evidence_of(attribution=everywhere, column=name) for name in ("amount", "length")}
+    assert choose_suspect([M2, P2], START - 9 * MINUTE, evidence) is None
+    plan = Change("category", "plan", "gold", START)
+    assert suspected(everywhere, changes=[plan], column="plan") == ("category", "plan", "gold")
+    assert suspected(everywhere, changes=[plan], column="amount") == ("upstream", "amount", "amount")
 
 
 def test_of_versions_that_explain_equally_well_the_segment_then_the_kind_then_the_newest_decides() -> None:
@@ -452,22 +477,23 @@ def test_evidence_is_bounded_and_the_worst_stays() -> None:
     assert [item["column"] for item in merge_evidence({}, unknown).values()] == ["c", "b", "a"]
 
 
-def test_evidence_keeps_the_clearest_explanation() -> None:
-    def merged(*shares: dict[str, float] | None) -> Any:
-        held: Any = {}
-        for each in shares:
-            held = merge_evidence(held, [finding(0.3, detail={} if each is None else {"explained": each})])
-        return next(iter(held.values())).get("explained")
+def test_evidence_keeps_the_attribution_that_tells_versions_apart() -> None:
+    def merged(*attributions: dict[str, Any] | None) -> Any:
+        evidence: Any = {}
+        for each in attributions:
+            evidence = merge_evidence(evidence, [finding(0.3, detail={} if each is None else {"attribution": each})])
+        return next(iter(evidence.values())).get("attribution")
 
-    clear, vague = {"a": 0.9, "b": 0.1}, {"a": 0.8, "b": 0.7}
-    swapped = {"a": 0.1, "b": 0.9}
+    clear, vague = attributed(0.9, 0.1, contrast=50.0), attributed(0.9, 0.8, contrast=9.0)
+    late = (START + MINUTE).isoformat()
     assert merged(None) is None
     assert merged(clear, None) == clear
-    assert merged(clear, {}) == clear
-    assert merged(clear, swapped) == swapped
     assert merged(clear, vague) == clear
     assert merged(vague, clear) == clear
-    assert merged(clear, {**vague, "c": 0.5}) == {**vague, "c": 0.5}
+    assert merged(attributed(0.9), vague) == vague  # with an additional version
+    assert merged(vague, attributed(0.2, contrast=99.0)) == vague  # p2 has left the window
+    assert merged(clear, attributed(0.9, 0.2, contrast=60.0, since=late))["since"] == START.isoformat()
+    assert merged(clear, attributed(0.9, 0.2, contrast=60.0, since=late, segment="tenant=a"))["since"] == late
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from detectors.base import Finding
+from detectors.base import Finding, Status
+from detectors.joint import JOINT
 from detectors.quality.traffic import Gaps, Traffic
 from monitor.alerting.decide import AlertContext, decide
 from monitor.alerting.incidents import is_known, is_news
@@ -124,6 +125,30 @@ def test_rules_that_are_not_evaluated_now_stay_as_they_are() -> None:
     decisions = judged([clean()], AlertHistory(open={"traffic": going}), rule={"resolve_for": 1})
     assert [one.incident.state for one in decisions] == ["firing"]
     assert decisions[0].incident.rules == going.rules
+
+
+def test_fewer_records_alert_nobody_while_missing_data_is_announced() -> None:
+    few = finding(0.3, check="volume", column=None, about="pipe")
+    missing = incident_of(id="gap", rule="no_data", group="no_data", rules={}, evidence={})
+    for state, resolved_at, alerts in (
+        ("firing", None, False),
+        ("resolved", START - 4 * MINUTE, False),
+        ("resolved", START - 5 * MINUTE, True),
+    ):
+        gap = replace(missing, state=state, resolved_at=resolved_at)
+        past = AlertHistory(open={"no_data": gap}) if state == "firing" else AlertHistory(resolved={"no_data": gap})
+        decisions = judged([few], past, rule={"when": ["*"]})
+        assert any(one.incident.id != "gap" for one in decisions) is alerts
+        assert any(one.incident.rule == "*" for one in judged([finding(0.3), few], past, rule={"when": ["*"]}))
+    assert judged([few], rule={"when": ["*"]})
+
+
+def test_the_joint_distribution_alerts_nobody_where_columns_improved_only() -> None:
+    joint, cheaper = finding(0.3, column=JOINT, direction="neutral"), finding(0.3, column="cost", direction="better")
+    assert judged([joint, cheaper]) == []
+    assert judged([joint, clean(column="cost")])
+    assert judged([joint, cheaper, finding(0.3, column="length", direction="neutral")])
+    assert judged([joint, replace(cheaper, status=Status.OK)])
 
 
 def test_what_stands_for_weeks_is_an_incident_of_its_own_rule() -> None:

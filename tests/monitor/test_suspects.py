@@ -130,11 +130,14 @@ def course(evidence: list[dict[str, Any]], changes: list[Change]) -> list[Incide
     return seen
 
 
+def explained(model: float, prompt: float, contrast: float) -> dict[str, Any]:
+    shares = {"model_version=m2": model, "prompt_version=p2": prompt, "": 0.2}
+    return {"explained": shares, "contrast": contrast, "segment": None, "since": START.isoformat()}
+
+
 def test_the_suspect_is_recomputed_while_the_incident_is_open() -> None:
-    unclear = {"detail": {"explained": {"model_version=m2": 0.2, "prompt_version=p2": 0.3}}}
-    prompt = {"detail": {"explained": {"model_version=m2": 0.7, "prompt_version=p2": 0.99}}}
-    equal = {"detail": {"explained": {"model_version=m2": 0.9, "prompt_version=p2": 0.9}}}
-    seen = course([{}, unclear, prompt, equal, {}], [M2, P2])
+    unclear, prompt, equal = explained(0.95, 0.93, 2.0), explained(0.7, 0.99, 40.0), explained(0.95, 0.95, 1.0)
+    seen = course([{}, *({"detail": {"attribution": one}} for one in (unclear, prompt, equal)), {}], [M2, P2])
     assert [incident.suspected_change["value"] for incident in seen if incident.suspected_change] == [
         "m2",
         "m2",

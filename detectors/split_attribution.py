@@ -1,0 +1,147 @@
+"""Attribute an effect to the rows that show it: which division of the rows separates the affected from the others.
+
+Each row has a score, which is larger the more it departs from the baseline. A *split* divides the rows of the baseline
+and of a window into those that a possible cause concerns and the rest. The sum of squares between the two groups, in
+units of the variance, states how well it separates the scores. It is comparable between splits of the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+REJECTED = 9.0
+"""A split explains an effect worse than another if it is worse by this, in variances: three standard deviations."""
+NOISE = 3.0
+"""A change of a share of fewer standard deviations is noise."""
+ENOUGH = 0.9
+"""A split that separates at least this part of what the best one does is not told apart from it."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Number of rows, and sum of their scores, of the baseline (first) and of each bucket.
+
+    Parameters
+    ----------
+    n, total
+        float64, shape (1 + buckets,).
+    """
+
+    n: np.ndarray
+    total: np.ndarray
+
+    def since(self, first: int) -> tuple[float, float]:
+        """Return rows and sum from a bucket on."""
+        return float(self.n[first:].sum()), float(self.total[first:].sum())
+
+
+@dataclass(frozen=True)
+class Split:
+    """What a possible cause explains.
+
+    Parameters
+    ----------
+    gain
+        Sum of squares between the groups, in units of the variance; 0 if its rows depart less than the rest.
+    first
+        Index of the first bucket that it concerns.
+    """
+
+    gain: float
+    first: int
+
+
+def measure_score(old: np.ndarray, new: np.ndarray, *, ordered: bool) -> np.ndarray:
+    """Return the score of each bin: of a few ways to depart from the baseline, the one that is clearest in the window.
+
+    The ways are a shift (ranks in the baseline), a change of spread (distances of the ranks from the median), more rows
+    in the first, the last or the missing bin, and the changes of the shares that exceed noise. Each has one degree of
+    freedom, so that rows that did not change have no score by chance.
+
+    Parameters
+    ----------
+    old, new
+        Counts, shape (bins + 1,); the last bin are rows without a usable value.
+    ordered
+        Whether the bins are those of a number.
+
+    Examples
+    --------
+    >>> measure_score(np.array([500.0, 480.0, 0.0]), np.array([30.0, 70.0, 0.0]), ordered=False).round(2)
+    array([-0.21,  0.21,  0.  ])
+    """
+    before, now = old / max(1.0, float(old.sum())), new / max(1.0, float(new.sum()))
+    share = (old + new) / max(1.0, float(old.sum() + new.sum()))
+    sizes = 1 / max(1.0, float(old.sum())) + 1 / max(1.0, float(new.sum()))
+    noise = np.sqrt(share * (1 - share) * sizes)
+    ways = [np.where(np.abs(now - before) >= NOISE * noise, now - before, 0.0), np.eye(len(old))[-1]]
+    if ordered:
+        ranks = np.append(np.cumsum(before[:-1]) - before[:-1] / 2 - before[:-1].sum() / 2, 0.0)
+        ways += [ranks, np.append(np.abs(ranks[:-1]), 0.0), np.eye(len(old))[0], np.eye(len(old))[-2]]
+    table = np.array(ways)
+    away = table @ (now - before)
+    spread = np.sqrt(np.maximum(table**2 @ share - (table @ share) ** 2, 0.0) * sizes)
+    z = np.divide(away, spread, out=np.zeros_like(away), where=spread > 0)
+    best = int(np.argmax(np.abs(z)))
+    score: np.ndarray = table[best] * np.sign(away[best])
+    return score
+
+
+def score_rows(counts: Sequence[np.ndarray], scores: np.ndarray, weights: Sequence[float]) -> Scores:
+    """Return the scores of the baseline and of each bucket, each weighted.
+
+    Parameters
+    ----------
+    counts
+        Of the baseline and of each bucket, each of shape (bins,).
+    weights
+        Of the rows of each; so that a long baseline counts as much as the window.
+    """
+    table = np.asarray(counts, dtype=np.float64) * np.asarray(weights, dtype=np.float64)[:, None]
+    return Scores(table.sum(axis=1), table @ scores)
+
+
+def variance_of_rows(counts: Sequence[np.ndarray], scores: np.ndarray, weights: Sequence[float]) -> float:
+    """Return the variance of the scores of all rows."""
+    table = np.asarray(counts, dtype=np.float64) * np.asarray(weights, dtype=np.float64)[:, None]
+    rows, share = float(table.sum()), table.sum(axis=0) / max(1.0, float(table.sum()))
+    return max(0.0, float(share @ scores**2 - (share @ scores) ** 2)) if rows else 0.0
+
+
+def unexplained(best: float, whole: Scores) -> float:
+    """Return the part of the variance that the best split leaves within its groups."""
+    return max(1e-3, 1 - best / max(1.0, float(whole.n.sum())))
+
+
+def gain(rows: float, total: float, whole: Scores, variance: float) -> float:
+    """Return how well rows with a sum of scores are separated from the rest, see :class:`Split`.
+
+    Examples
+    --------
+    >>> whole = Scores(np.array([100.0, 100.0]), np.array([0.0, 50.0]))
+    >>> gain(100.0, 50.0, whole, 0.25), gain(100.0, 20.0, whole, 0.25)
+    (50.0, 0.0)
+    """
+    n, y = float(whole.n.sum()), float(whole.total.sum())
+    away = total - rows * y / max(1.0, n)
+    if away <= 0 or rows <= 0 or rows >= n or variance <= 0:
+        return 0.0
+    return away**2 * n / (rows * (n - rows)) / variance
+
+
+def split_since(part: Scores, whole: Scores, variance: float) -> Split:
+    """Return the best split of the rows of a part from some bucket on."""
+    splits = [Split(gain(*part.since(first), whole, variance), first) for first in range(1, len(part.n))]
+    return max(splits, key=lambda split: split.gain)
+
+
+def explained(gains: Mapping[str, float], best: float) -> dict[str, float]:
+    """Return which part of what the best split separates each of some splits does, from 0 to 1.
+
+    A split that is not worse than the best one by more than chance explains at least :data:`ENOUGH`.
+    """
+    shares = {name: one / best if best > 0 else 0.0 for name, one in gains.items()}
+    return {name: max(share, ENOUGH) if best - gains[name] <= REJECTED else share for name, share in shares.items()}
