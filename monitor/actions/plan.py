@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from detectors.joint import JOINT
 from monitor.actions.retraining import fit_to_limit
 from monitor.alerting.incidents import count_others, repeat_due
-from monitor.alerting.suspects import explains
+from monitor.alerting.suspects import describe_suspect, explains
 from monitor.config.models import Monitor
 from monitor.config.receivers import EffectSettings, ReceiverConfig
 from monitor.config.rules import is_more_severe
@@ -540,10 +540,8 @@ def _suspicion(suspect: Suspect | None) -> str:
         return ""
     prompt = f" ({suspect['prompt']})" if suspect.get("prompt") else ""
     first_time = _clock(datetime.fromisoformat(suspect["first_seen"]))
-    if suspect["kind"] == SEGMENT:
-        return f"; only {suspect['column']} {suspect['value']!r} is affected, since {first_time}"
-    if suspect["kind"] == UPSTREAM:
-        return f"; the values of {suspect['column']!r} changed at {first_time}"
+    if suspect["kind"] in (SEGMENT, UPSTREAM):
+        return f"; {describe_suspect(suspect)} since {first_time}"
     return f"; {suspect['column']} {suspect['value']!r} first appeared at {first_time}{prompt}"
 
 

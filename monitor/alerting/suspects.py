@@ -58,6 +58,15 @@ def choose_suspect(
     return None if best is None else _suspect(best.kind, best.column, best.value, best.first_seen.isoformat())
 
 
+def describe_suspect(suspect: Suspect) -> str:
+    """Return what is suspected, without its time."""
+    if suspect["kind"] == SEGMENT:
+        return f"only {suspect['column']} {suspect['value']!r} is affected"
+    if suspect["kind"] == UPSTREAM:
+        return f"the values of {suspect['column']!r} are different"
+    return f"{suspect['column']} {suspect['value']!r}"
+
+
 def change_key(change: Change) -> str:
     """Return the key of a change, which equals the name of its segment."""
     return f"{change.column}={change.value}"

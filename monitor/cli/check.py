@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from monitor.alerting.suspects import describe_suspect
 from monitor.cli.baseline_notes import print_baseline_notes
 from monitor.cli.connections import open_reader
 from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, MonitorName, WindowEnd
@@ -48,7 +49,7 @@ def _print(verdict: dict[str, Any]) -> None:
     if note := verdict.get("note"):
         echo(f"note: {note}")
     if suspect := verdict.get("suspected_change"):
-        echo(f"suspected: {suspect['column']} {suspect['value']!r}, first seen {suspect['first_seen']}")
+        echo(f"suspected: {describe_suspect(suspect)}, first seen {suspect['first_seen']}")
     print_baseline_notes(verdict.get("baseline"))
     if actions := verdict.get("actions"):
         echo(f"the daemon would plan: {count_actions(actions)}")

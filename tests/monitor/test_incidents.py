@@ -19,7 +19,7 @@ from monitor.alerting.incidents import (
     merge_evidence,
     rank_harm,
 )
-from monitor.alerting.suspects import choose_suspect
+from monitor.alerting.suspects import choose_suspect, describe_suspect
 from monitor.core.incident import Change, Decision, Incident, MissingData
 from tests.support.decisions import (
     MINUTE,
@@ -409,6 +409,15 @@ def test_a_version_must_explain_most_of_the_findings() -> None:
     assert suspected(*both) != PROMPT
     assert suspected(attributed(0.89, 0.89)) is None
     assert suspected(attributed(0.89, 0.89), changes=[]) is None
+
+
+def test_a_suspect_is_described_by_its_kind() -> None:
+    def described(kind: str) -> str:
+        return describe_suspect({"kind": kind, "column": "plan", "value": "gold", "first_seen": START.isoformat()})
+
+    assert described("category") == "plan 'gold'"
+    assert described("segment") == "only plan 'gold' is affected"
+    assert described("upstream") == "the values of 'plan' are different"
 
 
 def test_a_segment_is_suspected_where_no_version_explains_the_findings() -> None:

@@ -44,7 +44,8 @@ def test_a_worse_version_behind_an_open_incident_is_told_and_rolled_back(
 ) -> None:
     """It shows in another column, or in the same one, farther away than before."""
     (first, second), actions = watch(application, watching, **of_m2)
-    assert (first.suspected_change, first.state) == (None, "firing")
+    assert (first.suspected_change["kind"], first.suspected_change["column"]) == ("upstream", "words")
+    assert first.state == "firing"
     assert second.state == "firing"
     assert second.suspected_change["value"] == "m2"
     assert second.fired_at > SWAP
@@ -58,7 +59,7 @@ def test_a_worse_version_behind_an_open_incident_is_told_and_rolled_back(
 
 def test_a_harmless_version_behind_an_open_incident_is_not_blamed(application: Application, watching: Start) -> None:
     incidents, actions = watch(application, watching)
-    assert [row.suspected_change for row in incidents] == [None]
+    assert [row.suspected_change["kind"] for row in incidents] == ["upstream"]
     assert {action.incident for action in actions} == {incidents[0].id}
 
 

@@ -85,6 +85,9 @@ class Misbehaviour(NamedTuple):
     """What the result may say; all of them are tried again."""
 
 
+ENDS = ("other", "refused")
+"""A side that closes before it has read everything resets the connection, or not, as the network has it."""
+
 MISBEHAVIOURS = {
     "accepts and never answers": Misbehaviour(lambda c: c.recv(1), ("timeout",)),
     "drips its headers": Misbehaviour(lambda c: drip(c, OK + b"a: b\r\n" * 100), ("timeout",)),
@@ -95,12 +98,10 @@ MISBEHAVIOURS = {
     "floods with 1xx": Misbehaviour(
         lambda c: [c.sendall(b"HTTP/1.1 100 Continue\r\n\r\n") for _ in range(50)], ("timeout", "other")
     ),
-    "resets at once": Misbehaviour(reset, ("other", "refused")),
-    "closes at once": Misbehaviour(lambda c: c.close(), ("other", "refused")),
-    "speaks nonsense": Misbehaviour(lambda c: (c.recv(65536), c.sendall(b"\x00\xff" * 500), c.close()), ("other",)),
-    "speaks another protocol": Misbehaviour(
-        lambda c: (c.recv(65536), c.sendall(b"SSH-2.0-x\r\n"), c.close()), ("other",)
-    ),
+    "resets at once": Misbehaviour(reset, ENDS),
+    "closes at once": Misbehaviour(lambda c: c.close(), ENDS),
+    "speaks nonsense": Misbehaviour(lambda c: (c.recv(65536), c.sendall(b"\x00\xff" * 500), c.close()), ENDS),
+    "speaks another protocol": Misbehaviour(lambda c: (c.recv(65536), c.sendall(b"SSH-2.0-x\r\n"), c.close()), ENDS),
     "sends a wrong length": Misbehaviour(
         lambda c: (c.recv(65536), c.sendall(ERROR + b"content-length: -1\r\n\r\n"), c.close()),
         ("other", "refused", "server"),

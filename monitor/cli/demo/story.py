@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from monitor.alerting.suspects import describe_suspect
 from monitor.cli.demo.application import Application
 from monitor.cli.demo.receiver import RollbackReceiver
 from monitor.cli.output import echo
@@ -36,9 +37,7 @@ class DemoNarrator:
                 if row.suspected_change:
                     suspect = row.suspected_change
                     first_seen = suspect["first_seen"][11:19]
-                    events[f"{row.id}why"] = (
-                        f"suspected: {suspect['column']} {suspect['value']!r}, first seen {first_seen}"
-                    )
+                    events[f"{row.id}why"] = f"suspected: {describe_suspect(suspect)}, first seen {first_seen}"
         for request in self._hook.received:
             word = "valid" if request.signature_valid else "INVALID"
             target = request.payload.get("data", {}).get("target")
