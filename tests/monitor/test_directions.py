@@ -45,17 +45,17 @@ def engine(tmp_path: Path) -> Iterator[sa.Engine]:
 
 
 def log(engine: sa.Engine, first: int, minutes: int, factor: float, failing: float, model: str) -> None:
-    """Log 20 calls a minute; the factor multiplies what they cost and how long they take."""
+    """Log 10 calls a minute; the factor multiplies what they cost and how long they take."""
     rng = np.random.default_rng(first)
     rows = [
         {
-            "at": (START + first * MINUTE + place * MINUTE / 20).replace(tzinfo=None),
+            "at": (START + first * MINUTE + place * MINUTE / 10).replace(tzinfo=None),
             "model": model,
             "seconds": float(rng.lognormal(0, 0.3) * factor),
             "usd": float(rng.lognormal(-5, 0.3) * factor),
             "status": 500 if rng.random() < failing else 200,
         }
-        for place in range(minutes * 20)
+        for place in range(minutes * 10)
     ]
     with engine.begin() as connection:
         connection.execute(sa.insert(CALLS), rows)

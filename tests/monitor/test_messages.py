@@ -57,7 +57,7 @@ class Shop(Life):
             },
         }
         rule = {"when": ["drift.amount"], "resolve_for": 2, "do": ["slack", "told"], **monitor.pop("rule", {})}
-        settings = {"baseline": BASELINE, "catch_up": "3650d", "rules": [rule], **monitor}
+        settings = {"bucket": "15m", "baseline": BASELINE, "catch_up": "3650d", "rules": [rule], **monitor}
         configure = world.configure
         world.configure = lambda _extra, **given: configure(extra, **given)  # type: ignore[method-assign]
         super().__init__(world, **settings)
@@ -146,7 +146,7 @@ def test_what_was_over_before_anybody_was_told_is_told_once_as_over(world: World
     world.log(rows_of(START, 7.5 * HOUR))
     world.log(rows_of(START + 7.5 * HOUR, HOUR, shift=2))
     world.log(rows_of(START + 8.5 * HOUR, 4 * HOUR, seed=3))
-    life = shop()
+    life = shop(bucket="5m")
     life.go(START + 7 * HOUR, START + 7.5 * HOUR)
     life.until(START + 12 * HOUR)
     life.daemon.deliver()
@@ -180,7 +180,7 @@ def test_a_webhook_that_is_told_gets_all_that_slack_gets(world: World, shop: Any
     world.log(rows_of(START + 7 * HOUR, 3 * HOUR, shift=1))
     world.log(rows_of(START + 10 * HOUR, 3 * HOUR, shift=2.5, seed=3))
     world.log(rows_of(START + 13 * HOUR, 4 * HOUR))
-    life = shop(rule={"when": ["drift.amount"], "repeat_interval": "2h"})
+    life = shop(bucket="5m", rule={"when": ["drift.amount"], "repeat_interval": "2h"})
     life.go(START + 7 * HOUR, START + 16 * HOUR)
     kinds = [body["type"].rpartition(".")[2] for body in life.bodies()]
     assert kinds[0] == "firing"
@@ -233,7 +233,7 @@ def test_what_failed_for_good_is_announced_by_the_next_bucket(world: World) -> N
         return good.answer(request)
 
     with listening(Receiver(answer)) as chat, listening(Receiver()) as hook:
-        life = Shop(world, chat, hook)
+        life = Shop(world, chat, hook, bucket="5m")
         moment, seen = START + 7 * HOUR, []
         failing: list[set[tuple[str, str]]] = [set()]  # what DriftdActionFailed looks at, whenever it changes
         while len(life.posts()) < 4:
@@ -289,7 +289,7 @@ def test_while_slack_is_down_messages_do_not_pile_up(world: World) -> None:
         return good.answer(request) if up else (503, {}, b"")
 
     with listening(Receiver(answer)) as chat, listening(Receiver()) as hook:
-        life = Shop(world, chat, hook, rule={"repeat_interval": "1h"})
+        life = Shop(world, chat, hook, bucket="10m", rule={"repeat_interval": "1h"})
         life.go(START + 7 * HOUR, START + 13 * HOUR)
         states = [action.state for action in life.actions() if action.name == "slack"]
         assert states.count("pending") == 1
@@ -495,7 +495,7 @@ def test_a_silence_of_the_source_that_was_announced_ends_its_reminders(world: Wo
 
 def test_a_monitor_that_learns_is_not_blind_but_one_that_cannot_read_is(world: World, shop: Any) -> None:
     world.log(rows_of(START, 9 * HOUR))
-    life = shop(baseline={"rolling": "2d", "min_rows": 100_000}, no_data={"after": 2, "do": ["slack"]})
+    life = shop(bucket="5m", baseline={"rolling": "2d", "min_rows": 100_000}, no_data={"after": 2, "do": ["slack"]})
     life.go(START + 7 * HOUR, START + 8 * HOUR)
     assert {row.result for row in life.rows(START + 7 * HOUR, START + 8 * HOUR)} == {"inconclusive"}
     assert life.incidents() == []
@@ -511,7 +511,8 @@ def test_a_monitor_that_learns_is_not_blind_but_one_that_cannot_read_is(world: W
 def test_the_range_to_come_is_no_blindness_and_one_that_is_over_with_too_few_rows_is(world: World, shop: Any) -> None:
     world.log(rows_of(START, 10 * HOUR))
     future = {"from": START.isoformat(), "to": (START + 8 * HOUR).isoformat(), "min_rows": 1_000_000}
-    life = shop(baseline=future, start=(START + 6 * HOUR).isoformat(), no_data={"after": 3, "do": ["slack"]})
+    start, no_data = (START + 6 * HOUR).isoformat(), {"after": 3, "do": ["slack"]}
+    life = shop(bucket="5m", baseline=future, start=start, no_data=no_data)
     life.go(START + 7 * HOUR, START + 8 * HOUR)
     assert life.incidents() == []
     life.go(START + 8 * HOUR + FIVE, START + 9 * HOUR)

@@ -146,8 +146,8 @@ def test_a_constant_is_measured_against_every_kind_of_window_without_a_warning(n
         others = (constant[:0], constant[:1], constant[:400], np.append(constant[:399], 1.0), np.full(400, 1.0))
         steps = [np.append(constant[:399], value + away * (abs(value) or 1.0)) for away in 10.0 ** np.arange(-16, 7, 2)]
         for seen in (*others, *steps):
+            old, new = sides(constant, seen)
             for limit in (0.5, 5.0, 50.0, 5000.0):
-                old, new = sides(constant, seen)
                 found = assess(
                     detector,
                     old,

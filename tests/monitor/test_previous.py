@@ -76,7 +76,8 @@ def test_thresholds_are_learnt_from_windows_and_what_lies_before_them(world: Wor
 def test_a_slow_drift_is_not_seen_by_windows_and_is_by_the_anchor(world: World) -> None:
     for hour in range(7 * 24):
         world.log(rows_of(START + hour * HOUR, HOUR, per_minute=1, seed=hour, shift=0.12 * hour / 24))
-    path = world.configure(baseline={"rolling": "3d", "previous": "8h", "min_rows": 1000}, catch_up="3650d", **COARSE)
+    settings = {**COARSE, "bucket": "2h", "catch_up": "3650d"}
+    path = world.configure(baseline={"rolling": "3d", "previous": "8h", "min_rows": 1000}, **settings)
     config, clock = load(path), Hand(START)
     with open_store(config, upgrade=True) as database:
         daemon = make_daemon(database, config, clock)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from typer.testing import CliRunner
 
+from monitor.cli import app
 from monitor.store import migrate
 from monitor.store.database import Database
-from tests.support.world import DRIFTD
 
 
 @pytest.fixture(params=[0o022, 0o077, 0o000], ids=oct)
@@ -57,7 +57,6 @@ def test_a_generated_configuration_is_private(tmp_path: Path) -> None:
         connection.exec_driver_sql("CREATE TABLE calls (id INTEGER PRIMARY KEY, created_at TEXT, amount REAL)")
         connection.exec_driver_sql("INSERT INTO calls VALUES (1, '2026-11-01 00:00:00', 2.5)")
     engine.dispose()
-    command = [str(DRIFTD), "init", "--url", url, "--table", "calls", "--out", str(folder / "driftd.yaml")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(app, ["init", "--url", url, "--table", "calls", "--out", str(folder / "driftd.yaml")])
+    assert done.exit_code == 0, done.output
     assert modes(folder)["driftd.yaml"] == 0o600
