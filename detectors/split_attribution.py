@@ -53,6 +53,10 @@ class Split:
     gain: float
     first: int
 
+    def scaled(self, factor: float) -> Split:
+        """Return the split with its gain in another unit of variance."""
+        return Split(self.gain * factor, self.first)
+
 
 def measure_score(old: np.ndarray, new: np.ndarray, *, ordered: bool) -> np.ndarray:
     """Return the score of each bin: of a few ways to depart from the baseline, the one that is clearest in the window.

@@ -71,10 +71,6 @@ class _Cells:
         """Return how well the rows of a part are separated from all others."""
         return split_attribution.gain(*part.since(1), self.whole, self.variance)
 
-    def rescaled(self, best: float) -> _Cells:
-        """Return the same rows with the variance that the best split leaves within its groups."""
-        return replace(self, variance=self.variance * split_attribution.unexplained(best, self.whole))
-
 
 def _attribute(
     monitor: Monitor, baseline: Baseline, window: Window, finding: Finding, candidates: Sequence[Change]
@@ -82,10 +78,11 @@ def _attribute(
     cells = _score(monitor, baseline, window, finding)
     if cells is None:
         return finding
-    cells = cells.rescaled(max([cells.everywhere.gain, *(cells.since(name).gain for name in cells.segments)]))
-    gains = {change_key(change): cells.gain(_rows_of(cells, window, change)) for change in candidates}
-    everywhere = cells.everywhere
-    others = {name: cells.since(name) for name in cells.segments if name not in gains}
+    everywhere, splits = cells.everywhere, {name: cells.since(name) for name in cells.segments}
+    within = split_attribution.unexplained(max([everywhere.gain, *(one.gain for one in splits.values())]), cells.whole)
+    everywhere = everywhere.scaled(1 / within)
+    gains = {change_key(change): cells.gain(_rows_of(cells, window, change)) / within for change in candidates}
+    others = {name: split.scaled(1 / within) for name, split in splits.items() if name not in gains}
     segment = max(others, key=lambda name: others[name].gain, default=None)
     best = max([everywhere.gain, *gains.values(), *(split.gain for split in others.values())])
     if best <= REJECTED:
