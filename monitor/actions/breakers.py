@@ -35,15 +35,15 @@ class BreakerInput:
     ----------
     states
         The breakers that are not closed, or were open before.
-        spending
-            Costs up to the end of the bucket; None without budgets.
-        rates
-            Sum and count of each signal over the bucket.
-        firing
-            Rules that have a firing incident.
-        silenced
-            Silenced breakers, which send no messages. A breaker that is not closed when the silence ends is announced
-            then: its messages are planned at every bucket and stored once, as their ids do not change.
+    spending
+        Costs up to the end of the bucket; None without budgets.
+    rates
+        Sum and count of each signal over the bucket.
+    firing
+        Rules that have a firing incident.
+    silenced
+        Silenced breakers, which send no messages. A breaker that is not closed when the silence ends is announced
+        then: its messages are planned at every bucket and stored once, as their ids do not change.
     """
 
     states: Mapping[Key, Breaker] = field(default_factory=dict)

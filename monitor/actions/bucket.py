@@ -25,12 +25,12 @@ class ActionState:
     ----------
     history
         Alerting state of the monitor.
-        breakers
-            Breakers of the monitor that have changed state before.
-        spending
-            Costs up to the end of the bucket.
-        retraining
-            Earlier buckets for the payload of a retraining; None if none can be requested.
+    breakers
+        Breakers of the monitor that have changed state before.
+    spending
+        Costs up to the end of the bucket.
+    retraining
+        Earlier buckets for the payload of a retraining; None if none can be requested.
     """
 
     history: AlertHistory = AlertHistory()

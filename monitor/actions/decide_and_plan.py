@@ -22,8 +22,8 @@ def decide_and_plan(
     ----------
     monitor
         The monitor whose rules are applied; see `Monitor.with_rules` to apply other rules.
-        at
-            Time of the source's clock; actions are not sent after their `not_after`.
+    at
+        Time of the source's clock; actions are not sent after their `not_after`.
     """
     decisions = decide(monitor, evaluation, context, bucket)
     return decisions, plan_actions(monitor, receivers, decisions, PlanContext(context.history, bucket, at))

@@ -26,10 +26,10 @@ class VerdictNotice:
     ----------
     thread
         Id shared by all messages about the same treatment or challenger.
-        end
-            End of the newest bucket that the verdict is based on.
-        sequence
-            Number of the message in the thread.
+    end
+        End of the newest bucket that the verdict is based on.
+    sequence
+        Number of the message in the thread.
     """
 
     thread: str
@@ -87,10 +87,10 @@ def announce_experiment(
     ----------
     report
         The report of the treatment, from :meth:`monitor.profiling.ab_counts.Arms.summarize`.
-        end
-            End of the bucket that changed the verdict.
-        sequence
-            Number of the message in the thread.
+    end
+        End of the bucket that changed the verdict.
+    sequence
+        Number of the message in the thread.
     """
     data: EventData = {
         "headline": f"{monitor.name}: experiment {spec.name}, {treatment} against {spec.control}: "

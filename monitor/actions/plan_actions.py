@@ -46,10 +46,10 @@ class PlanContext:
     ----------
     now
         Time of the source's clock; actions are not sent after their `not_after`.
-        retraining
-            Data for the payload of a retraining; None if none can be requested.
-        breakers
-            Data that the breakers are evaluated against; None to not evaluate them.
+    retraining
+        Data for the payload of a retraining; None if none can be requested.
+    breakers
+        Data that the breakers are evaluated against; None to not evaluate them.
     """
 
     history: AlertHistory

@@ -249,8 +249,8 @@ def retraining(
     findings
         All findings of the bucket that ends at ``end``. Those of budgets, objectives and comparisons are ignored, since
         they are not about columns that a model is trained on.
-        window_rows
-            Rows of the newest window, to compute shares.
+    window_rows
+        Rows of the newest window, to compute shares.
     """
     limits = {check.finding_name for check in (*monitor.budgets, *monitor.objectives)}
     about_model = [f for f in findings if f.about == "model" and f.check not in (*limits, *COMPARED)]

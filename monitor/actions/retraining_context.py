@@ -30,10 +30,10 @@ class RetrainingHistory:
     ----------
     counts
         Start, records and labels of each finished bucket that an incident may concern.
-        of_baseline
-            Records and labels of the range of the baseline.
-        measured
-            Findings of the measure from which the cost of errors is computed.
+    of_baseline
+        Records and labels of the range of the baseline.
+    measured
+        Findings of the measure from which the cost of errors is computed.
     """
 
     counts: Sequence[tuple[datetime, int, int]]

@@ -58,8 +58,8 @@ class Moves:
     ----------
     statistic, bound
         float64, shape (windows,): distance from the plateau, and its threshold.
-        back
-            bool, shape (windows,): nearer to the baseline than the plateau, as during a recovery.
+    back
+        bool, shape (windows,): nearer to the baseline than the plateau, as during a recovery.
     improved
         bool, shape (windows,): better than the plateau.
     """

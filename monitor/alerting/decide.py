@@ -57,8 +57,8 @@ def decide(monitor: Monitor, evaluation: Evaluation, context: AlertContext, buck
     ----------
     monitor
         The monitor whose rules are applied. To apply a single rule, pass a copy with that rule.
-        bucket
-            The evaluated interval; its end is the time of the decisions.
+    bucket
+        The evaluated interval; its end is the time of the decisions.
     """
     history, baseline = context.history, context.baseline
     changes = earliest([*history.changes, *evaluation.changes], history.versions)

@@ -30,9 +30,9 @@ def explain(
     Parameters
     ----------
     incidents
-        Open incidents by rule; their findings are not explained again.
-        changes
-            First occurrences; those since the start of the window are candidates.
+        Open incidents by group; their findings are not explained again.
+    changes
+        First occurrences; those since the start of the window are candidates.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""State machine of incidents: open, fire, change and resolve an incident of a rule. Every decision has a reason."""
+"""State machine of incidents: open, fire, change and resolve one. Every decision has a reason. Pure."""
 
 from __future__ import annotations
 

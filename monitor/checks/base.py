@@ -105,8 +105,8 @@ class Check(Generic[ConfigT_co]):
         ----------
         layouts
             Bins of the columns of the baseline.
-            profiles
-                Profiles of all rows of the baseline, by column; empty if they are not loaded.
+        profiles
+            Profiles of all rows of the baseline, by column; empty if they are not loaded.
         """
         yield from ()
 

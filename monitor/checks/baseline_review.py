@@ -32,10 +32,10 @@ class BaselineProblem:
         Start and end; ``end`` is None if it lasts to the end of the range.
     text
         Description, a clause without a full stop.
-        columns
-            Affected columns, largest change first.
-        size
-            Largest effect, in standard deviations of single values; 0 if it has no size.
+    columns
+        Affected columns, largest change first.
+    size
+        Largest effect, in standard deviations of single values; 0 if it has no size.
     """
 
     kind: Kind
@@ -54,12 +54,12 @@ class Review:
     ----------
     clean
         The longest part without a problem; None if the whole range is clean, or no part is long enough.
-        before
-            The longest clean part before the last shift; None if there is no shift, or no part is long enough.
-        since
-            The clean part after the last shift, if it is long enough.
-        noise
-            Standard error of the mean over the whole range by column, autocorrelation included, in standard deviations.
+    before
+        The longest clean part before the last shift; None if there is no shift, or no part is long enough.
+    since
+        The clean part after the last shift, if it is long enough.
+    noise
+        Standard error of the mean over the whole range by column, autocorrelation included, in standard deviations.
     """
 
     start: datetime

@@ -27,24 +27,24 @@ class Calibration:
     ----------
     limit
         The rarity above which a finding alerts; None if the baseline is too short.
-        nulls, subjects
-            Null distribution, and check, column, method and segment, by finding key.
-        seasons
-            Season by column; columns without a season are omitted.
-        records
-            Errors of label-free estimates over the windows of the baseline, by metric.
-        clients
-            Distribution of the rows of a typical window over clients, by column of clients.
-        reason
-            Why there is no limit, or on how much data it is based.
-        definition
-            Fingerprint of the settings of the calibration.
-        unusual
-            Periods (start and end in ISO 8601) that were excluded from learning, by column.
-        sensitivity
-            Smallest detectable change by column.
-        finest
-            Best sensitivity of all earlier baselines by column.
+    nulls, subjects
+        Null distribution, and check, column, method and segment, by finding key.
+    seasons
+        Season by column; columns without a season are omitted.
+    records
+        Errors of label-free estimates over the windows of the baseline, by metric.
+    clients
+        Distribution of the rows of a typical window over clients, by column of clients.
+    reason
+        Why there is no limit, or on how much data it is based.
+    definition
+        Fingerprint of the settings of the calibration.
+    unusual
+        Periods (start and end in ISO 8601) that were excluded from learning, by column.
+    sensitivity
+        Smallest detectable change by column.
+    finest
+        Best sensitivity of all earlier baselines by column.
     """
 
     limit: RarityLimit | None = None

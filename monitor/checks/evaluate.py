@@ -24,12 +24,12 @@ def evaluate(
     ----------
     plan
         The monitor and its baseline.
-        observed
-            The aggregates of the bucket.
-        stored
-            The stored aggregates of earlier buckets.
-        stattests
-            Runs the statistical tests of Evidently; without it, their findings are inconclusive.
+    observed
+        The aggregates of the bucket.
+    stored
+        The stored aggregates of earlier buckets.
+    stattests
+        Runs the statistical tests of Evidently; without it, their findings are inconclusive.
     """
     monitor, bucket, profiled = plan.monitor, observed.bucket, observed.profiled
     reference = plan.reference(bucket)

@@ -25,8 +25,8 @@ class Observed:
     ----------
     newest
         Time of the newest record in or before the window, in seconds since 1970; None if there is none.
-        recounted
-            Earlier buckets of shadows that changed by late records of this bucket.
+    recounted
+        Earlier buckets of shadows that changed by late records of this bucket.
     """
 
     bucket: Bucket
@@ -43,8 +43,8 @@ class StoredSums:
     ----------
     window
         Earlier buckets of the window that ends with the bucket; None without a baseline.
-        spending
-            Costs up to and including the bucket; None for a bucket of the history.
+    spending
+        Costs up to and including the bucket; None for a bucket of the history.
     """
 
     window: StoredWindow | None = None
@@ -60,14 +60,14 @@ class Evaluation:
     ----------
     result, reason
         Result of a bucket, and why it is inconclusive; None for a run of a suite.
-        changes
-            Versions, categories and columns that are not in the baseline.
-        window
-            The compared window; None without a baseline.
-        missing_buckets
-            Number of consecutive buckets without data if the source cannot be read; None to count results of buckets.
-        usage, events
-            Requests, tokens and costs of the window, and the counts of the bucket for objectives, by signal.
+    changes
+        Versions, categories and columns that are not in the baseline.
+    window
+        The compared window; None without a baseline.
+    missing_buckets
+        Number of consecutive buckets without data if the source cannot be read; None to count results of buckets.
+    usage, events
+        Requests, tokens and costs of the window, and the counts of the bucket for objectives, by signal.
     """
 
     findings: Sequence[Finding] = ()

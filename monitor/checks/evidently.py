@@ -207,8 +207,8 @@ def measure_in_child(
     timeout
         Seconds for all tests, including the import of Evidently. After it the child is killed, and the remaining tests
         get an error.
-        breakers
-            Breakers by test, by default those of this process. A suspended test is not run.
+    breakers
+        Breakers by test, by default those of this process. A suspended test is not run.
 
     Returns
     -------

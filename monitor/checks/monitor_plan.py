@@ -21,10 +21,10 @@ class MonitorPlan:
     baseline
         The newest baseline, which may still be learning. With `baseline.previous:` it includes the range before the
         window.
-        without_baseline
-            Why there is no baseline.
-        receivers
-            All configured receivers by name.
+    without_baseline
+        Why there is no baseline.
+    receivers
+        All configured receivers by name.
     """
 
     monitor: Monitor

@@ -28,14 +28,14 @@ class StoredWindow:
     ----------
     starts, parts
         Earlier buckets over the bins of the baseline, oldest first.
-        labelled
-            Sum of the window that ended `labels_after` ago.
-        sums
-            State of sequential detectors before the bucket, by finding key.
-        truths
-            Errors of estimates in earlier labelled windows, by metric.
-        counted
-            Counts for objectives by signal and start of the period, up to the bucket; None if not loaded.
+    labelled
+        Sum of the window that ended `labels_after` ago.
+    sums
+        State of sequential detectors before the bucket, by finding key.
+    truths
+        Errors of estimates in earlier labelled windows, by metric.
+    counted
+        Counts for objectives by signal and start of the period, up to the bucket; None if not loaded.
     """
 
     starts: Sequence[datetime] = ()

@@ -30,8 +30,8 @@ class Prompt:
         ``template`` or ``messages``, and optionally ``model`` and ``parameters``.
     version
         Number in the registry, from 1; 0 for a file that was not pushed.
-        known_hash
-            Stored hash of a version that was read without its content; ``content`` is then empty.
+    known_hash
+        Stored hash of a version that was read without its content; ``content`` is then empty.
     commit, author, committed_at
         The last commit of its file; empty outside a git repository. ``dirty`` if the file has uncommitted changes.
     """

@@ -24,8 +24,8 @@ class BucketProfiles:
     ----------
     definition
         Fingerprint of the bins; profiles with different bins cannot be added.
-        layouts
-            Bins by column; other columns are ignored when reading.
+    layouts
+        Bins by column; other columns are ignored when reading.
     """
 
     definition: str
@@ -54,8 +54,8 @@ def collect_aggregates(
     ----------
     layout
         Fingerprint of the bins of the profiles; None without bins.
-        events
-            Counts for objectives, by signal.
+    events
+        Counts for objectives, by signal.
     """
     aggregates: dict[Key, Aggregate] = {("facts", ""): profiled.facts}
     if layout is not None:

@@ -32,10 +32,10 @@ class Timeline:
     ----------
     start, step, steps
         Start of the first step, length of a step, and number of steps.
-        length
-            Number of steps of a window.
-        first
-            Last step of the first window that is evaluated; by default that of the first whole window.
+    length
+        Number of steps of a window.
+    first
+        Last step of the first window that is evaluated; by default that of the first whole window.
     """
 
     def __init__(

@@ -26,10 +26,10 @@ class Page:
     ----------
     start, end
         Half-open time interval.
-        after
-            Time and key of the last row of the previous page; None for the first page.
-        size
-            Maximum number of rows.
+    after
+        Time and key of the last row of the previous page; None for the first page.
+    size
+        Maximum number of rows.
     """
 
     start: datetime

@@ -32,8 +32,8 @@ class StatementDeadline:
     ----------
     interrupt
         Makes a call of the driver in another thread fail, given its connection.
-        timeout
-            Timeout of a statement that the server enforces.
+    timeout
+        Timeout of a statement that the server enforces.
     """
 
     def __init__(self, engine: sa.Engine, interrupt: Callable[[Any], None], timeout: timedelta) -> None:

@@ -29,8 +29,8 @@ def open_file(path: Path, source: Source) -> tuple[list[ColumnInfo], Callable[[]
     -------
     columns
         Statistics of each column, from a sample of the first page.
-        read
-            Yields batches of records; may be called repeatedly. ``timestamp`` is the row number.
+    read
+        Yields batches of records; may be called repeatedly. ``timestamp`` is the row number.
     """
     roles = {spec.column: role for role, spec in source.columns.items()}
 

@@ -38,12 +38,12 @@ class SqlReader:
     ----------
     engine
         Read-only engine from :func:`monitor.sources.connect.open_engine`.
-        source
-            The source, with a preset already converted to query, key and columns.
-        dialect
-            Dialect of the database.
-        narrow
-            Returns the query of a preset for a subset of its columns, so that unneeded tables are not joined.
+    source
+        The source, with a preset already converted to query, key and columns.
+    dialect
+        Dialect of the database.
+    narrow
+        Returns the query of a preset for a subset of its columns, so that unneeded tables are not joined.
     """
 
     def __init__(self, engine: sa.Engine, source: Source, dialect: Dialect, narrow: Narrow | None = None) -> None:

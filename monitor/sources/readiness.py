@@ -97,10 +97,10 @@ def report(columns: Sequence[ColumnInfo], lacking: Mapping[str, str], preset: Pr
     ----------
     columns
         Columns from :meth:`Reader.describe`, with statistics of the newest rows.
-        lacking
-            Columns of the preset that the installation lacks, each with the reason.
-        preset
-            Preset with advice for its tool; None for a table or a query.
+    lacking
+        Columns of the preset that the installation lacks, each with the reason.
+    preset
+        Preset with advice for its tool; None for a table or a query.
     """
     by_name = {column.name: column for column in columns}
     return [_row(capability, by_name, lacking, preset) for capability in CAPABILITIES]

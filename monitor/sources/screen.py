@@ -53,10 +53,10 @@ def unfit_numbers(name: str, values: Sequence[float], middle: float | None) -> s
     ----------
     name
         Name of the column.
-        values
-            Numbers, finite or not.
-        middle
-            Median event time in seconds since 1970, None if unknown.
+    values
+        Numbers, finite or not.
+    middle
+        Median event time in seconds since 1970, None if unknown.
 
     Examples
     --------

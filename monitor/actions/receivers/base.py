@@ -41,8 +41,8 @@ class Deadline:
     ----------
     started_at
         Start of the attempt by the clock of the store; part of signatures.
-        ends
-            End of the attempt by ``time.monotonic()``.
+    ends
+        End of the attempt by ``time.monotonic()``.
     """
 
     started_at: datetime

@@ -25,8 +25,8 @@ class WebhookTransport:
     ----------
     timeout
         Timeout of an attempt, including resolution, connection, request and response.
-        authority
-            Certificates of a private authority, trusted instead of the system's. TLS is always verified.
+    authority
+        Certificates of a private authority, trusted instead of the system's. TLS is always verified.
     """
 
     def __init__(self, url: str, timeout: timedelta, resolve: Resolver, authority: Path | None) -> None:
