@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from detectors.cost.breaker import Breaker
-from monitor.actions.plan import MESSAGE_NOT_AFTER, NAMESPACE, identity
+from monitor.actions.identity import MESSAGE_NOT_AFTER, NAMESPACE, identity
 from monitor.config.breakers import BreakerSpec
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig

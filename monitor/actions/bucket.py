@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from detectors.cost.breaker import Breaker
 from monitor.actions.breakers import BreakerInput, Key
-from monitor.actions.plan_actions import ActionPlan, PlanContext, plan_actions
+from monitor.actions.plan_actions import ActionPlan, plan_actions
+from monitor.actions.plan_context import PlanContext
 from monitor.actions.retraining_context import RetrainingHistory, RetrainingInput
 from monitor.alerting.decide import Decisions
 from monitor.checks.evaluation import Evaluation, Observed

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from monitor.actions.plan_actions import ActionPlan, PlanContext, Receivers, plan_actions
+from monitor.actions.plan_actions import ActionPlan, plan_actions
+from monitor.actions.plan_context import PlanContext, Receivers
 from monitor.alerting.decide import AlertContext, Decisions, decide
 from monitor.checks.comparisons import ComparisonUpdate
 from monitor.checks.evaluation import Evaluation

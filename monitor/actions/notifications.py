@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from monitor.actions.plan import MESSAGE_NOT_AFTER, NAMESPACE, identity
+from monitor.actions.identity import MESSAGE_NOT_AFTER, NAMESPACE, identity
 from monitor.alerting.verdicts import VerdictChange
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import Monitor

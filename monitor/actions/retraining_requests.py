@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from monitor.actions.plan import is_outdated, is_unannounced
+from monitor.actions.effects import is_outdated
+from monitor.actions.plan import is_unannounced
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
 from monitor.config.rules import rule_name

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from monitor.actions.plan_actions import Receivers
+from monitor.actions.plan_context import Receivers
 from monitor.cli.output import count_actions, echo, print_table
 from monitor.config.models import Monitor
 from monitor.jobs.backtest import backtest as replay

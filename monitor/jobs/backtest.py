@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from monitor.actions.plan_actions import Receivers
+from monitor.actions.plan_context import Receivers
 from monitor.checks.baseline import Baseline
 from monitor.config.models import ConfigError, Monitor
 from monitor.core.schedule import floor

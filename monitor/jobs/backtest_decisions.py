@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from monitor.actions.decide_and_plan import decide_and_plan
-from monitor.actions.plan_actions import Receivers
+from monitor.actions.plan_context import Receivers
 from monitor.alerting.change_point import Plateau
 from monitor.alerting.decide import AlertContext
 from monitor.alerting.news import choose_news

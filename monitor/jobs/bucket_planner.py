@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.actions.plan_actions import Receivers
+from monitor.actions.plan_context import Receivers
 from monitor.checks.comparisons import Comparisons
 from monitor.checks.monitor_plan import MonitorPlan
 from monitor.config.models import Monitor

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitor.actions.plan_actions import Receivers
+from monitor.actions.plan_context import Receivers
 from monitor.checks.comparisons import Comparisons, ComparisonState
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import Monitor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from monitor.actions.plan_actions import Receivers
+from monitor.actions.plan_context import Receivers
 from monitor.checks.baseline import Baseline
 from monitor.checks.baseline_review import sentences
 from monitor.config.models import ConfigError, Monitor

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from monitor.actions.decide_and_plan import plan_comparisons
-from monitor.actions.plan_actions import ActionPlan, Receivers
+from monitor.actions.plan_actions import ActionPlan
+from monitor.actions.plan_context import Receivers
 from monitor.checks.comparisons import ComparisonCounts, Comparisons, ComparisonState, ComparisonUpdate
 from monitor.config.arms import Shadow
 from monitor.profiling.comparison_reads import join_shadow

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from monitor.actions.decide_and_plan import decide_and_plan
-from monitor.actions.plan_actions import Receivers
+from monitor.actions.plan_context import Receivers
 from monitor.alerting.decide import AlertContext
 from monitor.checks.baseline import Baseline
 from monitor.checks.evaluation import Evaluation

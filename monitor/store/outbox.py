@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.actions.plan import MESSAGE_NOT_AFTER, identity
+from monitor.actions.identity import MESSAGE_NOT_AFTER, identity
 from monitor.core.action import MESSAGES, STANDING, Action, ActionRecord, PastAction
 from monitor.core.payload import ActionSummary, EventData
 from monitor.store import leases

@@ -9,27 +9,22 @@ from typing import Any
 
 import pytest
 
-from monitor.actions.plan import (
+from monitor.actions.effects import (
     NOT_OF_MODEL,
     NOT_WORSE,
-    DecisionContext,
-    MessageDue,
-    backlog_pause,
     decide_effect,
-    find_news,
     guilty_version,
-    identity,
     last_known_good,
-    leading_suspect,
-    message_for,
     obstacle_to_rollback,
-    plan,
-    split_open,
-    write_headline,
 )
-from monitor.actions.plan_actions import PlanContext, note_notification, plan_incidents
+from monitor.actions.identity import identity
+from monitor.actions.incident_actions import note_notification, plan_incidents
+from monitor.actions.messages_due import backlog_pause, find_news, message_for
+from monitor.actions.plan import plan, split_open
+from monitor.actions.plan_context import DecisionContext, PlanContext
 from monitor.actions.retraining_requests import find_retraining_requests
 from monitor.alerting.decide import AlertContext, Decisions, decide
+from monitor.alerting.messages.headline import leading_suspect, write_headline
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import Monitor
 from monitor.core.action import Action, AlertHistory, PastAction, Version
@@ -430,7 +425,7 @@ WORDS = "; model_version 'm2' first appeared at 2026-11-01 00:00 UTC"
 
 
 def said(kind: Any, news: Any = None, is_first: bool = False, **incident: Any) -> str:
-    return write_headline(monitor_of(), incident_of(**incident), MessageDue(kind, is_first, news or {}))
+    return write_headline(incident_of(**incident), kind, news or {}, is_first=is_first)
 
 
 def test_a_message_says_in_one_sentence_what_happens() -> None:

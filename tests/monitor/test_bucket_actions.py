@@ -10,9 +10,10 @@ from typing import Any
 from detectors.cost.breaker import Breaker
 from detectors.quality.traffic import Traffic
 from monitor.actions.breakers import BreakerInput
+from monitor.actions.identity import identity
 from monitor.actions.notifications import thread_key
-from monitor.actions.plan import identity
-from monitor.actions.plan_actions import ActionPlan, PlanContext, plan_actions
+from monitor.actions.plan_actions import ActionPlan, plan_actions
+from monitor.actions.plan_context import PlanContext
 from monitor.alerting.decide import Decisions
 from monitor.alerting.verdicts import VerdictChange, find_new_verdicts
 from monitor.checks.baseline import Baseline

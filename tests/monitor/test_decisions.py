@@ -9,15 +9,9 @@ import pytest
 
 from detectors.base import Finding, Status
 from detectors.joint import JOINT
-from monitor.actions.plan import (
-    NOT_OF_MODEL,
-    NOT_WORSE,
-    DecisionContext,
-    decide_effect,
-    guilty_version,
-    last_known_good,
-    plan,
-)
+from monitor.actions.decision_context import DecisionContext
+from monitor.actions.effects import NOT_OF_MODEL, NOT_WORSE, decide_effect, guilty_version, last_known_good
+from monitor.actions.plan import plan
 from monitor.alerting.incidents import decide_incident
 from monitor.alerting.no_data import decide_no_data_incident
 from monitor.config.models import Monitor, NoData, Rule

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from detectors.cost.breaker import Breaker
 from monitor.actions.breaker_actions import plan_transition
+from monitor.actions.identity import identity
 from monitor.actions.notifications import announce_experiment, announce_shadow
-from monitor.actions.plan import identity
 from monitor.alerting.incidents import decide_incident
 from monitor.alerting.no_data import decide_no_data_incident
 from monitor.config.arms import Experiment, Shadow

@@ -13,7 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from detectors.base import Finding, Status
-from monitor.actions.plan_actions import PlanContext, plan_incidents
+from monitor.actions.incident_actions import plan_incidents
+from monitor.actions.plan_context import PlanContext
 from monitor.actions.receivers.webhook.signature import verify
 from monitor.alerting.decide import Decisions
 from monitor.alerting.incidents import decide_incident

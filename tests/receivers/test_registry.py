@@ -14,7 +14,8 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from monitor.actions.plan import DecisionContext, plan
+from monitor.actions.decision_context import DecisionContext
+from monitor.actions.plan import plan
 from monitor.actions.receivers import make_receivers
 from monitor.cli import app
 from monitor.config.models import Config

@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 
+from monitor.actions.identity import NAMESPACE
 from monitor.actions.notifications import announce_experiment, announce_shadow, thread_key
-from monitor.actions.plan import NAMESPACE
 from monitor.config.models import Monitor
 from tests.support.receivers import settings_of, slack_settings
 

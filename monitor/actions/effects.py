@@ -1,0 +1,158 @@
+"""Decide about effects: when one is due, whether it may be sent, and which version to go back to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from monitor.alerting.suspects import explains
+from monitor.config.receivers import EffectSettings
+from monitor.core.action import DESTRUCTIVE, NOT_SENT, UNSENT, ActionState, PastAction, Version
+from monitor.core.incident import NO_DATA, VERSIONS, Decision, Incident
+
+NOT_OF_MODEL = "no finding is about the model: missing or bad data never triggers a rollback or retraining"
+NOT_WORSE = "no finding is a deterioration: a neutral change never triggers a rollback or retraining"
+LACKS_EVIDENCE = (
+    NOT_OF_MODEL,
+    NOT_WORSE,
+    # as stored by earlier versions
+    "no finding speaks of the model: not seeing, or bad data, never rolls back a model",
+    "no finding is a change for the worse: what is neither good nor bad never rolls back a model",
+)
+NEVER_TRAFFIC = 50
+
+
+def effect_due(
+    decision: Decision, name: str, effect: EffectSettings, rows: Sequence[PastAction], now: datetime, *, fresh: bool
+) -> bool:
+    """Return whether an effect is planned now: when its rule fires, and again if it was missed or is outdated.
+
+    It was missed if the bucket was too old, or if it could not be sent before ``not_after``. While the incident
+    continues, the first bucket within ``not_after`` plans it again.
+    """
+    incident = decision.incident
+    if incident.state != "firing":
+        return False
+    if decision.transition == "firing":
+        return True
+    last = newest_effect(rows, name)
+    in_time = now <= incident.updated_at + effect.not_after
+    return fresh and in_time and (last is None or last.missed or is_outdated(last, incident))
+
+
+def newest_effect(rows: Sequence[PastAction], name: str) -> PastAction | None:
+    """Return the last effect of a receiver among the actions of an incident."""
+    return next((row for row in reversed(rows) if row.name == name and row.kind in DESTRUCTIVE), None)
+
+
+def is_outdated(effect: PastAction, incident: Incident) -> bool:
+    """Return whether an unsent effect concerns another version than the current suspect, or lacked evidence before."""
+    if effect.state not in UNSENT or effect.refused:
+        return False
+    suspected = suspect_version(incident)
+    if suspected is not None and effect.observed != suspected:
+        return True
+    return effect.state == "held" and effect.reason in LACKS_EVIDENCE and lacking_evidence(incident) is None
+
+
+def decide_effect(
+    effect: EffectSettings,
+    name: str,
+    incident: Incident,
+    past: Sequence[PastAction],
+    now: datetime,
+    obstacle: str | None = None,
+) -> tuple[ActionState, str]:
+    """Return the state of a new effect (pending, awaiting approval, held, expired or announced only), and the reason.
+
+    ``obstacle`` is the reason why a rollback is not possible, None if it is.
+    """
+    lacking = lacking_evidence(incident)
+    if effect.kind in DESTRUCTIVE and lacking:
+        return "held", lacking
+    if effect.kind == "rollback" and obstacle:
+        return "held", obstacle
+    if now > incident.updated_at + effect.not_after:
+        return "expired", "the bucket is older than not_after: the effect would be too late"
+    sent = [item for item in past if item.name == name and item.state not in NOT_SENT]
+    alike = [item for item in sent if item.observed == guilty_version(incident)]
+    if any(now - item.created_at < effect.cooldown for item in alike):
+        return "held", "cooldown: the same action was planned recently"
+    if sum(now - item.created_at < timedelta(days=1) for item in sent) >= effect.max_per_day:
+        return "held", f"cap: at most {effect.max_per_day} a day"
+    if effect.mode == "notify":
+        return "told", "mode notify: the effect is announced and not sent"
+    if effect.mode == "approve":
+        return "awaiting_approval", "mode approve: `driftd actions approve` sends it"
+    return "pending", "mode auto"
+
+
+def obstacle_to_rollback(incident: Incident, versions: Sequence[Version], blamed: Sequence[str]) -> str | None:
+    """Return why a rollback has no target, None if it has one or if no versions are logged."""
+    if last_known_good(incident, versions, blamed) is not None:
+        return None
+    if last_known_good(incident, versions, blamed, drifted=()) is not None:
+        return "every other version has drifted as well: a rollback would not help"
+    if versions and suspect_version(incident) is None:
+        return "no version is suspected, and no good version is known: a rollback has no target"
+    return None
+
+
+def lacking_evidence(incident: Incident) -> str | None:
+    """Return why the evidence of an incident does not suffice for a destructive effect, None if it does."""
+    about_model = [item for item in incident.evidence.values() if item["about"] == "model"]
+    if incident.rule == NO_DATA or not about_model:
+        return NOT_OF_MODEL
+    return None if any(item.get("direction", "worse") == "worse" for item in about_model) else NOT_WORSE
+
+
+def last_known_good(
+    incident: Incident, versions: Sequence[Version], blamed: Sequence[str], drifted: Collection[str] | None = None
+) -> dict[str, object] | None:
+    """Return the newest model or prompt version with enough traffic, no incident of its own and no drift in this one.
+
+    None if the incident has no suspected version to roll back from. ``drifted`` are the versions that drifted, by
+    default those whose segment is in the evidence.
+    """
+    observed = guilty_version(incident)
+    if observed is None:
+        return None
+    role, bad = observed
+    part = versions_in_findings(incident, role) if drifted is None else drifted
+    opened = incident.opened_at
+    good = [
+        version
+        for version in versions
+        if version.role == role
+        and version.value not in (bad, *blamed, *part)
+        and version.rows >= NEVER_TRAFFIC
+        and version.first_seen < opened
+    ]
+    if not good:
+        return None
+    best = max(good, key=lambda version: (version.first_seen, version.last_seen))
+    return {role: best.value, "last_seen": best.last_seen.isoformat(), "rows": best.rows}
+
+
+def versions_in_findings(incident: Incident, role: str) -> set[str]:
+    """Return the versions that are the segment of a finding of the incident."""
+    about_model = [item for item in incident.evidence.values() if item["about"] == "model"]
+    apart = [str(item["segment"]).partition("=") for item in about_model]
+    return {value for kind, _, value in apart if kind == role}
+
+
+def suspect_version(incident: Incident) -> tuple[str, str] | None:
+    """Return role and value of the suspected version, None if the suspect is not a version."""
+    suspect = incident.suspected_change
+    return (str(suspect["kind"]), str(suspect["value"])) if suspect and suspect["kind"] in VERSIONS else None
+
+
+def guilty_version(incident: Incident) -> tuple[str, str] | None:
+    """Return role and value of the bad version: the suspect, else the version whose segment drifted most."""
+    if suspected := suspect_version(incident):
+        return suspected
+    for item in incident.evidence.values():
+        role, _, value = str(item["segment"]).partition("=")
+        if role in VERSIONS and item["about"] == "model" and explains(str(item["segment"]), incident.evidence):
+            return role, value
+    return None
