@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from monitor.actions.decision_context import DecisionContext
 from monitor.actions.effects import (
     NOT_OF_MODEL,
     NOT_WORSE,
@@ -21,7 +22,7 @@ from monitor.actions.identity import identity
 from monitor.actions.incident_actions import note_notification, plan_incidents
 from monitor.actions.messages_due import backlog_pause, find_news, message_for
 from monitor.actions.plan import plan, split_open
-from monitor.actions.plan_context import DecisionContext, PlanContext
+from monitor.actions.plan_context import PlanContext
 from monitor.actions.retraining_requests import find_retraining_requests
 from monitor.alerting.decide import AlertContext, Decisions, decide
 from monitor.alerting.messages.headline import leading_suspect, write_headline
