@@ -21,6 +21,8 @@ from detectors.null_distribution import CalibratedNull
 from detectors.profile import Profile
 
 Direction = Literal["better", "worse", "neutral"]
+About = Literal["model", "inputs", "pipe"]
+"""What a finding is about: outputs of the model and its service, its inputs, or the data pipeline."""
 """Meaning of a change. Only ``worse`` may lead to a rollback or a retraining; ``better`` never alerts."""
 NULL_TAIL = 1e-3
 """Probability that an unchanged window exceeds the noise floor."""
@@ -138,7 +140,7 @@ class Detector:
         Rows that count as the sample: ``usable`` values or all ``rows``.
     about
         ``model`` for findings about the model's behaviour; ``pipe`` for findings about the data pipeline, which never
-        roll back a model.
+        roll back a model. Findings about an input of the model are ``inputs``, which depends on the column.
     unit, title, citation
         Texts for tables, legends and messages.
     cells
@@ -163,7 +165,7 @@ class Detector:
     citation: str
     floor: float = 0.0
     counts: Literal["usable", "rows"] = "usable"
-    about: Literal["model", "pipe"] = "model"
+    about: About = "model"
     cells: Callable[[Profile, Profile], Cells] | None = None
     unusable: tuple[tuple[str, str], ...] = ()
     follows: Literal["up", "either"] | None = None
@@ -191,7 +193,7 @@ class Finding:
     n_baseline: int = 0
     n_window: int = 0
     unit: str = "1"
-    about: Literal["model", "pipe"] = "model"
+    about: About = "model"
     detail: Mapping[str, object] = field(default_factory=dict)
     direction: Direction = "worse"
 

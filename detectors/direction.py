@@ -16,6 +16,11 @@ Preference = Literal["lower", "higher", "neutral"]
 TIMES_AND_COSTS = ("latency", "time_to_first_token", "time_per_output_token", "queue_time", "cost")
 JUDGED_ELSEWHERE = ("input_tokens", "output_tokens", "status", "error_type", "finish_reason")
 """Only their signals have a better side: `price`, `failed`, `rate_limited`, `timed_out`, `truncation`."""
+OUTPUTS = (
+    *("prediction", "score", "response", "samples", "logprobs", "finish_reason", "feedback"),
+    *(*TIMES_AND_COSTS, "output_tokens", "status", "error_type"),
+)
+"""Roles of logged columns that a model or its service produces; every other logged column is an input."""
 ROLES: dict[str, Preference] = {
     **dict.fromkeys(TIMES_AND_COSTS, "lower"),
     **dict.fromkeys(JUDGED_ELSEWHERE, "neutral"),

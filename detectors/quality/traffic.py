@@ -11,6 +11,7 @@ import numpy as np
 from scipy import special
 
 from detectors.base import NULL_TAIL, Finding, Status
+from detectors.direction import Preference, infer_direction, is_improvement
 from detectors.null_distribution import CalibratedNull
 
 VOLUME_FLOOR = 1.0
@@ -77,17 +78,19 @@ def volume(
     *,
     threshold: float | None = None,
     calibrated: CalibratedNull | None = None,
+    better: Preference | None = "higher",
 ) -> list[Finding]:
     """Compare the number of rows with the minimum and maximum of all baseline windows of the same length.
 
     The statistic is the number of doublings outside that range, 0 inside. One doubling alerts, or more if the
-    calibration requires it.
+    calibration requires it. By default more rows are an improvement.
 
     Examples
     --------
     >>> old = Traffic(bucket_rows=(100, 120, 90, 110))
-    >>> [volume(old, Traffic(bucket_rows=(rows,)))[0].status.value for rows in (95, 20, 400)]
-    ['ok', 'drifted', 'drifted']
+    >>> findings = [volume(old, Traffic(bucket_rows=(rows,)))[0] for rows in (95, 20, 400)]
+    >>> [(finding.status.value, finding.direction) for finding in findings]
+    [('ok', 'worse'), ('drifted', 'worse'), ('drifted', 'better')]
     """
     stated = _state("volume", baseline, window)
     bound, length = (VOLUME_FLOOR if threshold is None else threshold), len(window.bucket_rows)
@@ -103,7 +106,8 @@ def volume(
         bound = max(VOLUME_FLOOR, calibrated.threshold(float(noise[0])))
     status = Status.DRIFTED if statistic >= bound else Status.OK
     reason = f"{window.rows:,} rows in the window, baseline {low:,.0f} to {high:,.0f}"
-    return [replace(stated, status=status, reason=reason, statistic=statistic, threshold=bound)]
+    direction = infer_direction(better, bool(is_improvement(better, np.float64(window.rows - high))))
+    return [replace(stated, status=status, reason=reason, statistic=statistic, threshold=bound, direction=direction)]
 
 
 @lru_cache(maxsize=64)

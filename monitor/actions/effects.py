@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from monitor.alerting.suspects import explains
+from monitor.alerting.suspects import affects_all, explains
 from monitor.config.receivers import EffectSettings
 from monitor.core.action import DESTRUCTIVE, NOT_SENT, UNSENT, ActionState, PastAction, Version
 from monitor.core.incident import NO_DATA, VERSIONS, Decision, Incident
+from monitor.core.payload import IncidentFinding
 
 NOT_OF_MODEL = "no finding is about the model: missing or bad data never triggers a rollback or retraining"
 NOT_WORSE = "no finding is a deterioration: a neutral change never triggers a rollback or retraining"
+ONLY_INPUTS = (
+    "only inputs of the model changed, in all records alike, so a person must approve. If one of these columns is an "
+    "output of the model, list it under `outputs:`"
+)
 LACKS_EVIDENCE = (
     NOT_OF_MODEL,
     NOT_WORSE,
@@ -82,6 +87,8 @@ def decide_effect(
         return "held", f"cap: at most {effect.max_per_day} a day"
     if effect.mode == "notify":
         return "told", "mode notify: the effect is announced and not sent"
+    if effect.mode == "auto" and effect.kind == "rollback" and concerns_inputs_only(incident):
+        return "awaiting_approval", ONLY_INPUTS
     if effect.mode == "approve":
         return "awaiting_approval", "mode approve: `driftd actions approve` sends it"
     return "pending", "mode auto"
@@ -100,10 +107,20 @@ def obstacle_to_rollback(incident: Incident, versions: Sequence[Version], blamed
 
 def lacking_evidence(incident: Incident) -> str | None:
     """Return why the evidence of an incident does not suffice for a destructive effect, None if it does."""
-    about_model = [item for item in incident.evidence.values() if item["about"] == "model"]
-    if incident.rule == NO_DATA or not about_model:
+    measured = [item for item in incident.evidence.values() if item["about"] != "pipe"]
+    if incident.rule == NO_DATA or not measured:
         return NOT_OF_MODEL
-    return None if any(item.get("direction", "worse") == "worse" for item in about_model) else NOT_WORSE
+    return None if any(_is_worse(item) for item in measured) else NOT_WORSE
+
+
+def concerns_inputs_only(incident: Incident) -> bool:
+    """Return whether no output of the model got worse, and no input only in the rows of a version."""
+    worse = [item for item in incident.evidence.values() if item["about"] != "pipe" and _is_worse(item)]
+    return all(item["about"] == "inputs" and affects_all(item) for item in worse)
+
+
+def _is_worse(item: IncidentFinding) -> bool:
+    return item.get("direction", "worse") == "worse"
 
 
 def last_known_good(
@@ -136,7 +153,7 @@ def last_known_good(
 
 def versions_in_findings(incident: Incident, role: str) -> set[str]:
     """Return the versions that are the segment of a finding of the incident."""
-    about_model = [item for item in incident.evidence.values() if item["about"] == "model"]
+    about_model = [item for item in incident.evidence.values() if item["about"] != "pipe"]
     apart = [str(item["segment"]).partition("=") for item in about_model]
     return {value for kind, _, value in apart if kind == role}
 
@@ -153,6 +170,6 @@ def guilty_version(incident: Incident) -> tuple[str, str] | None:
         return suspected
     for item in incident.evidence.values():
         role, _, value = str(item["segment"]).partition("=")
-        if role in VERSIONS and item["about"] == "model" and explains(str(item["segment"]), incident.evidence):
+        if role in VERSIONS and item["about"] != "pipe" and explains(str(item["segment"]), incident.evidence):
             return role, value
     return None

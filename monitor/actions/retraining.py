@@ -253,7 +253,7 @@ def retraining(
         Rows of the newest window, to compute shares.
     """
     limits = {check.finding_name for check in (*monitor.budgets, *monitor.objectives)}
-    about_model = [f for f in findings if f.about == "model" and f.check not in (*limits, *COMPARED)]
+    about_model = [f for f in findings if f.about != "pipe" and f.check not in (*limits, *COMPARED)]
     bad = sorted((f for f in about_model if f.is_adverse), key=lambda f: (-f.excess, f.key))
     since, since_is = _since(incident, monitor.bucket)
     stretches: list[tuple[Literal["since_change", "baseline"], datetime, datetime]] = [("since_change", since, end)]

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import cast
 
-from detectors import LATENCY, PERFORMANCE, RATES
 from detectors.base import Finding, Status
 from detectors.joint import JOINT
+from monitor.alerting.consequence import most_harmful, rank_harm
 from monitor.alerting.grouping import GroupFindings
 from monitor.alerting.rule_progress import NEW, advance_rules, choose_lead, is_over
-from monitor.alerting.suspects import HARMFUL, change_key, choose_suspect, merge_attribution
+from monitor.alerting.suspects import change_key, choose_suspect, merge_attribution
 from monitor.config.models import Monitor, Rule
 from monitor.config.rules import matches, rule_name
 from monitor.core.incident import TRAFFIC, VERSIONS, Change, Decision, Incident, IncidentState
@@ -106,7 +106,7 @@ def find_version_findings(
         for f in adverse
         if (f.check, f.column) not in before or f.key in away or (f.segment in arrived and _is_farther(f, incident))
     ]
-    if not any(finding.about == "model" and finding.direction == "worse" for finding in brought):
+    if not any(finding.about != "pipe" and finding.direction == "worse" for finding in brought):
         return []
     earlier = [change for change in changes if change.first_seen <= at]
     suspect = choose_suspect(earlier, at - monitor.window - monitor.bucket, merge_evidence({}, brought))
@@ -371,22 +371,6 @@ def _attribution(finding: Finding) -> Attribution | None:
 
 def _excess(item: IncidentFinding) -> float:
     return float(item["statistic"] or 0.0) / float(item["threshold"] or 1.0)
-
-
-def rank_harm(finding: Finding) -> int:
-    """Rank the harm of a finding to users: 2 if quality, errors, latency or costs got worse, 1 for anything else worse.
-
-    Neutral changes and improvements have rank 0.
-    """
-    if finding.direction != "worse":
-        return 0
-    measured = finding.method in (*PERFORMANCE, *RATES, *LATENCY) or finding.check in ("slo", "spend")
-    return 2 if measured or (finding.about == "model" and finding.column in HARMFUL) else 1
-
-
-def most_harmful(bad: Sequence[Finding]) -> Finding:
-    """Return the finding of the highest rank of harm; among these, the one with the largest ratio to its threshold."""
-    return max(bad, key=lambda finding: (rank_harm(finding), min(finding.excess, 1e9)))
 
 
 def find_explanation(bad: Sequence[Finding], evidence: Mapping[str, IncidentFinding]) -> str:

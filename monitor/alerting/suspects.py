@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from detectors.direction import TIMES_AND_COSTS
 from detectors.split_attribution import ENOUGH
+from monitor.alerting.consequence import HARMFUL
 from monitor.core.incident import SEGMENT, UPSTREAM, VERSIONS, Change
 from monitor.core.payload import Attribution, IncidentFinding, Suspect
 
 MAJORITY = 0.5
 """A suspect explains at least this part of the findings whose rows are attributed."""
-HARMFUL = frozenset(
-    [
-        *("failed", "rate_limited", "timed_out", "slow", "refusal", "truncation", "user_feedback"),
-        *("hallucinated", "groundedness", "weakest_claim", "entailment", "valid_json", "valid_sql", "json_schema"),
-        *("pii", "secrets", "profanity", "injection", "price", *TIMES_AND_COSTS),
-    ]
-)
-"""Signals and logged columns that measure quality of service. If they get worse, they lead the message."""
 
 
 def choose_suspect(
@@ -70,6 +62,11 @@ def describe_suspect(suspect: Suspect) -> str:
 def change_key(change: Change) -> str:
     """Return the key of a change, which equals the name of its segment."""
     return f"{change.column}={change.value}"
+
+
+def affects_all(item: IncidentFinding) -> bool:
+    """Return whether all rows changed since a moment; true where no rows are attributed."""
+    return "attribution" not in item or item["attribution"]["explained"].get("", 0.0) >= ENOUGH
 
 
 def explains(version: str, evidence: Mapping[str, IncidentFinding]) -> bool:

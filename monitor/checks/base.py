@@ -9,16 +9,17 @@ from typing import ClassVar, Generic, TypeVar
 import numpy as np
 
 from detectors import Binning, Detector, Direction, Finding, Profile, Status
-from detectors.direction import ROLES, Preference, has_improved, infer_direction, is_improvement
+from detectors.base import About
+from detectors.direction import Preference, has_improved, infer_direction, is_improvement
 from detectors.drift.cusum import DETECTOR as CUSUM
 from detectors.drift.rate_cusum import DETECTOR as RATE_CUSUM
 from detectors.joint import JOINT
 from detectors.performance.rates import RISE
 from detectors.stack import Counted
+from monitor.checks.column_roles import list_outputs, preferences
 from monitor.checks.protocols import BaselineData, BucketData, WindowData
 from monitor.config.checks.base import CheckConfig, MeasuredConfig
 from monitor.config.models import Monitor
-from monitor.config.signals import resolve
 
 ConfigT_co = TypeVar("ConfigT_co", bound=CheckConfig, covariant=True)
 MeasuredT_co = TypeVar("MeasuredT_co", bound=MeasuredConfig, covariant=True)
@@ -31,7 +32,7 @@ class CheckTarget:
     """A detector that is run on a column, with the settings of its check.
 
     ``late``: whether it measures the window with complete labels. ``better``: the direction in which the column
-    improves. ``owner``: its check.
+    improves. ``owner``: its check. ``is_input``: whether the column is an input of the model.
     """
 
     check: str
@@ -43,13 +44,25 @@ class CheckTarget:
     late: bool = False
     better: Preference | None = None
     owner: ColumnCheck[MeasuredConfig] | None = None
+    is_input: bool = False
+
+    @property
+    def about(self) -> About:
+        """Return what its findings are about."""
+        return "inputs" if self.is_input and self.detector.about == "model" else self.detector.about
 
     def finding(self, segment: str | None, reason: str = "") -> Finding:
         """Return an inconclusive finding of this target."""
-        unit, about = self.detector.unit, self.detector.about
+        unit, status = self.detector.unit, Status.INCONCLUSIVE
         return Finding(
-            self.check, self.column, self.detector.name, segment, Status.INCONCLUSIVE, reason, unit=unit, about=about
+            self.check, self.column, self.detector.name, segment, status, reason, unit=unit, about=self.about
         )
+
+    def complete(self, finding: Finding, direction: Direction) -> Finding:
+        """Add to a finding what the target knows; the reason states if a drifted finding is an improvement."""
+        improved = finding.status is Status.DRIFTED and direction == "better"
+        reason = finding.reason + ", an improvement" * improved
+        return replace(finding, check=self.check, about=self.about, direction=direction, reason=reason)
 
     def improves(self, baseline: Counted, window: Counted) -> np.ndarray:
         """Return whether the change is an improvement, elementwise for a stack of windows; False for pure defects."""
@@ -62,12 +75,6 @@ class CheckTarget:
     def direction(self, baseline: Profile, window: Profile) -> Direction:
         """Return the direction of the change of a window."""
         return infer_direction(self.better, self.improves(baseline, window))
-
-
-def add_direction(finding: Finding, direction: Direction) -> Finding:
-    """Return a finding with its direction; the reason states if a drifted finding is an improvement."""
-    improved = finding.status is Status.DRIFTED and direction == "better"
-    return replace(finding, direction=direction, reason=finding.reason + ", an improvement" * improved)
 
 
 def missing_column(stated: Finding, baseline: Profile | None) -> Finding:
@@ -140,7 +147,7 @@ class ColumnCheck(Check[MeasuredT_co]):
 
     def targets(self, layouts: Layouts, profiles: Profiles) -> Iterator[CheckTarget]:
         """Yield the targets: each a detector on a column."""
-        config, better = self.config, preferences(self.monitor)
+        config, better, outputs = self.config, preferences(self.monitor), list_outputs(self.monitor)
         for column in self.columns(layouts):
             for detector in self.detectors(layouts.get(column), profiles.get(column)):
                 yield CheckTarget(
@@ -153,13 +160,8 @@ class ColumnCheck(Check[MeasuredT_co]):
                     self.waits_for_labels(detector),
                     better.get(column),
                     self,
+                    column not in outputs,
                 )
-
-
-def preferences(monitor: Monitor) -> dict[str, Preference | None]:
-    """Return the direction in which each column improves, as defined by its signal or its role."""
-    of_signals = {signal.name: signal.better for signal in resolve(monitor.signals)}
-    return {**ROLES, **of_signals, JOINT: "neutral"}
 
 
 def by_bucket(layout: Binning | None) -> list[Detector]:

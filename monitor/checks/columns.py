@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from detectors import Criterion, Finding, Sequential, Status, assess
 from detectors.sentence import describe
-from monitor.checks.base import CheckTarget, add_direction, missing_column
+from monitor.checks.base import CheckTarget, missing_column
 from monitor.checks.sequential import accumulate_target
 from monitor.checks.window_comparison import WindowComparison
 
@@ -38,7 +38,7 @@ def _measure(comparison: WindowComparison, target: CheckTarget, segment: str | N
     if target.owner is not None:
         finding = target.owner.complete(finding, target, baseline, window)
     finding = _mention_few_clients(finding, factor)
-    return add_direction(replace(finding, check=target.check), target.direction(old, new))
+    return target.complete(finding, target.direction(old, new))
 
 
 def _mention_few_clients(finding: Finding, factor: float) -> Finding:

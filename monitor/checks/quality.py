@@ -9,12 +9,15 @@ from typing import ClassVar
 from detectors import DETECTORS, TRAFFIC_CHECKS
 from detectors.base import Detector, Finding, Status
 from detectors.binning import Binning
+from detectors.direction import Preference
 from detectors.profile import Profile
 from detectors.quality.traffic import Traffic
 from monitor.checks.base import Check, ColumnCheck, Layouts
 from monitor.checks.protocols import BaselineData, WindowData
 from monitor.config.checks.base import CheckConfig
 from monitor.config.checks.quality import ColumnQualityConfig, FreshnessConfig, QualityConfig, RecordQualityConfig
+
+VOLUME = "volume"
 
 
 class ColumnQuality(ColumnCheck[ColumnQualityConfig]):
@@ -45,8 +48,15 @@ class RecordQuality(Check[RecordQualityConfig]):
             traffic,
             threshold=self.config.bound,
             calibrated=baseline.calibration.of(self.placeholder),
+            better=self.better,
         )
         yield from (replace(finding, check=self.config.finding_name) for finding in findings)
+
+    @property
+    def better(self) -> Preference | None:
+        """Return whether more or fewer records are an improvement; None if every change is a deterioration."""
+        better = self.monitor.better.get(VOLUME, "higher")
+        return None if better == "unchanged" else better
 
     @property
     def placeholder(self) -> Finding:

@@ -14,7 +14,7 @@ from detectors.direction import infer_direction, is_improvement
 from detectors.quality.traffic import Traffic
 from detectors.sentence import describe
 from detectors.sequential import State
-from monitor.checks.base import CheckTarget, add_direction
+from monitor.checks.base import CheckTarget
 from monitor.checks.baseline import Baseline
 from monitor.checks.window import BucketSummary, Window
 from monitor.checks.window_comparison import WindowComparison
@@ -85,7 +85,7 @@ def _accumulate(
     finding = conclude(sized, detector, measurement, target.threshold, calibrated)
     if finding.status is Status.DRIFTED:
         finding = replace(finding, reason=describe(finding, detector, old, new))
-    return add_direction(finding, side)
+    return target.complete(finding, side)
 
 
 def _carry_state(comparison: WindowComparison, target: CheckTarget) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from detectors import Finding, Measurement, Profile, Status
 from detectors.base import conclude
 from detectors.sentence import describe
-from monitor.checks.base import CheckTarget, add_direction, missing_column
+from monitor.checks.base import CheckTarget, missing_column
 from monitor.checks.evidently import Request, StatTestResult, orient, request
 from monitor.checks.targets import expand_stattests
 from monitor.checks.window_comparison import WindowComparison
@@ -37,7 +37,7 @@ def evaluate_stattests(comparison: WindowComparison, stattests: Stattests | None
         finding = _evidently_finding(target, stated, test, answer)
         if finding.status is Status.DRIFTED:
             finding = replace(finding, reason=describe(finding, target.detector, *sides))
-        yield add_direction(finding, stated.direction)
+        yield target.complete(finding, stated.direction)
 
 
 def _add_sizes(target: CheckTarget, segment: str | None, old: Profile | None, new: Profile | None) -> Finding:

@@ -163,6 +163,13 @@ class Monitor(Section):
     """Column or signal from 0 to 1 that is 1 for a good answer, for the cost per good answer; default: not `failed`."""
     alert_budget: str = Field("1/week", pattern=r"^\d+(\.\d+)?/(day|week|month)$")
     """Accepted rate of false alerts of the whole monitor; thresholds that are not set are learnt to keep it."""
+    outputs: list[str] = []
+    """Columns that the model produces, besides those with a role such as `score`. All others are inputs: if only inputs
+    change, a rollback waits for approval."""
+    better: dict[str, Literal["lower", "higher", "neutral", "unchanged"]] = {}
+    """By column, signal or `volume`: which change is an improvement, and alerts nobody. A change of a `neutral` column
+    alerts and never triggers a rollback; with `unchanged` every change is a deterioration. By default `volume` is
+    `higher`, and columns are as their role or signal defines."""
     signals: list[Entry] = []
     """Signals that are computed for each record: names, or `{name: {option: value}}`."""
     checks: list[CheckEntry] = [DriftConfig(), QualityConfig(), LatencyConfig()]

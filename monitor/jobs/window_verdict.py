@@ -8,7 +8,8 @@ from typing import Any
 from detectors import PERFORMANCE
 from detectors.base import Finding, Status
 from detectors.performance.measured import ESTIMATED
-from monitor.alerting.incidents import find_explanation, merge_evidence, most_harmful
+from monitor.alerting.consequence import most_harmful
+from monitor.alerting.incidents import find_explanation, merge_evidence
 from monitor.config.models import BASELINE_RULE, Monitor
 from monitor.config.rules import matches
 

@@ -86,11 +86,26 @@ def test_a_new_version_is_named_as_the_suspected_change(world_on_both: World) ->
 def test_what_changed_fires_by_name_and_exits_1(
     world: World, changes: dict[str, Any], check: str, column: str | None
 ) -> None:
-    configure(world)
+    configure(world, better={"volume": "unchanged"})
     world.log(window(**changes))
     code, verdict = world.json(*AT)
     assert (code, verdict["status"]) == (1, "firing")
     assert of(verdict, check, column)["status"] == "drifted"
+
+
+def test_more_traffic_is_recorded_as_an_improvement_and_alerts_nobody(world: World) -> None:
+    configure(world)
+    world.log(window(per_minute=60))
+    code, verdict = world.json(*AT)
+    growth = of(verdict, "volume", None)
+    assert (code, growth["status"], growth["direction"]) == (0, "drifted", "better")
+
+
+@pytest.mark.parametrize(("better", "code"), [("higher", 0), ("lower", 1), ("neutral", 1), ("unchanged", 1)])
+def test_the_direction_in_which_a_column_improves_is_configurable(world: World, better: str, code: int) -> None:
+    configure(world, better={"amount": better})
+    world.log(window(shift=0.5))
+    assert world.json(*AT)[0] == code
 
 
 def test_a_segment_is_measured_apart(world: World) -> None:

@@ -13,6 +13,7 @@ from monitor.actions.decision_context import DecisionContext
 from monitor.actions.effects import (
     NOT_OF_MODEL,
     NOT_WORSE,
+    ONLY_INPUTS,
     decide_effect,
     guilty_version,
     last_known_good,
@@ -148,6 +149,19 @@ def test_without_a_suspect_the_version_of_the_worst_segment_looks_guilty(evidenc
 def test_evidence_of_a_change_for_the_worse_is_needed() -> None:
     neutral = incident_of(evidence={"k": evidence_of(direction="neutral"), "p": evidence_of(about="pipe")})
     assert decide_effect(EFFECT, "r", neutral, [], START) == ("held", NOT_WORSE)
+
+
+def test_a_change_of_inputs_alone_is_rolled_back_only_by_a_person_unless_the_rows_of_a_version_are_affected() -> None:
+    item = {"segment": None, "about": "inputs", "direction": "worse", "statistic": 1.0, "threshold": 0.1}
+    canary = {**item, "attribution": {"explained": {"": 0.3, "model_version=m2": 1.0}, "segment": None}}
+    retrain = EFFECT.model_copy(update={"kind": "retrain"})
+    alike = incident_of(evidence={"k": item})
+    assert decide_effect(EFFECT, "r", alike, [], START) == ("awaiting_approval", ONLY_INPUTS)
+    assert decide_effect(retrain, "r", alike, [], START)[0] == "pending"
+    assert decide_effect(EFFECT, "r", incident_of(evidence={"k": canary}), [], START)[0] == "pending"
+    assert (
+        decide_effect(EFFECT, "r", incident_of(evidence={"k": {**item, "about": "model"}}), [], START)[0] == "pending"
+    )
     old = {name: value for name, value in evidence_of().items() if name != "direction"}
     assert decide_effect(EFFECT, "r", incident_of(evidence={"k": old}), [], START)[0] == "pending"
     both = incident_of(evidence={"k": evidence_of(direction="neutral"), "w": evidence_of()})

@@ -510,12 +510,14 @@ def test_evidence_keeps_the_attribution_that_tells_versions_apart() -> None:
     [
         ({"direction": "neutral", "column": "failed"}, 0),
         ({"direction": "better", "column": "failed"}, 0),
-        ({"column": "failed"}, 2),
-        ({"column": "failed", "about": "pipe"}, 1),
-        ({"check": "slo"}, 2),
-        ({"check": "spend"}, 2),
-        ({"method": "roc_auc"}, 2),
         ({}, 1),
+        ({"column": "failed", "about": "pipe"}, 1),
+        ({"check": "spend"}, 2),
+        ({"column": "latency"}, 3),
+        ({"column": "failed"}, 4),
+        ({"check": "slo"}, 4),
+        ({"method": "roc_auc"}, 5),
+        ({"column": "hallucinated"}, 6),
     ],
 )
 def test_what_users_feel_comes_first(changes: dict[str, str], rank: int) -> None:

@@ -58,7 +58,14 @@ class Shop(Life):
             },
         }
         rule = {"when": ["drift.amount"], "resolve_for": 2, "do": ["slack", "told"], **monitor.pop("rule", {})}
-        settings = {"bucket": "15m", "baseline": BASELINE, "catch_up": "3650d", "rules": [rule], **monitor}
+        settings = {
+            "outputs": ["amount"],
+            "bucket": "15m",
+            "baseline": BASELINE,
+            "catch_up": "3650d",
+            "rules": [rule],
+            **monitor,
+        }
         configure = world.configure
         world.configure = lambda _extra, **given: configure(extra, **given)  # type: ignore[method-assign]
         super().__init__(world, **settings)

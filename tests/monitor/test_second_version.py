@@ -31,18 +31,18 @@ def story(**of_m2: float) -> Callable[[datetime], Row]:
 def watch(application: Application, start: Start, **of_m2: float) -> tuple[list[Any], list[Any]]:
     application.log(START, START + HOUR, lambda _: {})
     application.log(START + HOUR, START + 110 * MINUTE, story(**of_m2))
-    life = start(application.configure(bucket="2m"))
+    life = start(application.configure(bucket="2m", outputs=["amount"]))
     life.until(START + 62 * MINUTE, step=HOUR)
     life.until(START + 105 * MINUTE, step=2 * MINUTE)
     incidents, actions = life.rows()
     return sorted(incidents, key=lambda row: row.opened_at), sorted(actions, key=lambda row: row.created_at)
 
 
-@pytest.mark.parametrize("of_m2", [{"amount": 40.0}, {"words": 12.0}])
+@pytest.mark.parametrize(("of_m2", "state"), [({"amount": 40.0}, "pending"), ({"words": 12.0}, "awaiting_approval")])
 def test_a_worse_version_behind_an_open_incident_is_told_and_rolled_back(
-    application: Application, watching: Start, of_m2: dict[str, float]
+    application: Application, watching: Start, of_m2: dict[str, float], state: str
 ) -> None:
-    """It shows in another column, or in the same one, farther away than before."""
+    """It shows in another column, or in the same one, farther away than before; for an input a person must approve."""
     (first, second), actions = watch(application, watching, **of_m2)
     assert (first.suspected_change["kind"], first.suspected_change["column"]) == ("upstream", "words")
     assert first.state == "firing"
@@ -52,7 +52,7 @@ def test_a_worse_version_behind_an_open_incident_is_told_and_rolled_back(
     (refused,) = [action for action in actions if action.incident == first.id]
     assert (refused.state, refused.reason[:24]) == ("held", "no version is suspected,")
     (rollback,) = [action for action in actions if action.incident == second.id]
-    assert rollback.state == "pending"
+    assert rollback.state == state
     assert rollback.payload["data"]["observed_version"] == {"model_version": "m2"}
     assert rollback.payload["data"]["target"]["model_version"] == "m1"
 
