@@ -23,6 +23,8 @@ Key = tuple[str, str]
 """Name of a breaker, and the value of `by:` that it covers; an empty value is all traffic."""
 SPREAD = timedelta(seconds=2)
 """Time from a decision until every replica answers accordingly: a commit, and one read per second."""
+SEVERITY = "critical"
+"""Label `severity` of a breaker in silences."""
 MOST_OPENED = 200
 """Maximum number of values of a breaker that open in one bucket; further values open in the next buckets."""
 
@@ -169,5 +171,5 @@ def budget_column(monitor: Monitor, spec: BreakerSpec) -> str | None:
 
 
 def silence_name(spec: BreakerSpec) -> str:
-    """Return the name of a breaker in silences."""
+    """Return the label `rule` of a breaker in silences."""
     return f"breaker.{spec.name}"

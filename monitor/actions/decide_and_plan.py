@@ -6,7 +6,8 @@ from datetime import datetime
 
 from monitor.actions.plan_actions import ActionPlan, plan_actions
 from monitor.actions.plan_context import PlanContext, Receivers
-from monitor.alerting.decide import AlertContext, Decisions, decide
+from monitor.alerting.alert_context import AlertContext
+from monitor.alerting.decide import Decisions, decide
 from monitor.checks.comparisons import ComparisonUpdate
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import Monitor

@@ -11,6 +11,7 @@ from monitor.actions.plan_context import PlanContext, Receivers
 from monitor.actions.retraining_context import build_retraining_context
 from monitor.actions.retraining_requests import find_retraining_requests
 from monitor.alerting.decide import Decisions
+from monitor.alerting.muting import without_muted
 from monitor.config.models import Monitor
 from monitor.config.rules import rule_name
 from monitor.core.action import MESSAGES, STANDING, Action, PastAction
@@ -30,11 +31,11 @@ def plan_incidents(
     incidents: list[Decision] = []
     actions: list[Action] = []
     for decision in decisions.incidents:
-        if decision.silence is not None:
+        if decision.mute is not None:
             incidents.append(decision)
             continue
         incident = decision.incident
-        names = [name for name in incident.announcing_rules if name not in history.silences]
+        names = [name for name in incident.announcing_rules if name not in decision.mutes]
         part = [rules[name] for name in names if name in rules]
         before = earlier.get(incident.id)
         first = not decision.transition and is_unannounced(incident, history.past)
@@ -49,7 +50,8 @@ def plan_incidents(
             fresh=incident.bad > (before.bad if before else 0),
             retraining=retraining.get(incident.id),
         )
-        decided = replace(decision, transition="firing") if first else decision
+        shown = replace(decision, incident=without_muted(decision, rules))
+        decided = replace(shown, transition="firing") if first else shown
         do = monitor.no_data.do if incident.group == NO_DATA else [name for rule in part for name in rule.do]
         planned = plan(monitor, decided, list(dict.fromkeys(do)), receivers, decision_context)
         actions += planned

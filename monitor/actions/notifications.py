@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitor.actions.identity import MESSAGE_NOT_AFTER, NAMESPACE, identity
-from monitor.alerting.verdicts import VerdictChange
+from monitor.alerting.verdicts import SEVERITY, VerdictChange
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
@@ -39,9 +39,6 @@ class VerdictNotice:
     sequence: int
     created_at: datetime
     not_after: datetime | None = None
-
-
-SEVERITY = {"lose": "warning", "invalid": "warning"}
 
 
 def thread_key(monitor: str, name: str, treatment: str, kind: str = "experiment") -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from monitor.actions.breakers import BreakerUpdate, evaluate_breakers, firing_after, silence_name
+from monitor.actions.breakers import SEVERITY, BreakerUpdate, evaluate_breakers, firing_after, silence_name
 from monitor.actions.incident_actions import plan_incidents
 from monitor.actions.notifications import announce_verdict
 from monitor.actions.plan_context import PlanContext, Receivers
 from monitor.alerting.decide import Decisions
+from monitor.alerting.muting import Muting
 from monitor.config.models import Monitor
 from monitor.core.action import Action
 from monitor.core.incident import Decision
@@ -34,7 +35,7 @@ class ActionPlan:
 def plan_actions(monitor: Monitor, receivers: Receivers, decisions: Decisions, context: PlanContext) -> ActionPlan:
     """Plan every message and effect of decisions about incidents and verdicts, then evaluate the breakers.
 
-    Silenced incidents, verdicts and breakers get no actions.
+    Muted incidents, verdicts and breakers get no actions.
     """
     incidents, actions = plan_incidents(monitor, receivers, decisions, context)
     announced: dict[tuple[str, str], list[str]] = {}
@@ -45,10 +46,11 @@ def plan_actions(monitor: Monitor, receivers: Receivers, decisions: Decisions, c
             actions += messages
     breakers = None
     if context.breakers is not None and monitor.breakers:
+        muting = Muting(monitor, context.history.silences, context.bucket.end)
         inputs = replace(
             context.breakers,
             firing=firing_after([*context.history.open.values(), *context.history.older], incidents),
-            silenced=[one.name for one in monitor.breakers if silence_name(one) in context.history.silences],
+            silenced=[one.name for one in monitor.breakers if muting.find_reason(silence_name(one), SEVERITY)],
         )
         breakers = evaluate_breakers(monitor, context.bucket, inputs, receivers, context.now)
     return ActionPlan(incidents, actions, announced, breakers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import cast
@@ -39,6 +39,8 @@ class IncidentContext:
         End of the bucket.
     changes
         All changes of the monitor, each with its earliest sighting.
+    muted
+        Keys of the findings that are recorded and alert nobody, see :mod:`monitor.alerting.muting`.
     """
 
     monitor: Monitor
@@ -46,6 +48,7 @@ class IncidentContext:
     group: str
     at: datetime
     changes: Sequence[Change] = ()
+    muted: Collection[str] = ()
 
 
 def decide_incident(
@@ -158,7 +161,8 @@ def _worsen(
     rules = advance_rules(context.rules, classified, incident.rules if incident else {}, context.monitor.bucket)
     lead, severity = choose_lead(context.rules, rules, incident)
     incident = incident or _open(context, lead, severity)
-    news = tuple(f.key for f in bad if not _was_announced(f, _announced_keys(incident)))
+    alerting = [finding for finding in bad if finding.key not in context.muted] or bad
+    news = tuple(f.key for f in alerting if not _was_announced(f, _announced_keys(incident)))
     evidence = merge_evidence(incident.evidence, bad, context.at)
     grown = replace(
         incident,
@@ -172,8 +176,10 @@ def _worsen(
         suspected_change=_suspect_now(context, incident, evidence),
     )
     if grown.state == "firing":
-        return _decide_further_change(context, grown, bad, moved, news)
-    return _decide_pending(context, grown, bad, news)
+        decision = _decide_further_change(context, grown, alerting, moved, news)
+    else:
+        decision = _decide_pending(context, grown, alerting, news)
+    return replace(decision, bad=tuple(finding.key for finding in bad))
 
 
 def _open(context: IncidentContext, lead: str, severity: str) -> Incident:

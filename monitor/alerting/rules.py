@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from detectors.base import Finding
@@ -26,6 +26,7 @@ def decide_rules(
     history: AlertHistory,
     bucket: Bucket,
     shifts: Mapping[str, Sequence[Finding]] | None = None,
+    muted: Collection[str] = (),
 ) -> list[Decision]:
     """Decide the incidents of every group of findings, and the open incidents without a measured finding.
 
@@ -35,11 +36,14 @@ def decide_rules(
         All changes of the monitor, each with its earliest sighting.
     shifts
         By group, how the window differs from what was announced last of its firing incident.
+    muted
+        Keys of the findings that alert nobody.
     """
     findings = inhibit(findings, history, bucket.end - monitor.window)
     decisions: list[Decision | None] = []
     for group in [*group_findings(monitor, findings), *_without_findings(monitor, findings, history)]:
-        decisions += _decide_group(monitor, group, changes, history, bucket, (shifts or {}).get(group.name, ()))
+        context = IncidentContext(monitor, group.rules, group.name, bucket.end, changes, muted)
+        decisions += _decide_group(context, group, history, (shifts or {}).get(group.name, ()))
     return [name_prompt(decision, history.prompts) for decision in decisions if decision is not None]
 
 
@@ -55,18 +59,12 @@ def _without_findings(monitor: Monitor, findings: Sequence[Finding], history: Al
 
 
 def _decide_group(
-    monitor: Monitor,
-    group: Group,
-    changes: Sequence[Change],
-    history: AlertHistory,
-    bucket: Bucket,
-    shifted: Sequence[Finding],
+    context: IncidentContext, group: Group, history: AlertHistory, shifted: Sequence[Finding]
 ) -> list[Decision | None]:
     """Decide the open incidents of a group, and open another one for the findings of a new cause.
 
     Older incidents are decided by the findings in their evidence; all other findings belong to the newest incident.
     """
-    context = IncidentContext(monitor, group.rules, group.name, bucket.end, changes)
     older = [incident for incident in history.older if incident.group == group.name]
     decisions = [decide_incident(context, [f for f in group.findings if not is_news(f, one)], one) for one in older]
     newest = history.open.get(group.name)

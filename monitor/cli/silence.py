@@ -1,4 +1,4 @@
-"""`driftd silence`: mute the alerts of a rule for a limited time."""
+"""`driftd silence`: mute alerts for a limited time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, command_gr
 from monitor.cli.output import echo, print_json, print_table
 from monitor.config.models import ConfigError
 from monitor.core.clock import SystemClock
-from monitor.store import incidents
+from monitor.core.matchers import parse_matcher
+from monitor.store import silences
 
 silence = command_group()
 
@@ -24,12 +25,17 @@ def add(
     rule: Annotated[
         str, typer.Option(help="Name of the rule, experiment.NAME, shadow.NAME, breaker.NAME, or * for all.")
     ] = "*",
+    match: Annotated[
+        list[str] | None,
+        typer.Option(help="Matcher, such as 'column=~\"price|cost\"'; if it is given several times, all must match."),
+    ] = None,
     comment: Annotated[str, typer.Option(help="Reason, shown in the list of silences.")] = "",
+    by: Annotated[str | None, typer.Option(help="Who adds it; default: the current user.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Mute the alerts of a rule for a limited time; its incidents are still recorded.
+    """Mute alerts for a limited time; findings and incidents are still recorded.
 
-    Example: driftd silence add --monitor churn --for 2h --comment "planned import"
+    Example: driftd silence add --monitor churn --match 'column=~"price|cost"' --for 2h --comment "new prices"
     """
     if monitor != "*":
         config.monitor(monitor)
@@ -37,14 +43,22 @@ def add(
     row = {
         "monitor": monitor,
         "rule": rule,
+        "matchers": [_check_matcher(text) for text in match or ()],
         "starts_at": now,
         "ends_at": now + length,
         "comment": comment[:256],
-        "created_by": current_user()[:128],
+        "created_by": (by or current_user())[:128],
     }
     with open_store(config) as database, database.write() as connection:
-        number = incidents.add_silence(connection, row)
+        number = silences.add_silence(connection, row)
     echo(f"silence #{number} until {row['ends_at']:%Y-%m-%d %H:%M} UTC")
+
+
+def _check_matcher(text: str) -> str:
+    try:
+        return str(parse_matcher(text))
+    except ValueError as error:
+        raise ConfigError(f"--match: {error}.") from None
 
 
 @silence.command("list")
@@ -54,12 +68,13 @@ def list_silences(config: ConfigOption = DEFAULT_CONFIG, as_json: AsJson = False
     Example: driftd silence list
     """
     with open_store(config) as database, database.read() as connection:
-        rows = incidents.list_silences(connection, SystemClock().now())
+        rows = silences.list_silences(connection, SystemClock().now())
     if as_json:
         print_json(list(rows))
         return
-    heads = ("id", "monitor", "rule", "starts_at", "ends_at", "created_by", "comment")
-    print_table(heads, [[getattr(row, head) for head in heads] for row in rows], "no silences")
+    heads = ("id", "monitor", "rule", "matchers", "starts_at", "ends_at", "created_by", "comment")
+    cells = [[" ".join(row.matchers) if head == "matchers" else getattr(row, head) for head in heads] for row in rows]
+    print_table(heads, cells, "no silences")
 
 
 @silence.command("end")
@@ -72,6 +87,6 @@ def end(
     Example: driftd silence end 3
     """
     with open_store(config) as database, database.write() as connection:
-        if not incidents.end_silence(connection, number, SystemClock().now()):
+        if not silences.end_silence(connection, number, SystemClock().now()):
             raise ConfigError(f"there is no silence #{number}; `driftd silence list` shows them.")
     echo(f"silence #{number} has ended")

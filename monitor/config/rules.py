@@ -32,10 +32,15 @@ def matches(rule: Rule, finding: Finding) -> bool:
     Findings of experiments, shadows and the baseline match by name only: a lost experiment is reported for as long as
     it runs, and a problem of the baseline until the baseline is replaced.
     """
-    names = {finding.check, f"{finding.check}.{finding.column}"}
-    if finding.check in STANDING_CHECKS:
+    return covers(rule, finding.check, finding.column, finding.about)
+
+
+def covers(rule: Rule, check: str, column: str | None, about: str) -> bool:
+    """Return whether a rule matches the findings of a check about a column."""
+    names = {check, f"{check}.{column}"}
+    if check in STANDING_CHECKS:
         return not names.isdisjoint(rule.when)
     names.add("*")
-    if finding.about == "pipe" or finding.check in ("range", "unseen"):
+    if about == "pipe" or check in ("range", "unseen"):
         names.add("quality")
     return not names.isdisjoint(rule.when)

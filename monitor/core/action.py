@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from monitor.core.incident import Change, Incident, MissingData
+from monitor.core.matchers import Silence
 from monitor.core.payload import ActionKind, Payload
 from monitor.core.prompts import Prompt
 
@@ -122,7 +123,7 @@ class AlertHistory:
     resolved
         The incident of each group that was resolved last.
     silences
-        By rule, the number of its silence.
+        Those that have begun and not ended.
     sequences
         By incident or thread, the number of its next actions.
     """
@@ -130,7 +131,7 @@ class AlertHistory:
     open: Mapping[str, Incident] = field(default_factory=dict)
     older: Sequence[Incident] = ()
     resolved: Mapping[str, Incident] = field(default_factory=dict)
-    silences: Mapping[str, int] = field(default_factory=dict)
+    silences: Sequence[Silence] = ()
     sequences: Mapping[str, int] = field(default_factory=dict)
     changes: Sequence[Change] = ()
     versions: Sequence[Version] = ()

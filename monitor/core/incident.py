@@ -102,7 +102,9 @@ class Decision:
     quiet: bool = False  # it resolves without having fired, so no message is sent
     news: tuple[str, ...] = ()  # keys of findings of a check, column or segment not announced before
     change: FurtherChange | None = None  # a further change while firing, the last of ``Incident.changes``
-    silence: int | None = None  # id of the silence that matches its rule; no action is planned
+    bad: tuple[str, ...] = ()  # keys of the findings that are bad now
+    mutes: Mapping[str, str] = field(default_factory=dict)  # by rule whose receivers get nothing, the reason
+    mute: str | None = None  # why no action is planned: all of its rules are muted
 
 
 @dataclass(frozen=True)

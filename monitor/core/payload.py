@@ -51,6 +51,13 @@ class RuleProgress(TypedDict):
     fired: bool
 
 
+class Mute(TypedDict):
+    """Why a finding alerts nobody, and since when."""
+
+    reason: str
+    since: str
+
+
 class IncidentFinding(TypedDict):
     """A finding of an incident, with its latest and its worst value."""
 
@@ -69,6 +76,7 @@ class IncidentFinding(TypedDict):
     n_window: int
     explanation: NotRequired[str]
     attribution: NotRequired[Attribution]
+    mute: NotRequired[Mute]
 
 
 class FurtherChange(TypedDict):

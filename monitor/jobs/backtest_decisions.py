@@ -7,8 +7,8 @@ from datetime import datetime
 
 from monitor.actions.decide_and_plan import decide_and_plan
 from monitor.actions.plan_context import Receivers
+from monitor.alerting.alert_context import AlertContext
 from monitor.alerting.change_point import Plateau
-from monitor.alerting.decide import AlertContext
 from monitor.alerting.news import choose_news
 from monitor.alerting.second_shift import explain_moves
 from monitor.checks.evaluation import Evaluation

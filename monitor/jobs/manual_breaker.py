@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 
 from detectors.cost.breaker import Breaker, State, with_state
 from monitor.actions.breaker_actions import plan_transition
-from monitor.actions.breakers import budget_column, silence_name
+from monitor.actions.breakers import SEVERITY, budget_column, silence_name
+from monitor.alerting.muting import Muting
 from monitor.config.breakers import BreakerSpec
 from monitor.config.models import Config, ConfigError, Monitor
 from monitor.config.sections import nearest
-from monitor.store import breakers, incidents, outbox
+from monitor.store import breakers, outbox
 from monitor.store.database import Connection
+from monitor.store.silences import load_silences
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def set_breaker(
         raise ConfigError(
             f"the breaker {spec.name!r} has just changed its state; see `driftd breakers list` and try again."
         )
-    if incidents.find_silence(connection, monitor.name, silence_name(spec), now) is None:
+    muting = Muting(monitor, load_silences(connection, monitor.name, now), now)
+    if muting.find_reason(silence_name(spec), SEVERITY) is None:
         outbox.save_actions(connection, plan_transition(monitor, spec, value, after, config.receivers, now))
     return until

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from monitor.actions.decide_and_plan import decide_and_plan
-from monitor.alerting.decide import AlertContext
+from monitor.alerting.alert_context import AlertContext
 from monitor.checks.evaluation import Evaluation
 from monitor.core.schedule import Bucket
 from monitor.jobs.monitor_job import MonitorJob

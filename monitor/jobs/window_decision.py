@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor.actions.decide_and_plan import decide_and_plan
 from monitor.actions.plan_context import Receivers
-from monitor.alerting.decide import AlertContext
+from monitor.alerting.alert_context import AlertContext
 from monitor.checks.baseline import Baseline
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import Monitor

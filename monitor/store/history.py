@@ -6,24 +6,17 @@ from datetime import timedelta
 
 from sqlalchemy.engine import Connection
 
-from monitor.actions.breakers import silence_name
 from monitor.actions.notifications import thread_key
 from monitor.actions.plan import split_open
 from monitor.config.models import Monitor
-from monitor.config.rules import rule_name
 from monitor.core.action import AlertHistory
-from monitor.core.incident import NO_DATA
 from monitor.core.schedule import Bucket
-from monitor.profiling.ab_counts import CHECK as EXPERIMENT
 from monitor.store import incidents, outbox, prompts
+from monitor.store.silences import load_silences
 
 
 def load_history(connection: Connection, monitor: Monitor, bucket: Bucket) -> AlertHistory:
     """Load the history of a monitor for the decisions about a bucket."""
-    names = [*(rule_name(rule) for rule in monitor.rules), NO_DATA]
-    comparison_names = [f"{EXPERIMENT}.{spec.name}" for spec in monitor.experiments]
-    breaker_names = [silence_name(spec) for spec in monitor.breakers]
-    can_be_silenced = [*names, *comparison_names, *breaker_names]
     threads = [thread_key(monitor.name, spec.name, name) for spec in monitor.experiments for name in spec.treatments]
     unresolved = incidents.open_incidents(connection, monitor.name)
     newest, older = split_open(unresolved)
@@ -36,7 +29,7 @@ def load_history(connection: Connection, monitor: Monitor, bucket: Bucket) -> Al
         open=newest,
         older=older,
         resolved=resolved,
-        silences=incidents.silenced_rules(connection, monitor.name, can_be_silenced, bucket.end),
+        silences=load_silences(connection, monitor.name, bucket.end),
         sequences=outbox.next_sequences(connection, [*(i.id for i in (*unresolved, *resolved.values())), *threads]),
         changes=incidents.load_changes(connection, monitor.name),
         versions=versions,

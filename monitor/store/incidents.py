@@ -1,9 +1,8 @@
-"""Incidents, silences, changes and versions."""
+"""Incidents, changes and versions."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
 
@@ -14,8 +13,8 @@ from monitor.config.rules import STANDING_CHECKS
 from monitor.core.action import Version
 from monitor.core.incident import Change, Decision, Incident, MissingData
 from monitor.store.database import upsert
-from monitor.store.rows import SilenceRow, read_all
-from monitor.store.tables import buckets, changes, incidents, silences, transitions, versions
+from monitor.store.rows import read_all
+from monitor.store.tables import buckets, changes, incidents, transitions, versions
 
 _FIELDS = tuple(field.name for field in fields(Incident))
 
@@ -54,32 +53,6 @@ def save_decision(connection: Connection, decision: Decision) -> None:
             "reason": decision.reason[:512],
         }
         upsert(connection, transitions, [entry])
-
-
-def find_silence(connection: Connection, monitor: str, rule: str, at: datetime) -> int | None:
-    """Return the number of a silence that applies to a rule at a time, or None."""
-    query = sa.select(silences.c.id).where(
-        silences.c.monitor.in_([monitor, "*"]),
-        silences.c.rule.in_([rule, "*"]),
-        silences.c.starts_at <= at,
-        silences.c.ends_at > at,
-    )
-    return connection.execute(query.limit(1)).scalar_one_or_none()
-
-
-def silenced_rules(connection: Connection, monitor: str, rules: Collection[str], at: datetime) -> dict[str, int]:
-    """Return by rule the number of the first silence that applies to it at a time."""
-    query = sa.select(silences.c.id, silences.c.rule).where(
-        silences.c.monitor.in_([monitor, "*"]),
-        silences.c.rule.in_([*rules, "*"]),
-        silences.c.starts_at <= at,
-        silences.c.ends_at > at,
-    )
-    silenced: dict[str, int] = {}
-    for number, covered in connection.execute(query.order_by(silences.c.id)):
-        for rule in rules if covered == "*" else [covered]:
-            silenced.setdefault(rule, number)
-    return silenced
 
 
 def load_changes(connection: Connection, monitor: str) -> list[Change]:
@@ -140,21 +113,3 @@ def firing_during(
         for row in connection.execute(query)
         if not row.evidence or any(item["check"] not in STANDING_CHECKS for item in row.evidence.values())
     ]
-
-
-def add_silence(connection: Connection, row: Mapping[str, object]) -> int:
-    """Store a silence and return its number."""
-    result = connection.execute(sa.insert(silences).values(**row))
-    return int(result.inserted_primary_key[0])  # type: ignore[index]
-
-
-def end_silence(connection: Connection, number: int, at: datetime) -> bool:
-    """End a silence now; False if there is none with that number."""
-    done = connection.execute(sa.update(silences).where(silences.c.id == number).values(ends_at=at))
-    return done.rowcount == 1
-
-
-def list_silences(connection: Connection, at: datetime) -> list[SilenceRow]:
-    """Return the silences that have not ended."""
-    query = sa.select(silences).where(silences.c.ends_at > at).order_by(silences.c.id)
-    return read_all(connection, SilenceRow, query)

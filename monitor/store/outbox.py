@@ -14,8 +14,8 @@ from monitor.core.action import MESSAGES, STANDING, Action, ActionRecord, PastAc
 from monitor.core.payload import ActionSummary, EventData
 from monitor.store import leases
 from monitor.store.database import now, upsert
-from monitor.store.incidents import find_silence
 from monitor.store.rows import ActionRow, columns, read_all, read_first
+from monitor.store.silences import is_silenced
 from monitor.store.tables import actions, incidents
 
 LEASE = timedelta(seconds=60)
@@ -272,7 +272,7 @@ def _messages_unapproved(connection: Connection, effect: ActionRow, at: datetime
     """Return messages about an effect that expired without approval, to the receivers of its incident."""
     data = effect.payload["data"]
     incident = data.get("incident")
-    if incident is None or find_silence(connection, effect.monitor, incident["rule"], at) is not None:
+    if incident is None or is_silenced(connection, data, at):
         return []
     receivers = sa.select(actions.c.name).where(actions.c.incident == effect.incident, actions.c.kind.in_(MESSAGES))
     what = f"the {effect.kind} {effect.name!r}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TypeVar
@@ -172,6 +172,7 @@ class SilenceRow:
     ends_at: datetime
     comment: str
     created_by: str
+    matchers: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)

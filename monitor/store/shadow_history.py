@@ -10,14 +10,14 @@ from monitor.actions.notifications import thread_key
 from monitor.config.arms import Shadow
 from monitor.config.models import Monitor
 from monitor.core.action import AlertHistory
-from monitor.profiling.shadow_join import CHECK
-from monitor.store import incidents, outbox
+from monitor.store import outbox
+from monitor.store.silences import load_silences
 
 
 def load_shadow_history(connection: Connection, monitor: Monitor, spec: Shadow, at: datetime) -> AlertHistory:
     """Load the silences of a shadow and the number of messages about it."""
     thread = thread_key(monitor.name, spec.name, spec.challenger, "shadow")
     return AlertHistory(
-        silences=incidents.silenced_rules(connection, monitor.name, [f"{CHECK}.{spec.name}"], at),
+        silences=load_silences(connection, monitor.name, at),
         sequences=outbox.next_sequences(connection, [thread]),
     )

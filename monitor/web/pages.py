@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from monitor.config.models import Config, Monitor
 from monitor.core.clock import Clock
-from monitor.store import incidents as incident_store
 from monitor.store import reads
 from monitor.store.database import Database
+from monitor.store.silences import load_silences
 from monitor.web import formatting, queries
 from monitor.web.monitor_charts import (
     ChartedFinding,
@@ -168,8 +168,8 @@ class Pages:
 
     def _case(self, connection: Any, monitor: Monitor, row: Any) -> IncidentView:
         actions = reads.action_rows(connection, incident=row.id)
-        silences = incident_store.list_silences(connection, self._clock.now())
-        return make_case(monitor, row, actions, silences, self._clock.now())
+        now = self._clock.now()
+        return make_case(monitor, row, actions, load_silences(connection, monitor.name, now), now)
 
 
 def by_status(findings: Any) -> list[Any]:

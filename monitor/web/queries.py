@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from monitor.checks.sensitivity import tabulate_sensitivity
+from monitor.core.incident import Incident
 from monitor.store import baselines
 from monitor.store.database import Connection, Database, now
+from monitor.store.rows import read_first
 from monitor.store.tables import buckets, findings, incidents, watches
 
 MOST_POINTS = 60_000
@@ -27,9 +29,9 @@ def passes(database: Database, names: Sequence[str]) -> tuple[datetime, dict[str
         return now(connection), {row.monitor: row.seen_at for row in connection.execute(query)}
 
 
-def incident(connection: Connection, identity: str) -> Any:
+def incident(connection: Connection, identity: str) -> Incident | None:
     """Return one incident, or None."""
-    return connection.execute(incidents.select().where(incidents.c.id == identity)).one_or_none()
+    return read_first(connection, Incident, incidents.select().where(incidents.c.id == identity))
 
 
 def incidents_during(

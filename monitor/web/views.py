@@ -10,8 +10,10 @@ from typing import Any
 from markupsafe import Markup
 
 from monitor.alerting.incidents import count_others
+from monitor.alerting.muting import Muting
 from monitor.config.models import Monitor
 from monitor.core.incident import NO_DATA
+from monitor.core.matchers import Silence
 from monitor.metrics.monitor_status import ORDER, monitor_status
 from monitor.store.reads import MonitorState
 from monitor.web.charts import Point
@@ -49,7 +51,7 @@ class IncidentView:
     suspect_seen: datetime | None
     actions: Sequence[Any]
     waiting: Sequence[Any]
-    silence: Any
+    mute: str | None
 
 
 def make_row(item: MonitorState, monitor: Monitor, at: datetime, spark: Markup) -> MonitorRow:
@@ -71,7 +73,7 @@ def make_row(item: MonitorState, monitor: Monitor, at: datetime, spark: Markup) 
 
 
 def make_case(
-    monitor: Monitor, row: Any, actions: Sequence[Any], silences: Sequence[Any], now: datetime
+    monitor: Monitor, row: Any, actions: Sequence[Any], silences: Sequence[Silence], now: datetime
 ) -> IncidentView:
     """Return the view of one incident."""
     suspect = row.suspected_change
@@ -85,7 +87,7 @@ def make_case(
         suspect_seen=parse_moment(suspect["first_seen"]) if suspect else None,
         actions=actions,
         waiting=[action for action in actions if open_now and can_approve(action, now)],
-        silence=next((silence for silence in silences if covers(silence, row, now)), None) if open_now else None,
+        mute=Muting(monitor, silences, now).explain_incident(row) if open_now else None,
     )
 
 
@@ -93,11 +95,6 @@ def can_approve(action: Any, now: datetime) -> bool:
     """Return whether an approval would still send an action."""
     in_time = action.not_after is None or now <= action.not_after
     return bool(action.state == "awaiting_approval" and in_time)
-
-
-def covers(silence: Any, row: Any, now: datetime) -> bool:
-    """Return whether a silence applies to an incident."""
-    return bool(silence.monitor in (row.monitor, "*") and silence.rule in (row.rule, "*") and silence.starts_at <= now)
 
 
 def rank_evidence(evidence: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

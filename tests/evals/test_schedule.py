@@ -18,7 +18,7 @@ from monitor.daemon import Daemon
 from monitor.jobs.evals.schedule import SuiteSchedule
 from monitor.jobs.evals.suite_job import SuiteJob, plan_jobs, run_once
 from monitor.metrics.export import StateCollector
-from monitor.store import evaluations, incidents, migrate, tables
+from monitor.store import evaluations, migrate, silences, tables
 from monitor.store.database import Database
 from monitor.web.app import create_app
 from tests.support.llm import Model, completion, serving, unsure
@@ -143,14 +143,14 @@ def test_a_silenced_regression_is_announced_by_the_first_run_after_the_silence(
         now = SystemClock().now()
         row = {"monitor": "*", "rule": "*", "starts_at": now, "ends_at": now + HOUR, "comment": "", "created_by": "me"}
         with store.write() as connection:
-            number = incidents.add_silence(connection, row)
+            number = silences.add_silence(connection, row)
         share["right"] = 0.0
         run_once(job)
         with store.read() as connection:
             assert connection.execute(sa.select(tables.incidents.c.state)).scalars().all() == ["firing"]
             assert connection.execute(sa.select(tables.actions)).all() == []
         with store.write() as connection:
-            incidents.end_silence(connection, number, SystemClock().now())
+            silences.end_silence(connection, number, SystemClock().now())
         run_once(job)
     with store.read() as connection:
         assert connection.execute(sa.select(tables.actions.c.kind)).scalars().all() == ["firing"]

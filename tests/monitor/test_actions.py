@@ -25,7 +25,8 @@ from monitor.actions.messages_due import backlog_pause, find_news, message_for
 from monitor.actions.plan import plan, split_open
 from monitor.actions.plan_context import PlanContext
 from monitor.actions.retraining_requests import find_retraining_requests
-from monitor.alerting.decide import AlertContext, Decisions, decide
+from monitor.alerting.alert_context import AlertContext
+from monitor.alerting.decide import Decisions, decide
 from monitor.alerting.messages.headline import leading_suspect, write_headline
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import Monitor
@@ -46,6 +47,7 @@ from tests.support.decisions import (
     limited,
     monitor_of,
     past,
+    silence_of,
     version,
     webhook,
 )
@@ -328,6 +330,9 @@ def planned_for(monitor: Monitor, decision: Decision, history: AlertHistory) -> 
     return plan_incidents(monitor, {"r": SPEC, "slack": SLACK}, Decisions(incidents=[decision]), context)[1]
 
 
+SILENCED = "silenced by #7 until 2026-11-01 01:00 UTC"
+
+
 def acted(context: AlertHistory, transition: Any = "firing", incident: Incident | None = None) -> list[Action]:
     monitor = monitor_of(do=["slack", "r"])
     decision = Decision(incident or incident_of(), transition, "novelty rose")
@@ -338,24 +343,23 @@ def test_a_silenced_rule_tells_nobody_and_does_nothing() -> None:
     assert [action.name for action in acted(AlertHistory())] == ["slack", "r"]
     monitor = monitor_of(do=["slack", "r"])
     reasons = []
-    for silences in ({"drift": 7}, {"other": 7}):
-        history = AlertHistory(silences=silences)
+    for rule in ("drift", "other"):
+        history = AlertHistory(silences=[silence_of(7, rule=rule)])
         (decision,) = decide(monitor, Evaluation([finding(0.3)]), AlertContext(history), BUCKET).incidents
-        reasons.append((decision.silence, decision.reason.endswith("(silenced by #7)")))
-        assert bool(planned_for(monitor, decision, history)) == ("other" in silences)
-    assert reasons == [(7, True), (None, False)]
+        reasons.append((decision.mute, decision.reason.endswith(f"({SILENCED})")))
+        assert bool(planned_for(monitor, decision, history)) == (rule == "other")
+    assert reasons == [(SILENCED, True), (None, False)]
     going = incident_of(evidence={finding(0.3).key: evidence_of()})
-    history = AlertHistory(open={"traffic": going}, silences={"drift": 7})
+    history = AlertHistory(open={"traffic": going}, silences=[silence_of(7, rule="drift")])
     (decision,) = decide(monitor, Evaluation([finding(0.3)]), AlertContext(history), BUCKET).incidents
-    assert (decision.transition, decision.silence, decision.reason) == (None, 7, "novelty rose")
+    assert (decision.transition, decision.mute, decision.reason) == (None, SILENCED, "still firing")
 
 
 def test_no_data_is_announced_unless_it_is_silenced() -> None:
     monitor = monitor_of({"no_data": {"do": ["slack"]}}, do=[])
     decision = Decision(incident_of(rule="no_data", group="no_data", rules={}, evidence={}), "firing", "no rows")
     assert [action.name for action in planned_for(monitor, decision, AlertHistory())] == ["slack"]
-    silenced = replace(decision, silence=7)
-    assert planned_for(monitor, silenced, AlertHistory(silences={"no_data": 7})) == []
+    assert planned_for(monitor, replace(decision, mute=SILENCED), AlertHistory()) == []
 
 
 def test_an_incident_that_was_silenced_when_it_fired_is_announced_afterwards() -> None:

@@ -18,7 +18,7 @@ from monitor.config.load import cross_check
 from monitor.config.models import Config, ConfigError
 from monitor.daemon import Daemon
 from monitor.jobs.manual_breaker import ManualState, find_breaker, set_breaker
-from monitor.store import breakers, incidents, reads
+from monitor.store import breakers, reads, silences
 from monitor.store.database import Database
 from monitor.web.breakers import Board
 from tests.support import prefork
@@ -353,7 +353,7 @@ def test_a_silenced_breaker_moves_and_tells_nobody_until_the_silence_ends(shop: 
             until(daemon, clock, 13)
             row = {"monitor": "bot", "rule": "breaker.guard", "starts_at": START, "ends_at": START + 16 * HOUR}
             with database.write() as connection:
-                incidents.add_silence(connection, {**row, "comment": "", "created_by": "me"})
+                silences.add_silence(connection, {**row, "comment": "", "created_by": "me"})
             open_by_hand(database, made, 9 * HOUR, clock)
             until(daemon, clock, 15)
             daemon.deliver()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +15,14 @@ from monitor.actions.notifications import thread_key
 from monitor.actions.plan_actions import ActionPlan, plan_actions
 from monitor.actions.plan_context import PlanContext
 from monitor.alerting.decide import Decisions
+from monitor.alerting.muting import Muting
 from monitor.alerting.verdicts import VerdictChange, find_new_verdicts
 from monitor.checks.baseline import Baseline
 from monitor.checks.comparisons import ComparisonUpdate
 from monitor.config.models import Monitor
 from monitor.core.action import Action, AlertHistory
 from monitor.core.incident import Decision
+from monitor.core.matchers import Silence
 from tests.support.decisions import (
     BUCKET,
     HOUR,
@@ -33,6 +35,7 @@ from tests.support.decisions import (
     incident_of,
     monitor_of,
     past,
+    silence_of,
     version,
     webhook,
 )
@@ -68,7 +71,7 @@ def names(actions: Any) -> list[tuple[str, str, str]]:
 
 def test_every_incident_gets_its_messages_and_effects_and_a_silenced_one_none() -> None:
     first, second = incident_of(), incident_of(id="i-2")
-    silenced = Decision(incident_of(id="i-3"), "firing", "novelty rose", silence=7)
+    silenced = Decision(incident_of(id="i-3"), "firing", "novelty rose", mute="silenced by #7")
     plan = planned([Decision(first, "firing", "novelty rose"), silenced, Decision(second, "firing", "novelty rose")])
     assert names(plan.actions) == [
         ("i-1", "slack", "firing"),
@@ -167,11 +170,11 @@ def test_a_retraining_is_sent_with_what_drifted_and_where_the_records_are() -> N
 # ---- verdicts ----------------------------------------------------------------------------------------------------
 
 
-def compared(silences: Mapping[str, int] | None = None, **reports: Any) -> list[VerdictChange]:
+def compared(silences: Sequence[Silence] = (), **reports: Any) -> list[VerdictChange]:
     """Return the verdicts that are news, of the reports of a shadow `s` and of an experiment `e`."""
     kinds = {"s": "shadow", "e": "experiment", "f": "experiment"}
     update: Any = SimpleNamespace(reports={(kinds[name], name): report for name, report in reports.items()})
-    return find_new_verdicts(update, AlertHistory(silences=silences or {}))
+    return find_new_verdicts(update, Muting(monitor_of(), silences, START))
 
 
 def test_a_verdict_is_news_until_it_was_announced_and_nobody_hears_of_a_silenced_one() -> None:
@@ -183,10 +186,13 @@ def test_a_verdict_is_news_until_it_was_announced_and_nobody_hears_of_a_silenced
         VerdictChange("experiment", "f", "b", {**WON, "announced": "win"}),
     ]
     assert compared(**reports) == news
-    assert compared({"experiment.e": 1}, **reports) == news[1:]
-    assert compared({"shadow.s": 1, "e": 2}, **reports) == [news[0], news[2]]
+    assert compared([silence_of(1, rule="experiment.e")], **reports) == news[1:]
+    assert compared([silence_of(1, check="shadow", severity="warning"), silence_of(2, rule="e")], **reports) == [
+        news[0],
+        news[2],
+    ]
     assert compared(s={**LOST, "announced": "lose"}) == []
-    assert find_new_verdicts(ComparisonUpdate(), AlertHistory()) == []
+    assert find_new_verdicts(ComparisonUpdate(), Muting(monitor_of(), [], START)) == []
 
 
 def announced(history: AlertHistory, changes: list[VerdictChange], **do: list[str]) -> ActionPlan:
@@ -273,7 +279,9 @@ def test_a_breaker_follows_the_rules_that_fire_after_the_bucket() -> None:
 def test_a_breaker_is_given_what_was_measured_and_a_silence_keeps_it_quiet() -> None:
     failing = BreakerInput({("guard", ""): Breaker("closed", START - HOUR, "before")}, rates={"failed": (10.0, 20)})
     assert set(opened(broken(AlertHistory(), [], failing))) == {"rate"}
-    silent = broken(AlertHistory(silences={"breaker.rate": 3, "guard": 4}), [], failing)
+    silent = broken(
+        AlertHistory(silences=[silence_of(3, rule="breaker.rate"), silence_of(4, rule="guard")]), [], failing
+    )
     assert opened(silent) == {"rate": []}
     assert silent.names == ["guard", "other", "rate"]
 

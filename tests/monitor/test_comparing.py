@@ -20,7 +20,7 @@ from monitor.config.models import Config
 from monitor.profiling.ab_counts import Arms
 from monitor.profiling.comparison_reads import join_shadow, read_pages
 from monitor.sources.connect import connect
-from monitor.store import comparisons, incidents, reads, tables
+from monitor.store import comparisons, reads, silences, tables
 from monitor.store.database import Database
 from tests.monitor.test_experiments import EXPERIMENT, requests
 from tests.support.hand import Hand
@@ -278,7 +278,7 @@ def test_a_silenced_verdict_is_told_when_the_silence_ends(trial: Trial) -> None:
     with open_store(config, upgrade=True) as database:
         rule = {"monitor": "bot", "rule": "experiment.small-model", "comment": "", "created_by": "me"}
         with database.write() as connection:
-            incidents.add_silence(connection, {**rule, "starts_at": START, "ends_at": START + 3 * HOUR})
+            silences.add_silence(connection, {**rule, "starts_at": START, "ends_at": START + 3 * HOUR})
         trial.run(database, config, *every(START + 3 * HOUR - STEP))
         assert stored(database).report["small-7b"]["verdict"] == "win"
         assert messages(database) == []

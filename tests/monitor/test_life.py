@@ -17,7 +17,7 @@ from monitor.config.load import load
 from monitor.daemon import Daemon
 from monitor.jobs import baseline_sums
 from monitor.jobs.baseline_sum import BaselineSum
-from monitor.store import baselines, incidents, reads, windows
+from monitor.store import baselines, incidents, reads, silences, windows
 from monitor.store.database import Database
 from monitor.store.tables import buckets
 from tests.support.hand import Hand
@@ -135,7 +135,7 @@ def test_a_drift_is_one_incident_told_once_and_resolved_and_a_silence_keeps_it_q
             "comment": "",
             "created_by": "me",
         }
-        incidents.add_silence(connection, row)
+        silences.add_silence(connection, row)
     for minutes in range(11 * 60 + 5, 12 * 60 + 5, 5):
         life.until(START + timedelta(minutes=minutes))
     (again,) = life.incidents()

@@ -23,7 +23,7 @@ from monitor.config.receivers import ReceiverConfig
 from monitor.core.action import Action, AlertHistory, PastAction
 from monitor.core.incident import Incident
 from monitor.core.schedule import Bucket
-from monitor.store import incidents, reads, tables
+from monitor.store import reads, silences, tables
 from tests.monitor.test_life import Life
 from tests.support.decisions import context_of
 from tests.support.receiver import Receiver, listening, slack
@@ -88,7 +88,7 @@ class Shop(Life):
     def silence(self, start: datetime, end: datetime) -> None:
         row = {"monitor": "*", "rule": "*", "starts_at": start, "ends_at": end, "comment": "", "created_by": "me"}
         with self.database.write() as connection:
-            incidents.add_silence(connection, row)
+            silences.add_silence(connection, row)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from monitor.jobs.backtest import backtest
 from monitor.jobs.one_shot import check
 from monitor.jobs.simulate import InjectingReader, Injection
 from monitor.metrics.monitor_status import monitor_status
-from monitor.store import incidents, outbox, reads
+from monitor.store import incidents, outbox, reads, silences
 from monitor.store.database import Database
 from tests.monitor.test_transactions import BASELINE, configured, log
 from tests.support.decisions import START as MOMENT
@@ -97,7 +97,7 @@ def test_a_silence_holds_for_a_source_error_and_the_status_is_the_same_everywher
         daemon.tick_all()
         with database.write() as connection:
             silence = {"monitor": "*", "rule": "*", "starts_at": START, "ends_at": START + 100 * HOUR}
-            incidents.add_silence(connection, {**silence, "comment": "maintenance", "created_by": "me"})
+            silences.add_silence(connection, {**silence, "comment": "maintenance", "created_by": "me"})
         world.execute('ALTER TABLE "inference log" RENAME TO gone')
         for hours in (7.2, 8):
             clock.moment = START + hours * HOUR

@@ -12,7 +12,8 @@ import pytest
 from detectors.base import Finding, Status
 from detectors.joint import JOINT
 from detectors.quality.traffic import Gaps, Traffic
-from monitor.alerting.decide import AlertContext, decide
+from monitor.alerting.alert_context import AlertContext
+from monitor.alerting.decide import decide
 from monitor.alerting.incidents import is_known, is_news
 from monitor.alerting.no_data import decide_no_data_incident, is_learning
 from monitor.alerting.rules import name_prompt
@@ -34,6 +35,7 @@ from tests.support.decisions import (
     finding,
     incident_of,
     monitor_of,
+    silence_of,
     unmeasured,
     version,
 )
@@ -274,7 +276,7 @@ def test_verdicts_are_decided_with_the_silences_of_their_comparisons() -> None:
     report = {"verdict": "lose", "announced": None}
     update: Any = SimpleNamespace(reports={("shadow", "s"): report})
     evaluation = Evaluation(comparisons=update)
-    for silences, names in (({}, ["s"]), ({"shadow.s": 3}, [])):
+    for silences, names in (([], ["s"]), ([silence_of(3, rule="shadow.s")], [])):
         context = AlertContext(AlertHistory(silences=silences))
         assert [one.name for one in decide(monitor_of(), evaluation, context, BUCKET).verdicts] == names
 

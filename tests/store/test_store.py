@@ -22,7 +22,7 @@ from monitor.core.schedule import Bucket
 from monitor.profiling.facts import Facts
 from monitor.profiling.profile import Profiled
 from monitor.sources.base import Counts
-from monitor.store import buckets, claims, incidents, leases, migrate, outbox, reads
+from monitor.store import buckets, claims, incidents, leases, migrate, outbox, reads, silences
 from monitor.store.commit import BucketResult
 from monitor.store.commit import commit as commit_bucket
 from monitor.store.database import Database, StoreError, now
@@ -236,23 +236,31 @@ def test_what_sequential_detectors_remember_is_read_back_to_the_last_digit(datab
         assert load_sequential_state(connection, "bot", START - timedelta(minutes=5)) == {}
 
 
-def test_what_is_asked_of_several_rules_and_incidents_at_once_is_what_each_would_be_told(database: Database) -> None:
+def test_the_active_silences_of_a_monitor_are_loaded_with_their_matchers(database: Database) -> None:
     ended = {"starts_at": START - timedelta(hours=1), "ends_at": START, "comment": "", "created_by": "a"}
     going = {**ended, "ends_at": START + timedelta(hours=1)}
     with database.write() as connection:
         for monitor, rule, times in (
             ("bot", "a", ended),
             ("*", "b", going),
-            ("bot", "b", going),
             ("other", "c", going),
-            ("bot", "d", going),
+            ("bot", "*", going),
         ):
-            incidents.add_silence(connection, {"monitor": monitor, "rule": rule, **times})
+            silences.add_silence(connection, {"monitor": monitor, "rule": rule, **times})
+        silences.add_silence(connection, {"monitor": "*", "rule": "*", "matchers": ["column!=price"], **going})
+    with database.read() as connection:
+        loaded = silences.load_silences(connection, "bot", START)
+    assert [(one.number, [str(matcher) for matcher in one.matchers]) for one in loaded] == [
+        (2, ['rule="b"']),
+        (4, ['monitor="bot"']),
+        (5, ['column!="price"']),
+    ]
+
+
+def test_the_numbers_of_the_next_actions_of_several_incidents_are_loaded_at_once(database: Database) -> None:
+    with database.write() as connection:
         outbox.save_actions(connection, [action(n, incident=i) for n, i in ((1, "one"), (4, "one"), (0, "two"))])
     with database.read() as connection:
-        alone = {rule: incidents.find_silence(connection, "bot", rule, START) for rule in "abcd"}
-        together = incidents.silenced_rules(connection, "bot", "abcd", START)
-        assert together == {rule: number for rule, number in alone.items() if number} == {"b": 2, "d": 5}
         sequences = outbox.next_sequences(connection, ["one", "two", "none"])
         assert (
             sequences == {i: outbox.next_sequence(connection, i) for i in sequences} == {"one": 5, "two": 1, "none": 0}

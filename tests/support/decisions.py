@@ -13,6 +13,7 @@ from monitor.config.models import Monitor
 from monitor.config.receivers import EffectSettings, ReceiverConfig
 from monitor.core.action import PastAction, Version
 from monitor.core.incident import TRAFFIC, Change, Incident
+from monitor.core.matchers import Matcher, Silence
 from monitor.core.payload import RuleProgress
 from monitor.core.schedule import Bucket
 from tests.support.receivers import settings_of, slack_settings
@@ -111,6 +112,11 @@ def with_progress(incident: Incident) -> Incident:
     firing, fired = incident.state == "firing", incident.fired_at is not None
     progress: RuleProgress = {"bad": incident.bad, "clean": incident.clean, "firing": firing, "fired": fired}
     return replace(incident, rules={incident.rule: progress})
+
+
+def silence_of(number: int, **labels: str) -> Silence:
+    """Return a silence of what has labels."""
+    return Silence(number, [Matcher(label, "=", value) for label, value in labels.items()], START + HOUR)
 
 
 def context_of(monitor: Monitor, at: datetime, changes: Sequence[Change] = ()) -> IncidentContext:

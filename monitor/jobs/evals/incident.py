@@ -8,7 +8,7 @@ from detectors.base import Finding, Status
 from monitor.actions.decide_and_plan import decide_and_plan
 from monitor.actions.plan_actions import ActionPlan
 from monitor.actions.plan_context import Receivers
-from monitor.alerting.decide import AlertContext
+from monitor.alerting.alert_context import AlertContext
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import EvaluationSpec, Monitor, Rule
 from monitor.core.action import AlertHistory

@@ -189,6 +189,7 @@ silences = Table(
     Column("id", Integer, primary_key=True),
     Column("monitor", String(63), nullable=False),  # * for all
     Column("rule", String(128), nullable=False),  # * for all
+    Column("matchers", Json, nullable=False, server_default="[]"),  # further conditions, as they are written
     Column("starts_at", Utc, nullable=False),
     Column("ends_at", Utc, nullable=False),
     Column("comment", String(256), nullable=False),

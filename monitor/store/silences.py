@@ -1,0 +1,58 @@
+"""Silences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from monitor.core.matchers import Matcher, Silence, parse_matcher
+from monitor.core.payload import EventData
+from monitor.store.rows import SilenceRow, read_all
+from monitor.store.tables import silences
+
+
+def add_silence(connection: Connection, row: Mapping[str, object]) -> int:
+    """Store a silence and return its number."""
+    result = connection.execute(sa.insert(silences).values(**row))
+    return int(result.inserted_primary_key[0])  # type: ignore[index]
+
+
+def end_silence(connection: Connection, number: int, at: datetime) -> bool:
+    """End a silence now; False if there is none with that number."""
+    done = connection.execute(sa.update(silences).where(silences.c.id == number).values(ends_at=at))
+    return done.rowcount == 1
+
+
+def list_silences(connection: Connection, at: datetime) -> list[SilenceRow]:
+    """Return the silences that have not ended."""
+    query = sa.select(silences).where(silences.c.ends_at > at).order_by(silences.c.id)
+    return read_all(connection, SilenceRow, query)
+
+
+def load_silences(connection: Connection, monitor: str, at: datetime) -> list[Silence]:
+    """Return the silences of a monitor, or of all monitors, that have begun and not ended, oldest first."""
+    query = sa.select(silences).where(
+        silences.c.monitor.in_([monitor, "*"]), silences.c.starts_at <= at, silences.c.ends_at > at
+    )
+    return [_read(row) for row in read_all(connection, SilenceRow, query.order_by(silences.c.id))]
+
+
+def is_silenced(connection: Connection, data: EventData, at: datetime) -> bool:
+    """Return whether all findings of the incident of a message are silenced."""
+    silences = load_silences(connection, data["monitor"], at)
+    common = {"monitor": data["monitor"], "rule": data["incident"]["rule"], "severity": data["severity"]}
+    findings = [
+        {"check": item["check"], "column": item["column"] or "", "segment": item["segment"] or ""}
+        for item in data.get("findings", ())
+    ]
+    return all(any(silence.matches({**common, **own}) for silence in silences) for own in findings or [{}])
+
+
+def _read(row: SilenceRow) -> Silence:
+    named = [
+        Matcher(label, "=", value) for label, value in (("monitor", row.monitor), ("rule", row.rule)) if value != "*"
+    ]
+    return Silence(row.id, (*named, *(parse_matcher(text) for text in row.matchers)), row.ends_at)

@@ -1,0 +1,192 @@
+"""Which findings and incidents alert nobody, and what people get of an incident of which a part is muted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from detectors.base import Finding, Status
+from monitor.actions.plan_actions import ActionPlan, PlanContext, plan_actions
+from monitor.alerting.alert_context import AlertContext
+from monitor.alerting.decide import Decisions, decide
+from monitor.checks.evaluation import Evaluation
+from monitor.config.models import Monitor
+from monitor.core.action import AlertHistory, PastAction
+from monitor.core.incident import Incident
+from monitor.core.matchers import Silence
+from monitor.core.schedule import Bucket
+from tests.support.decisions import (
+    MINUTE,
+    SLACK,
+    SPEC,
+    START,
+    clean,
+    finding,
+    incident_of,
+    monitor_of,
+    silence_of,
+    webhook,
+)
+
+RECEIVERS = {"slack": SLACK, "r": SPEC, "hook": webhook("notify")}
+PRICE = finding(0.5, column="price", reason="price rose")
+NOVELTY = finding(0.3)
+OF_PRICE = silence_of(7, column="price")
+WHY = "silenced by #7 until 2026-11-01 01:00 UTC"
+
+
+class Course:
+    """Decides and plans bucket after bucket; every planned action counts as delivered."""
+
+    def __init__(self, monitor: Monitor | None = None) -> None:
+        self.monitor = monitor or monitor_of(do=["slack", "r"])
+        self.end = START
+        self.incident: Incident | None = None
+        self.past: list[PastAction] = []
+        self.decisions = Decisions()
+
+    def step(self, findings: Sequence[Finding], silences: Sequence[Silence] = ()) -> ActionPlan:
+        bucket = Bucket(self.end - MINUTE, self.end)
+        standing = self.incident if self.incident and self.incident.state != "resolved" else None
+        history = AlertHistory(
+            open={"traffic": standing} if standing else {},
+            silences=silences,
+            sequences={standing.id: len(self.past)} if standing else {},
+            past=self.past,
+        )
+        self.decisions = decide(self.monitor, Evaluation(findings), AlertContext(history), bucket)
+        plan = plan_actions(self.monitor, RECEIVERS, self.decisions, PlanContext(history, bucket, self.end))
+        self.past += [
+            PastAction(
+                action.name,
+                action.created_at,
+                "delivered",
+                action.id,
+                action.incident,
+                action.kind,
+                sequence=action.sequence,
+                at=self.end,
+                severity=action.payload["data"]["severity"],
+            )
+            for action in plan.actions
+        ]
+        self.incident = next((one.incident for one in plan.incidents), None)
+        self.end += MINUTE
+        return plan
+
+
+def kinds(plan: ActionPlan) -> list[tuple[str, str]]:
+    return [(action.name, action.kind) for action in plan.actions]
+
+
+def test_an_incident_whose_findings_are_all_silenced_is_recorded_and_alerts_nobody() -> None:
+    course = Course()
+    plan = course.step([PRICE], [OF_PRICE])
+    (decision,) = plan.incidents
+    assert (plan.actions, decision.mute) == ([], WHY)
+    assert decision.reason == f"price rose; bad for 1 buckets ({WHY})"
+    assert (decision.incident.state, decision.incident.evidence[PRICE.key]["mute"]["reason"]) == ("firing", WHY)
+    assert course.decisions.findings == [PRICE]
+
+
+def test_an_incident_is_announced_with_the_findings_that_are_not_silenced() -> None:
+    plan = Course().step([PRICE, NOVELTY], [OF_PRICE])
+    assert kinds(plan) == [("slack", "firing"), ("r", "rollback")]
+    data = plan.actions[0].payload["data"]
+    assert data["headline"] == "bot: novelty rose; bad for 1 buckets"
+    assert [item["column"] for item in data["findings"]] == ["novelty"]
+    assert set(plan.incidents[0].incident.evidence) == {PRICE.key, NOVELTY.key}
+
+
+def test_a_silenced_finding_that_joins_an_incident_is_no_news_and_one_that_is_not_is() -> None:
+    course = Course()
+    course.step([NOVELTY])
+    assert kinds(course.step([NOVELTY, PRICE], [OF_PRICE])) == []
+    other = Course()
+    other.step([PRICE], [OF_PRICE])
+    assert kinds(other.step([PRICE, NOVELTY], [OF_PRICE])) == [("slack", "firing"), ("r", "rollback")]
+
+
+def test_what_is_still_bad_at_the_end_of_a_silence_is_announced() -> None:
+    course = Course()
+    course.step([PRICE], [OF_PRICE])
+    assert kinds(course.step([PRICE])) == [("slack", "firing"), ("r", "rollback")]
+    assert "mute" not in course.decisions.incidents[0].incident.evidence[PRICE.key]
+    course = Course()
+    course.step([NOVELTY])
+    course.end += 10 * MINUTE
+    course.step([NOVELTY, PRICE], [OF_PRICE])
+    course.end += 10 * MINUTE
+    plan = course.step([NOVELTY, PRICE])
+    assert kinds(plan) == [("slack", "update")]
+    assert plan.actions[0].payload["data"]["headline"] == "bot: no longer muted: price rose"
+    course.end += 10 * MINUTE
+    assert kinds(course.step([NOVELTY, PRICE])) == []
+
+
+def test_a_finding_that_was_announced_before_its_silence_is_not_announced_again_after_it() -> None:
+    course = Course()
+    course.step([NOVELTY, PRICE])
+    course.end += 10 * MINUTE
+    assert kinds(course.step([NOVELTY, PRICE], [OF_PRICE])) == []
+    course.end += 10 * MINUTE
+    assert kinds(course.step([NOVELTY, PRICE])) == []
+
+
+def test_an_incident_is_muted_while_only_silenced_findings_are_bad() -> None:
+    monitor = monitor_of(do=["slack"], repeat_interval="1m", resolve_for=100)
+    course = Course(monitor)
+    course.step([NOVELTY, PRICE])
+    assert kinds(course.step([clean(), PRICE], [OF_PRICE])) == []
+    assert kinds(course.step([clean(), PRICE])) == [("slack", "reminder")]
+    assert kinds(course.step([clean(), clean(column="price")], [OF_PRICE])) == [("slack", "reminder")]
+
+
+def test_receivers_of_rules_that_are_silenced_get_nothing_and_the_others_their_severity() -> None:
+    rules = [
+        {"name": "page", "when": ["drift"], "severity": "critical", "do": ["slack"]},
+        {"name": "team", "when": ["drift"], "severity": "info", "do": ["hook"]},
+    ]
+    plan = Course(monitor_of({"rules": rules})).step([NOVELTY], [silence_of(7, severity="critical")])
+    assert kinds(plan) == [("hook", "firing")]
+    data = plan.actions[0].payload["data"]
+    assert (data["severity"], data["incident"]["rule"]) == ("info", "team")
+    assert plan.incidents[0].incident.severity == "critical"
+    assert dict(plan.incidents[0].mutes) == {"page": WHY}
+
+
+def test_segments_and_other_monitors_are_told_apart() -> None:
+    acme = finding(0.3, segment="tenant=acme")
+    course = Course()
+    assert kinds(course.step([acme], [silence_of(7, segment="tenant=acme", monitor="bot")])) == []
+    assert kinds(Course().step([acme], [silence_of(7, segment="tenant=acme", monitor="other")])) != []
+    assert kinds(Course().step([acme], [silence_of(7, segment="tenant=zen")])) != []
+
+
+def test_missing_data_has_the_labels_of_its_rule_only() -> None:
+    monitor = monitor_of({"no_data": {"after": 1, "do": ["slack"], "severity": "critical"}})
+    evaluation = Evaluation(missing_buckets=1, reason="no rows")
+    for silence, muted in (
+        (silence_of(7, rule="no_data"), True),
+        (silence_of(7, severity="critical"), True),
+        (silence_of(7, column="price"), False),
+    ):
+        (decision,) = decide(
+            monitor, evaluation, AlertContext(AlertHistory(silences=[silence])), Bucket(START - MINUTE, START)
+        ).incidents
+        assert bool(decision.mute) is muted
+
+
+def test_a_rule_that_is_no_longer_configured_has_the_severity_of_its_incident() -> None:
+    standing = incident_of(rule="gone", severity="critical")
+    monitor = monitor_of()
+    history = AlertHistory(open={"traffic": standing}, silences=[silence_of(7, rule="gone", severity="critical")])
+    bucket = Bucket(START, START + MINUTE)
+    (decision,) = decide(monitor, Evaluation([finding(0.3)]), AlertContext(history), bucket).incidents
+    assert dict(decision.mutes).get("gone") == WHY
+
+
+def test_findings_that_do_not_alert_are_not_muted() -> None:
+    course = Course()
+    better = finding(0.3, column="price", direction="better")
+    course.step([better, finding(0.0, Status.OK, column="price"), NOVELTY], [OF_PRICE])
+    assert course.decisions.incidents[0].mute is None
