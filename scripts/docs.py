@@ -30,7 +30,7 @@ from monitor.actions import retraining
 from monitor.checks import evidently
 from monitor.checks.registry import CHECKS
 from monitor.cli import app
-from monitor.config import arms, breakers, models, receivers, savings, source, stattests
+from monitor.config import arms, breakers, models, receivers, savings, source, stattests, traffic
 from monitor.config.checks import CheckConfig, SpendLimit
 from monitor.config.presets import PRESETS
 from monitor.config.presets.base import PresetColumn
@@ -75,7 +75,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "monitors[].experiments[]": arms.Experiment,
     "monitors[].shadows[]": arms.Shadow,
     "monitors[].experiments[].metrics.*": arms.ComparedMetric,
-    "monitors[].traffic.*": arms.TrafficMark,
+    "monitors[].traffic.*": traffic.TrafficMark,
     "evaluations[]": models.EvaluationSpec,
     "server": models.ServerConfig,
 }

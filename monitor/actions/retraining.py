@@ -25,7 +25,6 @@ from monitor.config.rules import COMPARED
 from monitor.config.signals import column_name
 from monitor.core.incident import Incident
 from monitor.core.payload import EventData, Payload, RetrainingData
-from monitor.profiling.served import find_unserved
 
 VERSION = 1
 LARGEST = 20_000
@@ -389,7 +388,7 @@ def _snapshot(monitor: Monitor, log: TrainingLog) -> RecordLocation:
                 start=one.start,
                 end=one.end,
             )
-            for one in find_unserved(monitor)
+            for one in monitor.role_rules
         ],
     )
 

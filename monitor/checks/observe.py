@@ -11,10 +11,9 @@ from monitor.checks.evaluation import Observed, StoredSums
 from monitor.checks.monitor_plan import MonitorPlan
 from monitor.checks.window_sum import StoredWindow, newest_time
 from monitor.config.arms import Shadow
-from monitor.config.models import Monitor
 from monitor.core.schedule import Bucket
 from monitor.profiling.comparison_reads import join_shadow
-from monitor.profiling.profile import Profiled, newest_served, profile_bucket
+from monitor.profiling.profile import Profiled, profile_bucket
 from monitor.sources.base import Reader
 
 
@@ -52,16 +51,17 @@ def observe_late(
     """
     newest, window = observed.newest, stored.window
     if window is not None:
-        newest = find_newest(source.reader, plan.monitor, window, observed.profiled, observed.bucket.end)
+        newest = find_newest(source.reader, window, observed.profiled, observed.bucket.end - plan.monitor.window)
     return replace(observed, newest=newest, recounted=_recount_shadows(source, plan, observed, stored) if again else [])
 
 
-def find_newest(
-    reader: Reader, monitor: Monitor, stored: StoredWindow, profiled: Profiled, end: datetime
-) -> float | None:
-    """Return the time of the newest record in the window that ends at ``end``, else of the newest one before it."""
+def find_newest(reader: Reader, stored: StoredWindow, profiled: Profiled, start: datetime) -> float | None:
+    """Return the time of the newest record of the window that begins at ``start``, else of the newest one before it."""
     newest = newest_time(stored, profiled)
-    return newest_served(reader, monitor, end - monitor.window) if newest is None else newest
+    if newest is not None:
+        return newest
+    last = reader.newest()
+    return None if last is None else min(last, start).timestamp()
 
 
 def _recount_shadows(

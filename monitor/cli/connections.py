@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from monitor.config.models import Config, Monitor
 from monitor.sources.base import Reader
-from monitor.sources.connect import connect
+from monitor.sources.connect import connect_monitor
 from monitor.store import migrate
 from monitor.store.database import Database, DatabaseError, StoreError
 
@@ -52,7 +52,7 @@ def open_store_or_empty(config: Config) -> Iterator[Database]:
 @contextmanager
 def open_reader(monitor: Monitor) -> Iterator[Reader]:
     """Open a monitor's source."""
-    reader = connect(monitor.source)
+    reader = connect_monitor(monitor)
     try:
         yield reader
     finally:

@@ -14,7 +14,7 @@ from monitor.jobs.label_overlay import LabelOverlayReader
 from monitor.jobs.monitor_job import MonitorJob
 from monitor.jobs.source_session import SourceSession
 from monitor.sources.base import Reader
-from monitor.sources.connect import connect
+from monitor.sources.connect import connect_monitor
 from monitor.store.database import Database
 
 
@@ -37,7 +37,7 @@ def _source_time(reader: Reader) -> datetime:
 
 
 def _connect(database: Database, monitor: Monitor) -> Reader:
-    return LabelOverlayReader(connect(monitor.source), database, monitor.name, judged=bool(monitor.judged))
+    return LabelOverlayReader(connect_monitor(monitor), database, monitor.name, judged=bool(monitor.judged))
 
 
 def _now(clock: Clock, _reader: Reader) -> datetime:

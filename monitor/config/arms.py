@@ -1,4 +1,4 @@
-"""Sections `experiments:`, `shadows:` and `traffic:` of driftd.yaml.
+"""Sections `experiments:` and `shadows:` of driftd.yaml.
 
 The arms of an experiment share the traffic; the challenger of a shadow answers the same requests as the champion.
 """
@@ -112,6 +112,11 @@ class Experiment(Section):
         """Return the arms whose answers are not shown to users."""
         return self.unserved
 
+    @property
+    def challengers(self) -> list[str]:
+        """Return the arms that may be marked as unserved by `traffic:`."""
+        return self.treatments
+
     def share(self, arm: str) -> float:
         """Return the intended share of traffic of an arm, relative to the other arms."""
         return self.shares.get(arm, 1.0)
@@ -166,19 +171,11 @@ class Shadow(Section):
         """Return the arms whose answers are not shown to users."""
         return [self.challenger]
 
+    @property
+    def challengers(self) -> list[str]:
+        """Return the arms that may be marked as unserved by `traffic:`."""
+        return [self.challenger]
+
     def overlaps(self, other: Shadow) -> bool:
         """Return whether two shadows run at the same time."""
         return (other.end is None or self.start < other.end) and (self.end is None or other.start < self.end)
-
-
-TrafficRole = Literal["evaluation", "probe"]
-"""Kinds of records that are not served traffic, besides unserved arms of experiments and shadows."""
-
-
-class TrafficMark(Section):
-    """How to recognise records that are not user traffic; they are ignored."""
-
-    column: Name
-    """Column of the source."""
-    values: list[ArmValue] = Field(min_length=1)
-    """Values of the column that mark such records."""

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from monitor.config.arms import Experiment, Shadow, TrafficMark, TrafficRole
+from monitor.config.arms import Experiment, Shadow
 from monitor.config.breakers import BreakerSpec
 from monitor.config.checks import (
     CheckEntry,
@@ -29,6 +29,7 @@ from monitor.config.savings import Savings
 from monitor.config.sections import Duration, Section, Time, nearest
 from monitor.config.signals import Entry, column_name
 from monitor.config.source import Source
+from monitor.config.traffic import RoleRule, TrafficMark, UnservedRole, role_rules
 from monitor.core.yamlfile import ConfigError
 
 __all__ = ["Config", "ConfigError", "Monitor"]
@@ -188,13 +189,18 @@ class Monitor(Section):
     """Experiments (A/B tests) whose arms are compared at every bucket."""
     shadows: list[Shadow] = []
     """Shadow deployments: challengers that answer the same requests as a champion, compared at every bucket."""
-    traffic: dict[TrafficRole, TrafficMark] = {}
-    """`evaluation`, `probe`: how to recognise records that are not user traffic; they are ignored."""
+    traffic: dict[UnservedRole, TrafficMark] = {}
+    """`shadow`, `experiment`, `evaluation`, `probe`: how to recognise records that are not user traffic."""
 
     @property
     def comparisons(self) -> list[Experiment | Shadow]:
         """Return the experiments and the shadows."""
         return [*self.experiments, *self.shadows]
+
+    @property
+    def role_rules(self) -> list[RoleRule]:
+        """Return the rules by which the role of a record is decided; a later one takes precedence."""
+        return role_rules(self.comparisons, self.traffic)
 
     @property
     def performance(self) -> PerformanceConfig | None:

@@ -7,9 +7,8 @@ from datetime import datetime
 
 from detectors.binning import to_categories
 from monitor.config.models import ConfigError, Monitor
-from monitor.profiling.served import keep_served
-from monitor.profiling.source_columns import deciding_columns
 from monitor.sources.base import Reader, read_in_steps
+from monitor.sources.traffic_roles import keep_served, role_columns
 
 
 def busiest_models(reader: Reader, monitor: Monitor, first: datetime, last: datetime, most: int) -> list[str]:
@@ -18,7 +17,7 @@ def busiest_models(reader: Reader, monitor: Monitor, first: datetime, last: date
     if "model_version" not in schema:
         raise ConfigError("savings: map `model_version` under `columns:`; prices are looked up by model.")
     counted: Counter[str] = Counter()
-    columns = list(dict.fromkeys(["model_version", *deciding_columns(monitor, schema)]))
+    columns = list(dict.fromkeys(["model_version", *role_columns(monitor, schema)]))
     for page in read_in_steps(reader, columns, first, last):
         counted.update(name for name in to_categories(keep_served(page, monitor)["model_version"]) if name)
     return [name for name, _ in counted.most_common(most)]

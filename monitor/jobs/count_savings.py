@@ -12,9 +12,9 @@ from monitor.config.signals import resolve
 from monitor.jobs.savings_columns import check_columns, required_columns, select_columns
 from monitor.jobs.savings_tally import find_tariff, tally_page
 from monitor.profiling.learn import with_signals
-from monitor.profiling.served import keep_served
 from monitor.profiling.weights import split_by_weight
 from monitor.sources.base import Reader, read_in_steps
+from monitor.sources.traffic_roles import keep_served
 
 
 def count(reader: Reader, monitor: Monitor, plans: Sequence[Plan], start: datetime, end: datetime) -> dict[str, Cells]:
@@ -29,8 +29,8 @@ def count(reader: Reader, monitor: Monitor, plans: Sequence[Plan], start: dateti
     total: dict[str, Cells] = {plan.name: {} for plan in plans}
     keys = set[object]()
     for read in read_in_steps(reader, columns, start, end):
-        weighted, _ = split_by_weight(read.unseen(keys), monitor)
-        page = with_signals(keep_served(weighted, monitor), made)
+        weighted, _ = split_by_weight(keep_served(read, monitor).unseen(keys), monitor)
+        page = with_signals(weighted, made)
         for plan in plans if page.rows else ():
             total[plan.name] = merge([total[plan.name], tally_page(plan, page, tariff, monitor.savings or Savings())])
     return total

@@ -27,7 +27,7 @@ class LateDataAuditor:
         for row in rows:
             counts = reader.counts(row.start, row.start + monitor.bucket)
             before = (row.source_rows, row.source_labels, row.source_feedback)
-            changed = (counts.rows, counts.labels, counts.feedback) != before
-            late = max(0, counts.rows - row.source_rows)
+            changed = (counts.total, counts.labels, counts.feedback) != before
+            late = max(0, counts.total - row.source_rows)
             with self._database.write() as connection:
                 buckets.record_audit(connection, monitor.name, row, changed=changed, late=late)

@@ -35,4 +35,4 @@ def observe_window(
     )
     by_segment = {segment: dict(profiles) for segment, profiles in columns.items()}
     profiled = Profiled(Counts(facts.rows), facts, by_segment, read_arms(reader, monitor, bucket))
-    return Observed(bucket, profiled, find_newest(reader, monitor, stored, profiled, end)), stored
+    return Observed(bucket, profiled, find_newest(reader, stored, profiled, end - monitor.window)), stored

@@ -10,9 +10,9 @@ from monitor.config.models import ConfigError, Monitor
 from monitor.config.savings import Savings
 from monitor.config.sections import nearest
 from monitor.config.signals import resolve
-from monitor.profiling.source_columns import deciding_columns
 from monitor.profiling.weights import weights_read
 from monitor.sources.base import Reader
+from monitor.sources.traffic_roles import role_columns
 
 
 def required_columns(monitor: Monitor, plans: Sequence[Plan]) -> list[str]:
@@ -43,5 +43,5 @@ def select_columns(monitor: Monitor, plans: Sequence[Plan], schema: Mapping[str,
     names = required_columns(monitor, plans)
     signals = [signal for signal in resolve(monitor.signals) if signal.name in names]
     roles = [role for signal in signals for role in (*signal.needs, *signal.uses)]
-    wanted = [*NEEDS, *USES, *names, *roles, *deciding_columns(monitor, schema), *weights_read(monitor), "id"]
+    wanted = [*NEEDS, *USES, *names, *roles, *role_columns(monitor, schema), *weights_read(monitor), "id"]
     return [name for name in dict.fromkeys(wanted) if name in schema]

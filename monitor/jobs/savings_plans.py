@@ -11,9 +11,9 @@ from detectors.cost.savings import Plan, Tier
 from monitor.config.models import Monitor
 from monitor.config.savings import Savings
 from monitor.config.signals import column_name, resolve
+from monitor.config.traffic import RoleRule
 from monitor.core.schedule import floor
 from monitor.jobs.savings_columns import required_columns
-from monitor.profiling.served import find_unserved
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 MOST_MODELS = 5
@@ -46,6 +46,12 @@ def definition(monitor: Monitor, plan: Plan) -> str:
     spec = monitor.savings or Savings()
     made = [entry for entry in monitor.signals if column_name(entry) in {"price", *required_columns(monitor, [plan])}]
     source = monitor.source.model_dump(mode="json", exclude={"url"})
-    counted = [repr(plan), spec.quality, spec.task, source, repr(resolve(made)), *map(repr, find_unserved(monitor))]
+    rules = [_describe(rule) for rule in monitor.role_rules]
+    counted = [repr(plan), spec.quality, spec.task, source, repr(resolve(made)), *rules]
     text = json.dumps(counted, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _describe(rule: RoleRule) -> str:
+    """Return a rule as text; the stored fingerprints depend on this form."""
+    return f"UnservedRecords(column={rule.column!r}, values={rule.values!r}, start={rule.start!r}, end={rule.end!r})"

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
+import numpy as np
+
+from detectors.records import concatenate
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.sections import nearest
@@ -12,10 +15,9 @@ from monitor.config.signals import column_name, resolve
 from monitor.core.record_batch import RecordBatch
 from monitor.profiling.ab_counts import Arms, required_columns
 from monitor.profiling.learn import with_signals
-from monitor.profiling.served import keep_served
 from monitor.profiling.shadow_join import Joiner, Pairs
-from monitor.profiling.source_columns import deciding_columns
 from monitor.sources.base import Reader, read_in_steps
+from monitor.sources.traffic_roles import keep_own_arms, keep_served, role_columns
 
 
 def read_pages(
@@ -26,17 +28,19 @@ def read_pages(
     end: datetime,
     schema: Mapping[str, str] | None = None,
 ) -> Iterator[RecordBatch]:
-    """Yield the pages of a time range with the columns and signals of a comparison, without duplicate ids."""
+    """Yield the pages of a time range with the columns and signals of a comparison, without duplicate ids of a role."""
     required = required_columns(spec)
     schema = reader.schema() if schema is None else schema
     signals = resolve(monitor.signals)
     computed = [entry for entry, signal in zip(monitor.signals, signals, strict=True) if signal.name in required]
     roles = [role for signal in signals if signal.name in required for role in (*signal.needs, *signal.uses)]
-    names = [*required, *roles, *deciding_columns(monitor, schema), "id"]
+    names = [*required, *roles, *role_columns(monitor, schema), "id"]
     columns = [name for name in dict.fromkeys(names) if name in schema]
-    ids = set[object]()
+    served_ids, own_ids = set[object](), set[object]()
     for page in read_in_steps(reader, columns, start, end):
-        yield keep_served(with_signals(page.unseen(ids), computed), monitor, spec)
+        served, own = keep_served(page, monitor).unseen(served_ids), keep_own_arms(page, monitor, spec).unseen(own_ids)
+        both = RecordBatch(concatenate([served, own])) if own.rows else served
+        yield with_signals(both.take(np.argsort(both.times, kind="stable")), computed)
 
 
 def count_arms(reader: Reader, monitor: Monitor, spec: Experiment, start: datetime, end: datetime) -> Arms:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from detectors import Binning, Profile
 from detectors.cost.ledger import CostSummary
@@ -13,7 +12,6 @@ from monitor.core.schedule import Bucket
 from monitor.profiling.ab_counts import Arms
 from monitor.profiling.facts import Facts
 from monitor.profiling.profiler import Profiler
-from monitor.profiling.served import find_unserved
 from monitor.profiling.source_columns import columns_to_read
 from monitor.profiling.spend import make_accumulator
 from monitor.sources.base import Counts, Reader
@@ -38,7 +36,7 @@ def profile_bucket(reader: Reader, monitor: Monitor, layouts: Mapping[str, Binni
     columns = columns_to_read(monitor, layouts, schema)
     for _ in range(READS):
         counts = reader.counts(bucket.start, bucket.end)
-        batches = reader.read(bucket.start, bucket.end, columns) if counts.rows else iter(())
+        batches = reader.read(bucket.start, bucket.end, columns) if counts.total else iter(())
         arms = {spec.name: Arms(spec) for spec in monitor.experiments}
         profiler = Profiler(monitor, layouts, list(arms.values()), make_accumulator(monitor, schema))
         for batch in batches:
@@ -48,11 +46,3 @@ def profile_bucket(reader: Reader, monitor: Monitor, layouts: Mapping[str, Binni
     profiler.facts.schema = dict(schema)
     bill = profiler.costs.bill() if profiler.costs else None
     return Profiled(counts, profiler.facts, profiler.profiles(), arms, bill)
-
-
-def newest_served(reader: Reader, monitor: Monitor, start: datetime) -> float | None:
-    """Return an upper bound of the time of the newest served record if there is none since ``start``."""
-    newest = reader.newest()
-    if newest is None:
-        return None
-    return (min(newest, start) if find_unserved(monitor) else newest).timestamp()

@@ -16,8 +16,8 @@ from monitor.profiling.count_records import count_records, group_rows
 from monitor.profiling.derived_columns import WHOLE_ONLY, derive_columns
 from monitor.profiling.facts import Facts
 from monitor.profiling.learn import with_signals
-from monitor.profiling.served import keep_served
 from monitor.profiling.weights import has_label_probability, split_by_weight, split_labels_by_weight
+from monitor.sources.traffic_roles import keep_own_arms, keep_served
 
 
 class Profiler:
@@ -41,23 +41,21 @@ class Profiler:
         self._monitor = monitor
         self._layouts = layouts
         self._keys: set[object] = set() if keys is None else keys
+        self._own_keys: dict[str, set[object]] = {}
         self._segments: dict[str | None, dict[str, Profile]] = {None: self._empty()}
 
     def add(self, batch: RecordBatch) -> None:
         """Add records, which must be in order of time."""
         monitor = self._monitor
-        unique = batch.unseen(self._keys)
-        if unique.rows < batch.rows:
-            self.facts.duplicates += keep_served(batch, monitor).rows - keep_served(unique, monitor).rows
-        unique, unusable = split_by_weight(unique, monitor)
-        if unusable.rows:
-            self.facts.invalid_weights += keep_served(unusable, monitor).rows
-        if not unique.rows:
-            return
-        logged = with_signals(unique, monitor.signals)
         for arms in self._arms:
-            arms.add(keep_served(logged, monitor, arms.spec))
-        records = keep_served(logged, monitor)
+            own = keep_own_arms(batch, monitor, arms.spec).unseen(self._own_keys.setdefault(arms.spec.name, set()))
+            self._add_arms([arms], split_by_weight(own, monitor)[0])
+        served = keep_served(batch, monitor)
+        unique = served.unseen(self._keys)
+        self.facts.duplicates += served.rows - unique.rows
+        usable, unusable = split_by_weight(unique, monitor)
+        self.facts.invalid_weights += unusable.rows
+        records = self._add_arms(self._arms, usable)
         if not records.rows:
             return
         if has_label_probability(monitor):
@@ -71,6 +69,15 @@ class Profiler:
         records = records.without(WHOLE_ONLY)
         for segment, members in self._split(records):
             self._merge(segment, records.take(members))
+
+    def _add_arms(self, arms: Sequence[Arms], records: RecordBatch) -> RecordBatch:
+        """Add the signals to records, count the records in experiments, and return them."""
+        if not records.rows:
+            return records
+        logged = with_signals(records, self._monitor.signals)
+        for one in arms:
+            one.add(logged)
+        return logged
 
     def profiles(self) -> dict[str | None, dict[str, Profile]]:
         """Return the profiles by segment and column."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from detectors import Binning
 from detectors.performance.rates import judged_column, labelled_column
@@ -13,9 +13,8 @@ from monitor.config.signals import resolve
 from monitor.profiling.ab_counts import required_columns
 from monitor.profiling.clients import CLIENTS
 from monitor.profiling.facts import VERSION_ROLES
-from monitor.profiling.served import find_unserved
 from monitor.profiling.weights import has_label_probability, weights_read
-from monitor.sources.base import SourceError
+from monitor.sources.traffic_roles import role_columns
 
 OUTCOME_ROLES = ("score", "prediction", "label")
 
@@ -34,22 +33,7 @@ def columns_to_read(monitor: Monitor, layouts: Mapping[str, Binning], schema: Ma
     names += ["label"] if monitor.rates else []
     names += [LABEL_PROBABILITY] if has_label_probability(monitor) else []
     names += [name for spec in monitor.experiments for name in required_columns(spec)]
-    names += deciding_columns(monitor, schema)
+    names += role_columns(monitor, schema)
     names += [monitor.money, "input_tokens", "output_tokens"] if monitor.budgets else []
     names += [check.by for check in monitor.budgets if check.by]
     return [name for name in dict.fromkeys(names) if name in schema]
-
-
-def deciding_columns(monitor: Monitor, names: Collection[str]) -> list[str]:
-    """Return the logged columns that distinguish served traffic from other records.
-
-    Raises
-    ------
-    SourceError
-        If a column of ``traffic:`` is not logged, as evaluations would count as served traffic.
-    """
-    for role, mark in monitor.traffic.items():
-        if mark.column not in names:
-            message = f"traffic.{role}: {mark.column!r} is not a column of {monitor.name}; map it under `columns:`."
-            raise SourceError("missing_column", message)
-    return [name for name in dict.fromkeys(one.column for one in find_unserved(monitor)) if name in names]

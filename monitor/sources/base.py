@@ -65,11 +65,20 @@ class ColumnInfo:
 
 @dataclass(frozen=True)
 class Counts:
-    """Numbers of rows, labels and feedback values of a bucket; late rows are detected by comparing these."""
+    """Numbers of rows, labels and feedback values of a bucket; late rows are detected by comparing these.
+
+    ``rows`` are served traffic, ``compared`` the rows of unserved arms, which comparisons count.
+    """
 
     rows: int
     labels: int = 0
     feedback: int = 0
+    compared: int = 0
+
+    @property
+    def total(self) -> int:
+        """Number of rows that are counted anywhere."""
+        return self.rows + self.compared
 
 
 READ_STEP = timedelta(hours=6)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
+from monitor.config.models import Monitor
 from monitor.config.source import Source
 from monitor.sources.base import Reader, SourceError
 from monitor.sources.dialects import ALIASES, DIALECTS
@@ -14,13 +15,25 @@ from monitor.sources.dialects.base import Dialect
 from monitor.sources.preset import recognise, write_out
 from monitor.sources.reader import SqlReader
 from monitor.sources.session import session, with_deadline
+from monitor.sources.traffic_reader import TrafficReader
 
-__all__ = ["connect", "open_engine", "connect_and_probe", "recognize_presets"]
+__all__ = ["connect", "connect_monitor", "open_engine", "connect_and_probe", "recognize_presets"]
 
 
 def connect(source: Source) -> Reader:
     """Return a read-only reader; the connection is opened on first use."""
     return connect_and_probe(source)[0]
+
+
+def connect_monitor(monitor: Monitor) -> Reader:
+    """Return a reader of the source of a monitor, whose counts and samples are of served traffic."""
+    if not monitor.role_rules:
+        return connect(monitor.source)
+    engine, dialect = open_engine(monitor.source)
+    if monitor.source.preset is None:
+        return TrafficReader(engine, monitor.source, dialect, None, monitor)
+    written = write_out(monitor.source, engine, dialect)
+    return TrafficReader(engine, written.source, dialect, written.narrow, monitor)
 
 
 def connect_and_probe(source: Source) -> tuple[Reader, Mapping[str, str]]:

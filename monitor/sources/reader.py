@@ -181,6 +181,9 @@ class SqlReader:
 
     def counts(self, start: datetime, end: datetime) -> Counts:
         """Count the rows with ``start <= timestamp < end``."""
+        return self._count(start, end)
+
+    def _count(self, start: datetime, end: datetime) -> Counts:
         with self._session() as connection:
             name = self._origin.resolve(connection)
             columns = self._columns(connection, name)
@@ -224,7 +227,7 @@ class SqlReader:
         if self._keyed:
             return [(start, end)]
         before = self._counted
-        rows = before[2] if before and before[:2] == (start, end) else self.counts(start, end).rows
+        rows = before[2] if before and before[:2] == (start, end) else self._count(start, end).rows
         pieces = max(1, -(-rows // self._source.page_size))
         bounds = [start + (end - start) * place / pieces for place in range(pieces)] + [end]
         return list(zip(bounds, bounds[1:], strict=False))
@@ -333,14 +336,14 @@ class SqlReader:
             name = self._origin.resolve(connection)
             columns = self._columns(connection, name)
             query = sa.select(*(self._value(info).label(f"c{i}") for i, info in enumerate(columns.values())))
-            query = query.select_from(self._from(name)).limit(sample)
+            query = query.select_from(self._from(name))
             if "timestamp" in columns:
                 time = self._time(connection, name, columns)
                 stamp = self._dialect.stamp(time)
                 query = query.add_columns(stamp.label("t")).order_by(stamp.desc())
                 if until is not None:
                     query = query.where(self._within(time, LONG_AGO, until))
-            rows = connection.execute(query).all()
+            rows = self._sample(connection, query, sample, list(columns), time)
         middle = _middle(time, [row[-1] for row in rows]) if time is not None else None
         parts = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
         for place, role in enumerate(columns):
@@ -355,6 +358,17 @@ class SqlReader:
         if time is not None and rows:
             infos["timestamp"] = _with_newest(infos["timestamp"], time, parts[-1])
         return list(infos.values())
+
+    def _sample(
+        self,
+        connection: Connection,
+        query: sa.Select[Any],
+        size: int,
+        _roles: Sequence[str],
+        _time: TimeColumn | None,
+    ) -> Sequence[Row[Any]]:
+        """Return the newest rows; each has a value for every role, and the time if there is a time column."""
+        return connection.execute(query.limit(size)).all()
 
 
 def _with_newest(info: ColumnInfo, time: TimeColumn, values: Sequence[Any]) -> ColumnInfo:

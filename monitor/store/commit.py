@@ -57,7 +57,7 @@ def commit(connection: Connection, claim: claims.Claim, result: BucketResult) ->
         result=result.result,
         reason=evaluation.reason,
         values={
-            "source_rows": profiled.counts.rows,
+            "source_rows": profiled.counts.total,
             "source_labels": profiled.counts.labels,
             "source_feedback": profiled.counts.feedback,
             "audits": result.audits,

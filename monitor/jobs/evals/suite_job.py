@@ -18,7 +18,7 @@ from monitor.jobs.evals.run import evaluate, evaluate_traffic
 from monitor.jobs.evals.suite import Suite, load
 from monitor.jobs.evals.traffic import NoTraffic
 from monitor.sources.base import SourceError
-from monitor.sources.connect import connect
+from monitor.sources.connect import connect_monitor
 from monitor.store.database import Database, DatabaseError
 
 LOG = structlog.get_logger(__name__)
@@ -71,5 +71,5 @@ def run_once(job: SuiteJob) -> None:
 def _evaluate_traffic(job: SuiteJob, suite: Suite, alerting: SuiteAlerting | None, database: Database) -> Run:
     if alerting is None:
         raise ConfigError(f"{job.spec.suite}: `traffic:` needs a monitor; set `evaluations: [{{monitor: …}}]`.")
-    with closing(connect(alerting.monitor.source)) as reader:
+    with closing(connect_monitor(alerting.monitor)) as reader:
         return evaluate_traffic(suite, reader, job.spec.every, database, SystemClock(), alerting)

@@ -14,9 +14,8 @@ from detectors.records import Records
 from monitor.config.models import Monitor
 from monitor.jobs.evals.client import Answer, Failure
 from monitor.jobs.evals.suite import Budget, Case, Daily, Suite
-from monitor.profiling.served import keep_served
-from monitor.profiling.source_columns import deciding_columns
 from monitor.sources.base import Reader
+from monitor.sources.traffic_roles import keep_served, role_columns
 from monitor.store.judge_labels import LONGEST_ID
 
 COLUMNS = ("id", "question", "context", "response")
@@ -65,7 +64,7 @@ def sample(
         raise NoTraffic("a sample of traffic needs the columns `id` and `response`; map them in `source.columns`.")
     sampled: list[tuple[float, str, tuple[Any, ...]]] = []
     rows = 0
-    columns = [*COLUMNS, *(deciding_columns(monitor, schema) if monitor else ())]
+    columns = [*COLUMNS, *(role_columns(monitor, schema) if monitor else ())]
     for page in reader.read(start, end, [name for name in dict.fromkeys(columns) if name in schema]):
         for record, values in _records(keep_served(page, monitor) if monitor else page):
             rows += 1

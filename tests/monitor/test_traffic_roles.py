@@ -259,7 +259,7 @@ def test_silence_of_served_traffic_is_not_hidden_by_calls_of_an_evaluation(log: 
     log.write(asked)
     _, told = check(log.configure(traffic=EVALUATION, checks=["quality", "freshness"]), stop + 20 * MINUTE)
     found = {one["check"]: one for one in told["findings"] if one["column"] is None}
-    assert (found["freshness"]["status"], found["freshness"]["statistic"]) == ("drifted", 600.0)
+    assert (found["freshness"]["status"], found["freshness"]["statistic"]) == ("drifted", 1202.0)
 
 
 def test_calls_of_an_evaluation_enter_nothing(log: Log) -> None:
