@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -74,7 +75,7 @@ class Binning:
             return self.width
         return len(self.edges) + 1 if self.kind == "numeric" else len(self.vocabulary) + 1
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """Return a fingerprint; profiles of different layouts cannot be added."""
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]

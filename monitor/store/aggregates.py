@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -65,7 +66,7 @@ def save(connection: Connection, monitor: str, entries: Iterable[Entry]) -> None
         }
         for entry in entries
     ]
-    upsert(connection, aggregates, rows, definition=lambda new: new.definition, data=lambda new: new.data)
+    upsert(connection, aggregates, rows, replace=("definition", "data"))
 
 
 def load(connection: Connection, monitor: str, ranges: Sequence[Range]) -> list[list[StoredAggregate]]:
@@ -73,8 +74,9 @@ def load(connection: Connection, monitor: str, ranges: Sequence[Range]) -> list[
     loaded: list[list[StoredAggregate]] = [[] for _ in ranges]
     if not ranges:
         return loaded
-    parts = [_select(monitor, place, one) for place, one in enumerate(ranges)]
-    for place, start, definition, data in connection.execute(sa.union_all(*parts) if len(parts) > 1 else parts[0]):
+    statement = _load(tuple((one.dated, one.definition is not None) for one in ranges))
+    values = {f"{name}_{place}": value for place, one in enumerate(ranges) for name, value in vars(one).items()}
+    for place, start, definition, data in connection.execute(statement, {"monitor": monitor, **values}):
         loaded[place].append(StoredAggregate(start, definition, data))
     return [
         sorted(rows, key=lambda row: row.start or one.start) if one.dated else rows
@@ -82,13 +84,23 @@ def load(connection: Connection, monitor: str, ranges: Sequence[Range]) -> list[
     ]
 
 
-def _select(monitor: str, place: int, one: Range) -> sa.Select[int, datetime, str, bytes]:
+@lru_cache
+def _load(ranges: tuple[tuple[bool, bool], ...]) -> sa.Executable:
+    """Return the statement that reads several ranges, each dated or not, and of one definition or of all."""
+    parts = [_select(place, dated=dated, defined=defined) for place, (dated, defined) in enumerate(ranges)]
+    return sa.union_all(*parts) if len(parts) > 1 else parts[0]
+
+
+def _select(place: int, *, dated: bool, defined: bool) -> sa.Select[int, datetime, str, bytes]:
     column = aggregates.c
-    start = column.start if one.dated else sa.null()
-    query = sa.select(
-        sa.literal(place), sa.type_coerce(start, column.start.type), column.definition, column.data
-    ).where(_named(monitor, (one.kind, one.name)), column.start >= one.start, column.start < one.end)
-    return query if one.definition is None else query.where(column.definition == one.definition)
+    moment = column.start if dated else sa.null()
+    query = (
+        sa.select(sa.literal(place), sa.type_coerce(moment, column.start.type), column.definition, column.data)
+        .where(column.monitor == sa.bindparam("monitor"))
+        .where(column.kind == sa.bindparam(f"kind_{place}"), column.name == sa.bindparam(f"name_{place}"))
+        .where(column.start >= sa.bindparam(f"start_{place}"), column.start < sa.bindparam(f"end_{place}"))
+    )
+    return query.where(column.definition == sa.bindparam(f"definition_{place}")) if defined else query
 
 
 def load_one(connection: Connection, monitor: str, key: Key, start: datetime) -> bytes | None:

@@ -60,7 +60,7 @@ def save(connection: Connection, monitor: str, broken: BreakerUpdate) -> list[Ac
         actions += planned if key not in broken.after else ()
     for name in broken.names:
         fresh = _row(monitor, (name, ""), Breaker("closed", broken.at, "no state change yet"))
-        upsert(connection, breakers, [{**fresh, "as_of": broken.at}], as_of=broken.at)
+        upsert(connection, breakers, [{**fresh, "as_of": broken.at}], replace=("as_of",))
     if broken.after:
         connection.execute(sa.delete(breaker_transitions).where(breaker_transitions.c.at < broken.at - RETENTION))
     return actions

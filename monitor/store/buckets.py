@@ -12,25 +12,38 @@ from monitor.store.database import now
 from monitor.store.rows import AuditRow, columns, read_all
 from monitor.store.tables import buckets, watches
 
+_OF_MONITOR = buckets.c.monitor == sa.bindparam("monitor")
+_FINISHED = sa.select(buckets.c.start).where(
+    _OF_MONITOR, buckets.c.state == "finished", buckets.c.start >= sa.bindparam("since")
+)
+_WAITING_REASON = (
+    sa.select(buckets.c.reason)
+    .where(_OF_MONITOR, buckets.c.state == "claimed", buckets.c.attempts == 0)
+    .where(buckets.c.next_attempt_at > sa.bindparam("moment"))
+    .limit(1)
+)
+_RECORD_AUDIT = sa.update(buckets).where(
+    buckets.c.monitor == sa.bindparam("of_monitor"),
+    buckets.c.start == sa.bindparam("at_start"),
+    buckets.c.state == "finished",
+    buckets.c.audits == sa.bindparam("after_audits"),
+)
+
 
 def finished_starts(connection: Connection, monitor: str, start: datetime, end: datetime | None) -> set[datetime]:
     """Return the starts of finished buckets of a range."""
-    query = sa.select(buckets.c.start).where(
-        buckets.c.monitor == monitor, buckets.c.state == "finished", buckets.c.start >= start
-    )
-    if end is not None:
-        query = query.where(buckets.c.start < end)
-    return set(connection.execute(query).scalars())
+    query = _FINISHED if end is None else _FINISHED.where(buckets.c.start < end)
+    return set(connection.execute(query, {"monitor": monitor, "since": start}).scalars())
 
 
 OWED_AGAIN = sa.or_(buckets.c.state == "stale", sa.and_(buckets.c.state == "claimed", buckets.c.revision > 0))
 """Condition of a bucket that must be computed again or is being computed again."""
+_STALE = sa.select(buckets.c.start).where(_OF_MONITOR, OWED_AGAIN)
 
 
 def stale_starts(connection: Connection, monitor: str) -> list[datetime]:
     """Return the starts of buckets that must be computed again."""
-    query = sa.select(buckets.c.start).where(buckets.c.monitor == monitor, OWED_AGAIN)
-    return sorted(connection.execute(query).scalars())
+    return sorted(connection.execute(_STALE, {"monitor": monitor}).scalars())
 
 
 def mark_stale(connection: Connection, monitor: str, starts: Sequence[datetime]) -> int:
@@ -82,13 +95,7 @@ def is_busy(connection: Connection, monitor: str) -> bool:
 
 def source_trouble(connection: Connection, monitor: str) -> str | None:
     """Return why a bucket waits for its source, or None."""
-    query = sa.select(buckets.c.reason).where(
-        buckets.c.monitor == monitor,
-        buckets.c.state == "claimed",
-        buckets.c.attempts == 0,
-        buckets.c.next_attempt_at > now(connection),
-    )
-    return connection.execute(query.limit(1)).scalar_one_or_none()
+    return connection.execute(_WAITING_REASON, {"monitor": monitor, "moment": now(connection)}).scalar_one_or_none()
 
 
 def count_records(connection: Connection, monitor: str, start: datetime, end: datetime) -> tuple[int, int]:
@@ -135,16 +142,8 @@ def record_audit(connection: Connection, monitor: str, row: AuditRow, *, changed
     values: dict[str, object] = {"audits": row.audits + 1}
     if changed:
         values["state"] = "stale"
-    done = connection.execute(
-        sa.update(buckets)
-        .where(
-            buckets.c.monitor == monitor,
-            buckets.c.start == row.start,
-            buckets.c.state == "finished",
-            buckets.c.audits == row.audits,
-        )
-        .values(**values)
-    )
+    bucket = {"of_monitor": monitor, "at_start": row.start, "after_audits": row.audits}
+    done = connection.execute(_RECORD_AUDIT, {**values, **bucket})
     if done.rowcount and late:
         connection.execute(
             sa.update(watches).where(watches.c.monitor == monitor).values(late_rows=watches.c.late_rows + late)

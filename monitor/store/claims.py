@@ -6,7 +6,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cache
 
 import sqlalchemy as sa
 import structlog
@@ -33,6 +34,28 @@ class FenceLost(Exception):  # noqa: N818
     """Another replica took the bucket over while this one computed it; the result of this one is dropped."""
 
 
+_IS_OWNED = sa.and_(
+    buckets.c.monitor == sa.bindparam("of_monitor"),
+    buckets.c.start == sa.bindparam("at_start"),
+    buckets.c.fence == sa.bindparam("with_fence"),
+    buckets.c.state == "claimed",
+)
+"""Condition that a claim still holds; see :func:`_identify`."""
+_FINISH = (
+    sa.update(buckets)
+    .where(_IS_OWNED)
+    .values(
+        state="finished",
+        revision=buckets.c.revision + 1,
+        attempts=0,
+        retries=0,
+        owner=None,
+        lease_until=None,
+        next_attempt_at=None,
+    )
+)
+
+
 @dataclass(frozen=True)
 class Claim:
     """The right to finish one bucket, until another replica takes it over.
@@ -54,30 +77,52 @@ class Claim:
     retries: int = 0
 
 
+def _identify(lease: Claim) -> dict[str, object]:
+    """Return the parameters of the condition that a claim still holds."""
+    return {"of_monitor": lease.monitor, "at_start": lease.bucket.start, "with_fence": lease.fence}
+
+
 def claim(connection: Connection, monitor: str, bucket: Bucket, owner: str) -> Claim | None:
     """Claim a free bucket; its unique row is the lock. None if another worker has it or it waits for a retry."""
     moment = now(connection)
-    values = {"state": "claimed", "owner": owner, "lease_until": moment + LEASE, "next_attempt_at": None}
-    first = {"monitor": monitor, "start": bucket.start, "fence": 1, "attempts": 1, "revision": 0, "audits": 0}
-    insert = insert_for(connection)(buckets).values(**first, retries=0, **values)
-    own = sa.and_(buckets.c.state == "claimed", buckets.c.owner == owner)
+    values = {
+        "monitor": monitor,
+        "start": bucket.start,
+        "owner": owner,
+        "lease_until": moment + LEASE,
+        "moment": moment,
+        "worker": owner,
+    }
+    row = connection.execute(_claim(connection.dialect.name), values).one_or_none()
+    return Claim(monitor, bucket, row.fence, row.attempts, row.revision, row.retries) if row else None
+
+
+@cache
+def _claim(dialect: str) -> sa.Executable:
+    """Return the statement that claims a bucket for a worker at a moment."""
+    moment: sa.BindParameter[datetime] = sa.bindparam("moment", type_=buckets.c.start.type)
+    worker: sa.BindParameter[str] = sa.bindparam("worker", type_=buckets.c.owner.type)
+    first = {"state": "claimed", "fence": 1, "attempts": 1, "revision": 0, "audits": 0, "retries": 0}
+    insert = insert_for(dialect)(buckets).values(**first, next_attempt_at=None)
+    own = sa.and_(buckets.c.state == "claimed", buckets.c.owner == worker)
     free = sa.and_(
         buckets.c.state.in_(["stale", "claimed"]),
-        leases.is_free(buckets.c.owner, buckets.c.lease_until, moment, owner),
+        leases.is_free(buckets.c.owner, buckets.c.lease_until, moment, worker),
         sa.or_(buckets.c.next_attempt_at.is_(None), buckets.c.next_attempt_at <= moment),
     )
-    taken = insert.on_conflict_do_update(
+    return insert.on_conflict_do_update(
         index_elements=["monitor", "start"],
         set_={
-            **values,
+            "state": "claimed",
+            "owner": insert.excluded.owner,
+            "lease_until": insert.excluded.lease_until,
+            "next_attempt_at": None,
             "fence": buckets.c.fence + 1,
             # A worker that takes back its own claim is alive, so the previous attempt did not end the process.
             "attempts": buckets.c.attempts + sa.case((own, 0), else_=1),
         },
         where=free,
     ).returning(buckets.c.fence, buckets.c.attempts, buckets.c.revision, buckets.c.retries)
-    row = connection.execute(taken).one_or_none()
-    return Claim(monitor, bucket, row.fence, row.attempts, row.revision, row.retries) if row else None
 
 
 @contextmanager
@@ -98,25 +143,23 @@ def _renew(database: Database, lease: Claim, done: threading.Event) -> None:
         try:
             with database.write() as connection:
                 until = now(connection) + LEASE
-                connection.execute(sa.update(buckets).where(_is_owned(lease)).values(lease_until=until))
+                values = {"lease_until": until, **_identify(lease)}
+                connection.execute(sa.update(buckets).where(_IS_OWNED), values)
         except DatabaseError as error:
             LOG.warning("lease_not_renewed", monitor=lease.monitor, error=type(error).__name__)
 
 
 def return_for_retry(connection: Connection, lease: Claim, reason: str, *, counts: bool) -> None:
     """Return a bucket unfinished, for a retry after a back-off; ``counts`` tells whether the attempt counts."""
-    connection.execute(
-        sa.update(buckets)
-        .where(_is_owned(lease))
-        .values(
-            owner=None,
-            lease_until=None,
-            attempts=lease.attempts if counts else lease.attempts - 1,
-            retries=lease.retries + 1,
-            next_attempt_at=now(connection) + retry_delay(lease.retries),
-            reason=reason[:REASON_LENGTH],
-        )
-    )
+    values = {
+        "owner": None,
+        "lease_until": None,
+        "attempts": lease.attempts if counts else lease.attempts - 1,
+        "retries": lease.retries + 1,
+        "next_attempt_at": now(connection) + retry_delay(lease.retries),
+        "reason": reason[:REASON_LENGTH],
+    }
+    connection.execute(sa.update(buckets).where(_IS_OWNED), {**values, **_identify(lease)})
 
 
 def finish(
@@ -128,34 +171,15 @@ def finish(
     values: Mapping[str, object],
 ) -> None:
     """Store the result of a bucket; if it was taken over, raise :class:`FenceLost`, which rolls everything back."""
-    done = connection.execute(
-        sa.update(buckets)
-        .where(_is_owned(lease))
-        .values(
-            state="finished",
-            result=result,
-            reason=reason[:REASON_LENGTH] if reason else None,
-            revision=buckets.c.revision + 1,
-            attempts=0,
-            retries=0,
-            owner=None,
-            lease_until=None,
-            next_attempt_at=None,
-            finished_at=now(connection),
-            **values,
-        )
-    )
+    values = {
+        **values,
+        "result": result,
+        "reason": reason[:REASON_LENGTH] if reason else None,
+        "finished_at": now(connection),
+    }
+    done = connection.execute(_FINISH, {**values, **_identify(lease)})
     if done.rowcount != 1:
         raise FenceLost(f"bucket {lease.bucket.start.isoformat()} of {lease.monitor} was taken over.")
-
-
-def _is_owned(lease: Claim) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        buckets.c.monitor == lease.monitor,
-        buckets.c.start == lease.bucket.start,
-        buckets.c.fence == lease.fence,
-        buckets.c.state == "claimed",
-    )
 
 
 def release_orphaned(connection: Connection) -> int:

@@ -74,7 +74,8 @@ def begin(connection: Connection, monitor: str, kind: str, name: str, definition
     """Start a comparison, or restart it with a new definition."""
     delete(connection, monitor, [(kind, name)])
     row = {"monitor": monitor, "kind": kind, "name": name, "definition": definition, "next": first, "told": {}}
-    upsert(connection, comparisons, [row], definition=definition, next=first, told={}, total=None, told_at=None)
+    row |= {"total": None, "told_at": None}
+    upsert(connection, comparisons, [row], replace=("definition", "next", "told", "total", "told_at"))
 
 
 def delete(connection: Connection, monitor: str, names: Iterable[tuple[str, str]]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 Columns = sa.ColumnCollection[str, sa.ColumnElement[object]]
 """Columns by name, such as those of the excluded row of an upsert."""
+Compute = Callable[[Columns], sa.ColumnElement[object]]
+"""Computes a column from the excluded row of an upsert."""
 
 BUSY_SECONDS = 30
 BUSY_PAUSE = 0.02
@@ -124,25 +127,38 @@ def now(connection: Connection) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def upsert(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, object]], /, **replace: object) -> None:
-    """Insert rows; if the primary key exists, set ``replace`` (values or functions of the excluded row).
+def upsert(
+    connection: Connection,
+    table: sa.Table,
+    rows: Sequence[Mapping[str, object]],
+    replace: Iterable[str] = (),
+    compute: Iterable[tuple[str, Compute]] = (),
+) -> None:
+    """Insert rows; if the primary key exists, replace some columns by those of the new row, and compute others.
 
-    Without ``replace`` the existing row remains.
+    Without both the existing row remains. The functions of ``compute`` are defined by modules, not by calls: the
+    statement is built once for each combination.
     """
-    if not rows:
-        return
-    insert = insert_for(connection)(table)
+    if rows:
+        connection.execute(_upsert(connection.dialect.name, table, tuple(replace), tuple(compute)), rows)
+
+
+@lru_cache
+def _upsert(
+    dialect: str, table: sa.Table, replace: tuple[str, ...], compute: tuple[tuple[str, Compute], ...]
+) -> sa.Insert:
+    insert = insert_for(dialect)(table)
     key = [column.name for column in table.primary_key]
-    if not replace:
-        connection.execute(insert.on_conflict_do_nothing(index_elements=key), rows)
-        return
-    chosen = {name: (value(insert.excluded) if callable(value) else value) for name, value in replace.items()}
-    connection.execute(insert.on_conflict_do_update(index_elements=key, set_=chosen), rows)
+    if not replace and not compute:
+        return insert.on_conflict_do_nothing(index_elements=key)
+    new: Columns = insert.excluded
+    columns = {**{name: new[name] for name in replace}, **{name: function(new) for name, function in compute}}
+    return insert.on_conflict_do_update(index_elements=key, set_=columns)
 
 
-def insert_for(connection: Connection) -> Callable[[sa.Table], postgresql.Insert | sqlite.Insert]:
-    """Return the dialect's ``insert`` with ON CONFLICT."""
-    if connection.dialect.name == "postgresql":
+def insert_for(dialect: str) -> Callable[[sa.Table], postgresql.Insert | sqlite.Insert]:
+    """Return the ``insert`` with ON CONFLICT of a dialect."""
+    if dialect == "postgresql":
         from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
         return postgresql_insert

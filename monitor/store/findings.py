@@ -16,14 +16,19 @@ from monitor.store.claims import Claim
 from monitor.store.database import upsert
 from monitor.store.tables import findings
 
+_LENGTHS = {column.name: getattr(column.type, "length", None) for column in findings.c}
+_OF_BUCKET = sa.and_(findings.c.monitor == sa.bindparam("monitor"), findings.c.start == sa.bindparam("start"))
+_DELETE = sa.delete(findings).where(_OF_BUCKET)
+_DELETE_UNCOMPARED = _DELETE.where(findings.c.check.not_in(COMPARED))
+_SEQUENTIAL = sa.select(findings.c.key, findings.c.detail).where(_OF_BUCKET, findings.c.method.in_(list(SEQUENTIAL)))
+
 
 def save_findings(connection: Connection, lease: Claim, bucket_findings: Sequence[Finding]) -> None:
     """Replace the findings of one bucket; those of comparisons remain when it is computed again."""
-    where = sa.and_(findings.c.monitor == lease.monitor, findings.c.start == lease.bucket.start)
+    bucket = {"monitor": lease.monitor, "start": lease.bucket.start}
     if lease.revision > 0:
-        where = sa.and_(where, findings.c.check.not_in(COMPARED))
         bucket_findings = [finding for finding in bucket_findings if finding.check not in COMPARED]
-    connection.execute(sa.delete(findings).where(where))
+    connection.execute(_DELETE_UNCOMPARED if lease.revision > 0 else _DELETE, bucket)
     add_findings(connection, lease.monitor, lease.bucket.start, bucket_findings)
 
 
@@ -53,18 +58,15 @@ def add_findings(connection: Connection, monitor: str, start: datetime, more: Se
         }
         for finding in more
     ]
-    upsert(connection, findings, [_truncate_texts(findings, row) for row in rows])
+    upsert(connection, findings, [_truncate_texts(row) for row in rows])
 
 
-def _truncate_texts(table: sa.Table, row: Mapping[str, object]) -> dict[str, object]:
+def _truncate_texts(row: Mapping[str, object]) -> dict[str, object]:
     """Truncate each text to the length of its column; PostgreSQL rejects longer texts, SQLite does not."""
-    lengths = {column.name: getattr(column.type, "length", None) for column in table.c}
-    return {name: value[: lengths[name]] if isinstance(value, str) else value for name, value in row.items()}
+    return {name: value[: _LENGTHS[name]] if isinstance(value, str) else value for name, value in row.items()}
 
 
 def load_sequential_state(connection: Connection, monitor: str, start: datetime) -> dict[str, State]:
     """Return the state of sequential detectors at the end of a bucket, by finding key."""
-    query = sa.select(findings.c.key, findings.c.detail).where(
-        findings.c.monitor == monitor, findings.c.start == start, findings.c.method.in_(list(SEQUENTIAL))
-    )
-    return {row.key: row.detail["state"] for row in connection.execute(query) if row.detail and "state" in row.detail}
+    rows = connection.execute(_SEQUENTIAL, {"monitor": monitor, "start": start})
+    return {row.key: row.detail["state"] for row in rows if row.detail and "state" in row.detail}

@@ -17,23 +17,36 @@ from monitor.store.rows import read_all
 from monitor.store.tables import buckets, changes, incidents, transitions, versions
 
 _FIELDS = tuple(field.name for field in fields(Incident))
+_MONITOR: sa.BindParameter[str] = sa.bindparam("monitor")
+_OPEN = sa.select(incidents).where(incidents.c.monitor == _MONITOR, incidents.c.state != "resolved")
+_RESOLVED = (
+    sa.select(incidents)
+    .where(incidents.c.monitor == _MONITOR, incidents.c.state == "resolved")
+    .where(incidents.c.fired_at.is_not(None), incidents.c.resolved_at >= sa.bindparam("since"))
+    .order_by(incidents.c.resolved_at)
+)
+_SUSPECTED_CHANGES = sa.select(incidents.c.suspected_change).where(
+    incidents.c.monitor == _MONITOR, incidents.c.fired_at.is_not(None)
+)
+_CHANGES = sa.select(changes).where(changes.c.monitor == _MONITOR)
+_VERSIONS = sa.select(versions).where(versions.c.monitor == _MONITOR)
+_RESULTS = (
+    sa.select(buckets.c.result, buckets.c.reason)
+    .where(buckets.c.monitor == _MONITOR, buckets.c.state == "finished")
+    .where(buckets.c.start >= sa.bindparam("since"), buckets.c.start < sa.bindparam("before"))
+    .order_by(buckets.c.start.desc())
+)
 
 
 def open_incidents(connection: Connection, monitor: str) -> list[Incident]:
     """Return the pending and firing incidents of a monitor."""
-    query = sa.select(incidents).where(incidents.c.monitor == monitor, incidents.c.state != "resolved")
-    return read_all(connection, Incident, query)
+    return read_all(connection, Incident, _OPEN, {"monitor": monitor})
 
 
 def last_resolved(connection: Connection, monitor: str, since: datetime) -> dict[str, Incident]:
     """Return by group the incident that was resolved last, of those resolved since a time."""
-    query = sa.select(incidents).where(
-        incidents.c.monitor == monitor,
-        incidents.c.state == "resolved",
-        incidents.c.fired_at.is_not(None),
-        incidents.c.resolved_at >= since,
-    )
-    return {one.group: one for one in read_all(connection, Incident, query.order_by(incidents.c.resolved_at))}
+    rows = read_all(connection, Incident, _RESOLVED, {"monitor": monitor, "since": since})
+    return {one.group: one for one in rows}
 
 
 def save_decision(connection: Connection, decision: Decision) -> None:
@@ -44,7 +57,7 @@ def save_decision(connection: Connection, decision: Decision) -> None:
     row["changes"] = [dict(change) for change in incident.changes]
     row["rules"] = {name: dict(progress) for name, progress in incident.rules.items()}
     row["reason"] = incident.reason[:512]
-    upsert(connection, incidents, [row], **{name: row[name] for name in _FIELDS if name not in ("id", "opened_at")})
+    upsert(connection, incidents, [row], replace=(name for name in _FIELDS if name not in ("id", "opened_at")))
     if decision.transition or decision.change:
         entry = {
             "incident": incident.id,
@@ -57,35 +70,28 @@ def save_decision(connection: Connection, decision: Decision) -> None:
 
 def load_changes(connection: Connection, monitor: str) -> list[Change]:
     """Return the changes of a monitor, up to the stored maximum."""
-    query = sa.select(changes).where(changes.c.monitor == monitor)
-    return [Change(row.kind, row.column, row.value, row.first_seen) for row in connection.execute(query)]
+    rows = connection.execute(_CHANGES, {"monitor": monitor})
+    return [Change(row.kind, row.column, row.value, row.first_seen) for row in rows]
 
 
 def load_versions(connection: Connection, monitor: str) -> list[Version]:
     """Return the traffic of every version of a monitor."""
-    query = sa.select(versions).where(versions.c.monitor == monitor)
-    return [Version(row.role, row.value, row.first_seen, row.last_seen, row.rows) for row in connection.execute(query)]
+    rows = connection.execute(_VERSIONS, {"monitor": monitor})
+    return [Version(row.role, row.value, row.first_seen, row.last_seen, row.rows) for row in rows]
 
 
 def load_blamed_versions(connection: Connection, monitor: str) -> list[str]:
     """Return the versions that have an incident of their own."""
-    query = sa.select(incidents.c.suspected_change).where(
-        incidents.c.monitor == monitor, incidents.c.fired_at.is_not(None)
-    )
-    suspects = [suspect for suspect in connection.execute(query).scalars() if suspect]
+    rows = connection.execute(_SUSPECTED_CHANGES, {"monitor": monitor}).scalars()
+    suspects = [suspect for suspect in rows if suspect]
     return [str(suspect["value"]) for suspect in suspects if suspect["kind"] in ("model_version", "prompt_version")]
 
 
 def count_missing(connection: Connection, monitor: str, before: datetime, most: int, bucket: timedelta) -> MissingData:
     """Return how many consecutive buckets before a time have no result although there was a baseline, and why."""
-    query = (
-        sa.select(buckets.c.result, buckets.c.reason)
-        .where(buckets.c.monitor == monitor, buckets.c.start < before, buckets.c.start >= before - most * bucket)
-        .where(buckets.c.state == "finished")
-        .order_by(buckets.c.start.desc())
-    )
+    rows = connection.execute(_RESULTS, {"monitor": monitor, "since": before - most * bucket, "before": before})
     missing = MissingData()
-    for result, reason in reversed(list(itertools.takewhile(_is_blind, connection.execute(query)))):
+    for result, reason in reversed(list(itertools.takewhile(_is_blind, rows))):
         missing = missing.then(result, reason)
     return missing
 

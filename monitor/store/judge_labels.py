@@ -31,7 +31,7 @@ def save_verdicts(
     at = now(connection)
     connection.execute(sa.delete(verdicts).where(verdicts.c.monitor == monitor, verdicts.c.at < at - RETENTION))
     rows = [{"monitor": monitor, "record": record, "score": score, "at": at} for record, score in new_verdicts.items()]
-    upsert(connection, verdicts, rows, score=lambda new: new.score, at=lambda new: new.at)
+    upsert(connection, verdicts, rows, replace=("score", "at"))
     if rows:
         buckets.mark_stale(connection, monitor, sorted(buckets.finished_starts(connection, monitor, start, end)))
 

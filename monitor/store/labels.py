@@ -11,19 +11,19 @@ from monitor.store.database import now, upsert
 from monitor.store.tables import labels
 
 AT_ONCE = 500
+_ANY = sa.select(labels.c.record).where(labels.c.monitor == sa.bindparam("monitor")).limit(1)
 
 
 def put(connection: Connection, monitor: str, values: Mapping[str, str]) -> None:
     """Store labels by record; a later label replaces an earlier one."""
     at = now(connection)
     rows = [{"monitor": monitor, "record": record, "label": label, "at": at} for record, label in values.items()]
-    upsert(connection, labels, rows, label=lambda new: new.label, at=lambda new: new.at)
+    upsert(connection, labels, rows, replace=("label", "at"))
 
 
 def has_labels(connection: Connection, monitor: str) -> bool:
     """Return whether a monitor has imported labels."""
-    query = sa.select(labels.c.record).where(labels.c.monitor == monitor).limit(1)
-    return connection.execute(query).first() is not None
+    return connection.execute(_ANY, {"monitor": monitor}).first() is not None
 
 
 def load_labels(connection: Connection, monitor: str, records: Sequence[str]) -> dict[str, str]:

@@ -28,7 +28,10 @@ def new_owner() -> str:
 
 
 def is_free(
-    owner: sa.Column[str], lease_until: sa.Column[datetime], moment: datetime, me: str
+    owner: sa.Column[str],
+    lease_until: sa.Column[datetime],
+    moment: datetime | sa.BindParameter[datetime],
+    me: str | sa.BindParameter[str],
 ) -> sa.ColumnElement[bool]:
     """Return the condition that a row may be taken: it has no owner, its lease has expired, or the worker owns it."""
     return sa.or_(lease_until.is_(None), lease_until < moment, owner == me)

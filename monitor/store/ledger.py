@@ -24,7 +24,6 @@ from monitor.core.schedule import Bucket, floor
 from monitor.profiling.spend import SpendState, foreseen
 from monitor.store import aggregates
 from monitor.store.aggregates import Entry, Range
-from monitor.store.database import insert_for
 from monitor.store.rows import read_all
 from monitor.store.tables import ledger_hours
 
@@ -290,7 +289,7 @@ def _insert_hour(connection: Connection, monitor: str, hour: datetime, parts: Ma
         {"monitor": monitor, "start": hour, "column": column, "value": value, **vars(spent)}
         for (column, value), spent in parts.items()
     ]
-    connection.execute(insert_for(connection)(ledger_hours), rows)
+    connection.execute(sa.insert(ledger_hours), rows)
 
 
 def _delete_expired(connection: Connection, monitor: str, at: datetime) -> None:

@@ -43,6 +43,26 @@ class PastRow:
     observed: Mapping[str, str] | None
 
 
+_NEWEST_SEQUENCES = (
+    sa.select(actions.c.incident, sa.func.max(actions.c.sequence))
+    .where(actions.c.incident.in_(sa.bindparam("incidents", expanding=True)))
+    .group_by(actions.c.incident)
+)
+_OPEN = sa.select(incidents.c.id).where(incidents.c.monitor == sa.bindparam("monitor"), incidents.c.state != "resolved")
+_PAST = (
+    sa.select(
+        *columns(actions, PastRow, "at", "suspect", "severity", "observed"),
+        actions.c.payload["timestamp"].as_string().label("at"),
+        actions.c.payload[("data", "suspected_change", "value")].as_string().label("suspect"),
+        actions.c.payload[("data", "severity")].as_string().label("severity"),
+        actions.c.payload[("data", "observed_version")].as_json().label("observed"),
+    )
+    .where(actions.c.monitor == sa.bindparam("monitor"))
+    .where(sa.or_(actions.c.created_at >= sa.bindparam("since"), actions.c.incident.in_(_OPEN)))
+    .order_by(actions.c.created_at, actions.c.sequence)
+)
+
+
 def save_actions(connection: Connection, planned: Sequence[Action]) -> None:
     """Insert actions; one whose id exists remains unchanged."""
     rows = [
@@ -87,30 +107,21 @@ def _supersede(connection: Connection, message: Action) -> None:
 
 def next_sequence(connection: Connection, incident: str) -> int:
     """Return the sequence number of the next decision of an incident that leads to actions."""
-    query = sa.select(sa.func.coalesce(sa.func.max(actions.c.sequence), -1)).where(actions.c.incident == incident)
-    return int(connection.execute(query).scalar_one()) + 1
+    return next_sequences(connection, [incident])[incident]
 
 
 def next_sequences(connection: Connection, incidents: Collection[str]) -> dict[str, int]:
     """Return the next sequence number of each of several incidents."""
-    query = sa.select(actions.c.incident, sa.func.max(actions.c.sequence)).where(actions.c.incident.in_(incidents))
-    newest = {incident: int(number) for incident, number in connection.execute(query.group_by(actions.c.incident))}
+    if not incidents:
+        return {}
+    rows = connection.execute(_NEWEST_SEQUENCES, {"incidents": list(incidents)})
+    newest = {incident: int(number) for incident, number in rows}
     return {incident: newest.get(incident, -1) + 1 for incident in incidents}
 
 
 def past_actions(connection: Connection, monitor: str, since: datetime) -> list[PastAction]:
     """Return earlier actions of a monitor: those since a time, for cooldown and cap, and all of open incidents."""
-    going = sa.select(incidents.c.id).where(incidents.c.monitor == monitor, incidents.c.state != "resolved")
-    query = sa.select(
-        *columns(actions, PastRow, "at", "suspect", "severity", "observed"),
-        actions.c.payload["timestamp"].as_string().label("at"),
-        actions.c.payload[("data", "suspected_change", "value")].as_string().label("suspect"),
-        actions.c.payload[("data", "severity")].as_string().label("severity"),
-        actions.c.payload[("data", "observed_version")].as_json().label("observed"),
-    ).where(actions.c.monitor == monitor, sa.or_(actions.c.created_at >= since, actions.c.incident.in_(going)))
-    return [
-        _past(row) for row in read_all(connection, PastRow, query.order_by(actions.c.created_at, actions.c.sequence))
-    ]
+    return [_past(row) for row in read_all(connection, PastRow, _PAST, {"monitor": monitor, "since": since})]
 
 
 def _past(row: PastRow) -> PastAction:

@@ -110,7 +110,7 @@ def set_tag(connection: Connection, prompt: Prompt, tag: str) -> None:
     """Move a tag, such as ``production``, to this version of its prompt."""
     at = now(connection)
     row = {"name": prompt.name, "tag": tag, "version": prompt.version, "tagged_at": at}
-    upsert(connection, prompt_tags, [row], version=prompt.version, tagged_at=at)
+    upsert(connection, prompt_tags, [row], replace=("version", "tagged_at"))
 
 
 def load_traffic(connection: Connection) -> list[VersionRow]:

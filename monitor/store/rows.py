@@ -26,14 +26,18 @@ def _names(kind: type[object]) -> list[str]:
     return [one.name for one in fields(kind)]  # type: ignore[arg-type]
 
 
-def read_all(connection: Connection, kind: Callable[..., R], query: sa.Executable) -> list[R]:
-    """Run a query and convert each row."""
-    return [kind(**row) for row in connection.execute(query).mappings()]
+def read_all(
+    connection: Connection, kind: Callable[..., R], query: sa.Executable, values: Mapping[str, object] | None = None
+) -> list[R]:
+    """Run a query with the values of its parameters and convert each row."""
+    return [kind(**row) for row in connection.execute(query, values).mappings()]
 
 
-def read_first(connection: Connection, kind: Callable[..., R], query: sa.Executable) -> R | None:
-    """Run a query and convert its first row, or return None."""
-    row = connection.execute(query).mappings().first()
+def read_first(
+    connection: Connection, kind: Callable[..., R], query: sa.Executable, values: Mapping[str, object] | None = None
+) -> R | None:
+    """Run a query with the values of its parameters and convert its first row, or return None."""
+    row = connection.execute(query, values).mappings().first()
     return kind(**row) if row is not None else None
 
 

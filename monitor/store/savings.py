@@ -67,7 +67,7 @@ def delete_before(connection: Connection, monitor: str, first: datetime) -> None
 def save_report(connection: Connection, monitor: str, summary: Mapping[str, object]) -> None:
     """Store the newest estimate of a monitor's savings."""
     values = {"at": now(connection), "told": plain(summary)}
-    upsert(connection, savings_reports, [{"monitor": monitor, **values}], **values)
+    upsert(connection, savings_reports, [{"monitor": monitor, **values}], replace=values)
 
 
 def load_report(connection: Connection, monitor: str) -> SavingsRow | None:

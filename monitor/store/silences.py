@@ -13,6 +13,13 @@ from monitor.core.payload import EventData
 from monitor.store.rows import SilenceRow, read_all
 from monitor.store.tables import silences
 
+_CURRENT = (
+    sa.select(silences)
+    .where(silences.c.monitor.in_([sa.bindparam("monitor"), "*"]))
+    .where(silences.c.starts_at <= sa.bindparam("at"), silences.c.ends_at > sa.bindparam("at"))
+    .order_by(silences.c.id)
+)
+
 
 def add_silence(connection: Connection, row: Mapping[str, object]) -> int:
     """Store a silence and return its number."""
@@ -34,10 +41,7 @@ def list_silences(connection: Connection, at: datetime) -> list[SilenceRow]:
 
 def load_silences(connection: Connection, monitor: str, at: datetime) -> list[Silence]:
     """Return the silences of a monitor, or of all monitors, that have begun and not ended, oldest first."""
-    query = sa.select(silences).where(
-        silences.c.monitor.in_([monitor, "*"]), silences.c.starts_at <= at, silences.c.ends_at > at
-    )
-    return [_read(row) for row in read_all(connection, SilenceRow, query.order_by(silences.c.id))]
+    return [_read(row) for row in read_all(connection, SilenceRow, _CURRENT, {"monitor": monitor, "at": at})]
 
 
 def is_silenced(connection: Connection, data: EventData, at: datetime) -> bool:

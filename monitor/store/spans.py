@@ -12,6 +12,9 @@ from monitor.store import buckets, claims
 from monitor.store.database import upsert
 from monitor.store.tables import spans
 
+_OF_MONITOR = sa.select(spans).where(spans.c.monitor == sa.bindparam("monitor")).order_by(spans.c.start)
+_LIVE = _OF_MONITOR.with_only_columns(spans.c.start).where(spans.c.kind == "live").limit(1)
+
 
 def add_span(connection: Connection, monitor: str, kind: str, start: datetime, end: datetime | None) -> None:
     """Add a time range; adding the same range again changes nothing."""
@@ -28,14 +31,13 @@ def add_backfill(connection: Connection, monitor: str, start: datetime, end: dat
 
 def list_spans(connection: Connection, monitor: str) -> list[BucketRange]:
     """Return the time ranges of a monitor, oldest first."""
-    query = sa.select(spans).where(spans.c.monitor == monitor).order_by(spans.c.start)
-    return [BucketRange(row.kind, row.start, row.end, row.next) for row in connection.execute(query)]
+    rows = connection.execute(_OF_MONITOR, {"monitor": monitor})
+    return [BucketRange(row.kind, row.start, row.end, row.next) for row in rows]
 
 
 def live_since(connection: Connection, monitor: str) -> datetime | None:
     """Return the start of the live buckets of a monitor, or None if it has not started."""
-    query = sa.select(spans.c.start).where(spans.c.monitor == monitor, spans.c.kind == "live")
-    return connection.execute(query.order_by(spans.c.start).limit(1)).scalar_one_or_none()
+    return connection.execute(_LIVE, {"monitor": monitor}).scalar_one_or_none()
 
 
 def advance_span(

@@ -31,7 +31,7 @@ def take(connection: Connection, name: str, every: timedelta, last: datetime | N
     values = {"begun_at": moment, "owner": OWNER, "lease_until": moment + LEASE}
     due = sa.and_(turns.c.lease_until < moment, turns.c.begun_at <= moment - every)
     taken = (
-        insert_for(connection)(turns)
+        insert_for(connection.dialect.name)(turns)
         .values(name=name, **values)
         .on_conflict_do_update(index_elements=["name"], set_=values, where=due)
         .returning(turns.c.name)

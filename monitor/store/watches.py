@@ -14,7 +14,7 @@ from monitor.store.tables import watches
 def save_watch(connection: Connection, monitor: str, **values: object) -> None:
     """Store the heartbeat or the source error of a monitor."""
     row: dict[str, object] = {"monitor": monitor, "config": "", "seen_at": now(connection), **values}
-    upsert(connection, watches, [{"late_rows": 0, **row}], **{"seen_at": row["seen_at"], **values})
+    upsert(connection, watches, [{"late_rows": 0, **row}], replace=("seen_at", *values))
 
 
 def error_since(connection: Connection, monitor: str) -> datetime | None:
