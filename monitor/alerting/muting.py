@@ -1,4 +1,4 @@
-"""Which findings and incidents alert nobody although they are recorded: those that a silence matches. Pure.
+"""Which findings and incidents alert nobody although they are recorded: for a silence, or for mute times. Pure.
 
 A matcher sees the labels of a finding for each rule that watches it. A rule of an incident is muted if all its findings
 are, and an incident if all its rules are.
@@ -15,7 +15,7 @@ from monitor.alerting.incidents import MOST_CHANGES
 from monitor.config.models import Monitor, Rule
 from monitor.config.rules import SEVERITIES, covers, matches, rule_name
 from monitor.core.incident import Decision, Incident
-from monitor.core.matchers import Labels, Silence
+from monitor.core.matchers import Silence
 from monitor.core.payload import FurtherChange, IncidentFinding
 
 
@@ -29,12 +29,14 @@ class Muting:
 
     def find_reason(self, rule: str, severity: str, **labels: str | None) -> str | None:
         """Return why what a rule alerts on is muted; None if it is not."""
-        given = {"monitor": self.monitor.name, "rule": rule, "severity": severity}
-        return self._explain(given | {name: value for name, value in labels.items() if value})
-
-    def _explain(self, labels: Labels) -> str | None:
-        silence = next((silence for silence in self.silences if silence.matches(labels)), None)
-        return f"silenced by #{silence.number} until {silence.ends_at:%Y-%m-%d %H:%M} UTC" if silence else None
+        own = {name: value for name, value in labels.items() if value}
+        given = {"monitor": self.monitor.name, "rule": rule, "severity": severity, **own}
+        silence = next((silence for silence in self.silences if silence.matches(given)), None)
+        if silence:
+            return f"silenced by #{silence.number} until {silence.ends_at:%Y-%m-%d %H:%M} UTC"
+        named = [name for one in self.monitor.rules if rule_name(one) == rule for name in one.mute_times]
+        times = self.monitor.find_mute_times(named, self.at)
+        return f"muted by the mute times {times}" if times else None
 
     def find_muted(self, findings: Iterable[Finding]) -> dict[str, str]:
         """Return by key the findings that are muted for every rule that matches them, with the reason."""

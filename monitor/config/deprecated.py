@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, PrivateAttr, SecretStr
 from pydantic_core import PydanticCustomError
 
-from monitor.config.receivers import EffectLimits, ReceiverConfig, read_receiver
+from monitor.config.receivers import AnyReceiver, EffectLimits, ReceiverConfig, read_receiver
 from monitor.config.sections import Duration, Section
 
 
@@ -47,9 +47,11 @@ class OldAction(EffectLimits):
     """Do everything except sending."""
 
 
-class OldForms(Section):
-    """The deprecated keys of the file. They are converted to receivers when the file is read, and then empty."""
+class WithReceivers(Section):
+    """The receivers. Deprecated keys are converted to receivers when the file is read, and are then empty."""
 
+    receivers: dict[str, AnyReceiver] = {}
+    """Destinations of messages and effects, by name; rules refer to these names in `do:`."""
     slack: OldSlack | None = Field(None, json_schema_extra={"deprecated": True})
     """Deprecated: the receiver `slack` of kind slack."""
     actions: dict[str, OldAction] = Field({}, json_schema_extra={"deprecated": True})
@@ -61,19 +63,19 @@ class OldForms(Section):
         """Return a warning for each deprecated form in the file, with its replacement."""
         return self._deprecations
 
-    def with_old_receivers(self, receivers: Mapping[str, ReceiverConfig]) -> dict[str, ReceiverConfig]:
-        """Return the receivers together with those of the deprecated keys, and clear these keys."""
+    def convert_old_receivers(self) -> None:
+        """Add the receivers of the deprecated keys, and clear these keys."""
         old = {name: _webhook(action, message=name == "slack") for name, action in self.actions.items()}
         if self.slack is not None:
             old["slack"] = read_receiver({"kind": "slack", **_set_fields(self.slack)})
-        if twice := sorted(set(old) & set(receivers)):
+        if twice := sorted(set(old) & set(self.receivers)):
             reason = "the receiver '{name}' is defined in the old form and under `receivers:`; keep the latter"
             raise PydanticCustomError("receivers", reason, {"name": twice[0]})
         if old:
             self._deprecations.append(_deprecation(old))
         object.__setattr__(self, "slack", None)
         object.__setattr__(self, "actions", {})
-        return {**receivers, **old}
+        object.__setattr__(self, "receivers", {**self.receivers, **old})
 
 
 def _webhook(action: OldAction, *, message: bool) -> ReceiverConfig:

@@ -126,7 +126,7 @@ def _listed(words: list[str]) -> str:
 def cross_check(config: Config, checks: Models = MODELS) -> list[Problem]:
     """Return the references to receivers, signals, checks and rules that are not defined, and duplicate names."""
     problems: list[Problem] = []
-    known_actions = sorted(config.receivers)
+    known_actions, times = sorted(config.receivers), [one.name for one in config.mute_time_intervals]
     names = [monitor.name for monitor in config.monitors]
     for index, monitor in enumerate(config.monitors):
         at: tuple[str | int, ...] = ("monitors", index)
@@ -142,6 +142,7 @@ def cross_check(config: Config, checks: Models = MODELS) -> list[Problem]:
                     problems.append(Problem((*at, "source", "columns", role), f"{role!r} is not a role.{hint}"))
         for place, rule in enumerate(monitor.rules):
             problems += _unknown((*at, "rules", place, "do"), rule.do, known_actions)
+            problems += _unknown((*at, "rules", place, "mute_times"), rule.mute_times, times)
             made = ["experiment"] * bool(monitor.experiments) + ["shadow"] * bool(monitor.shadows)
             names_of_checks = [check.name for check in monitor.checks if check.name]
             heads = [word.split(".", 1)[0] for word in rule.when]
@@ -149,6 +150,7 @@ def cross_check(config: Config, checks: Models = MODELS) -> list[Problem]:
                 (*at, "rules", place, "when"), heads, sorted([*checks, *names_of_checks, *made, BASELINE_RULE, "*"])
             )
         problems += _unknown((*at, "no_data", "do"), monitor.no_data.do, known_actions)
+        problems += _unknown((*at, "mute_times"), monitor.mute_times, times)
         problems += _breakers((*at, "breakers"), monitor, config)
         problems += _comparisons(at, monitor, config)
     return problems + _evaluations(config, names, known_actions)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from monitor.config.arms import Experiment, Shadow
@@ -22,9 +22,9 @@ from monitor.config.checks import (
     SloConfig,
     SpendConfig,
 )
-from monitor.config.deprecated import OldForms
+from monitor.config.deprecated import WithReceivers
+from monitor.config.mute_times import MuteTimes
 from monitor.config.policies import PolicySpec
-from monitor.config.receivers import AnyReceiver
 from monitor.config.savings import Savings
 from monitor.config.sections import Duration, Section, Time, nearest
 from monitor.config.signals import Entry, column_name
@@ -110,6 +110,8 @@ class Rule(Section):
     """Names of receivers."""
     repeat_interval: Duration = timedelta(hours=4)
     """Interval of reminders while an incident is firing."""
+    mute_times: list[str] = []
+    """Names of `mute_time_intervals:` during which its incidents alert nobody."""
 
     def buckets(self, value: int | timedelta, bucket: timedelta) -> int:
         """Convert a count or a duration to a number of buckets, at least 1."""
@@ -181,6 +183,8 @@ class Monitor(Section):
     """When findings become incidents, and which receivers are notified."""
     no_data: NoData = NoData()
     """When missing data becomes an incident."""
+    mute_times: list[str] = []
+    """Names of `mute_time_intervals:` during which the monitor alerts nobody."""
     breakers: list[BreakerSpec] = []
     """Circuit breakers that applications query before they send a request."""
     savings: Savings | None = None
@@ -191,6 +195,19 @@ class Monitor(Section):
     """Shadow deployments: challengers that answer the same requests as a champion, compared at every bucket."""
     traffic: dict[UnservedRole, TrafficMark] = {}
     """`shadow`, `experiment`, `evaluation`, `probe`: how to recognise records that are not user traffic."""
+
+    _mute_times: dict[str, MuteTimes] = PrivateAttr(default_factory=dict)
+
+    def find_mute_times(self, names: Iterable[str], at: datetime) -> str | None:
+        """Return the first of some mute times, or of those of the monitor, that contains a time."""
+        named = (name for name in (*names, *self.mute_times) if name in self._mute_times)
+        return next((name for name in named if self._mute_times[name].contains(at)), None)
+
+    def with_mute_times(self, times: Sequence[MuteTimes]) -> Monitor:
+        """Return a copy with the definitions of what `mute_times:` may name."""
+        copy = self.model_copy()
+        copy._mute_times = {one.name: one for one in times}
+        return copy
 
     @property
     def comparisons(self) -> list[Experiment | Shadow]:
@@ -335,17 +352,17 @@ class EvaluationSpec(Section):
     """Names of receivers."""
 
 
-class Config(OldForms):
+class Config(WithReceivers):
     """Top-level keys."""
 
     store: SecretStr = SecretStr("sqlite:///driftd.db")
     """SQLAlchemy URL of driftd's own database; `store_file` reads it from a file."""
     server: ServerConfig = ServerConfig()
     """The HTTP server."""
-    receivers: dict[str, AnyReceiver] = {}
-    """Destinations of messages and effects, by name; rules refer to these names in `do:`."""
     policies: dict[str, PolicySpec] = {}
     """Guardrail policies by name: what to scan texts for, and whether to allow, redact or block."""
+    mute_time_intervals: list[MuteTimes] = []
+    """Recurring times, for `mute_times:` of rules and monitors."""
     evaluations: list[EvaluationSpec] = []
     """Evaluation suites that are run on a schedule."""
     monitors: list[Monitor] = Field(min_length=1)
@@ -354,10 +371,10 @@ class Config(OldForms):
     @model_validator(mode="after")
     def _with_receivers(self) -> Config:
         """Add the receivers of deprecated sections, and set the receivers of the default baseline rules."""
-        receivers = self.with_old_receivers(self.receivers)
-        people = [name for name, receiver in receivers.items() if receiver.audience == "people"]
-        object.__setattr__(self, "receivers", receivers)
-        object.__setattr__(self, "monitors", [monitor.route_baseline_rule(people) for monitor in self.monitors])
+        self.convert_old_receivers()
+        people = [name for name, receiver in self.receivers.items() if receiver.audience == "people"]
+        monitors = [one.route_baseline_rule(people).with_mute_times(self.mute_time_intervals) for one in self.monitors]
+        object.__setattr__(self, "monitors", monitors)
         return self
 
     def monitor(self, name: str | None) -> Monitor:

@@ -6,8 +6,17 @@ import difflib
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -60,6 +69,14 @@ def _serialize_duration(value: timedelta) -> str:
     return f"{value.total_seconds():g}s"
 
 
+def _check_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise PydanticCustomError("zone", "expected an IANA time zone, such as Europe/Berlin or UTC") from None
+    return name
+
+
 _WRITTEN_DURATION = {"anyOf": [{"type": "string", "pattern": r"^(\d+(\.\d+)?[smhdw])+$"}, {"type": "number"}]}
 Duration = Annotated[
     timedelta,
@@ -68,6 +85,7 @@ Duration = Annotated[
     WithJsonSchema(_WRITTEN_DURATION, mode="validation"),
 ]
 Time = Annotated[datetime, BeforeValidator(parse_time)]
+Zone = Annotated[str, AfterValidator(_check_zone)]
 
 
 class FileSchema(GenerateJsonSchema):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from detectors.base import Finding, Status
 from monitor.actions.plan_actions import ActionPlan, PlanContext, plan_actions
 from monitor.alerting.alert_context import AlertContext
 from monitor.alerting.decide import Decisions, decide
+from monitor.alerting.muting import Muting
 from monitor.checks.evaluation import Evaluation
-from monitor.config.models import Monitor
+from monitor.config.models import Config, Monitor
 from monitor.core.action import AlertHistory, PastAction
 from monitor.core.incident import Incident
 from monitor.core.matchers import Silence
@@ -31,6 +33,7 @@ RECEIVERS = {"slack": SLACK, "r": SPEC, "hook": webhook("notify")}
 PRICE = finding(0.5, column="price", reason="price rose")
 NOVELTY = finding(0.3)
 OF_PRICE = silence_of(7, column="price")
+MONITOR = {"name": "bot", "source": {"url": "sqlite://", "table": "t", "columns": {"timestamp": "ts"}}}
 WHY = "silenced by #7 until 2026-11-01 01:00 UTC"
 
 
@@ -183,6 +186,27 @@ def test_a_rule_that_is_no_longer_configured_has_the_severity_of_its_incident() 
     bucket = Bucket(START, START + MINUTE)
     (decision,) = decide(monitor, Evaluation([finding(0.3)]), AlertContext(history), bucket).incidents
     assert dict(decision.mutes).get("gone") == WHY
+
+
+def muted_at(at: datetime, **names: list[str]) -> dict[str, str | None]:
+    """Return by rule why it is muted at a time; `mute_times` of a rule are named by its name."""
+    night = {"times": [{"start_time": "22:00", "end_time": "24:00"}]}
+    rules = [{"name": name, "when": ["drift"], "mute_times": names.get(name, [])} for name in ("page", "team")]
+    config = Config.model_validate(
+        {
+            "mute_time_intervals": [{"name": "night", "time_intervals": [night]}],
+            "monitors": [{**MONITOR, "rules": rules, "mute_times": names.get("monitor", [])}],
+        }
+    )
+    muting = Muting(config.monitors[0].with_rules(config.monitors[0].rules), [], at)
+    return {name: muting.find_reason(name, "warning") for name in ("page", "team", "no_data")}
+
+
+def test_mute_times_of_a_rule_mute_it_and_those_of_a_monitor_everything() -> None:
+    night, why = datetime(2026, 11, 1, 22, tzinfo=UTC), "muted by the mute times night"
+    assert muted_at(night, page=["night"]) == {"page": why, "team": None, "no_data": None}
+    assert muted_at(night, monitor=["night"]) == {"page": why, "team": why, "no_data": why}
+    assert set(muted_at(night - MINUTE, monitor=["night"], page=["night"]).values()) == {None}
 
 
 def test_findings_that_do_not_alert_are_not_muted() -> None:

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from monitor.config.checks.base import AlsoAccepts, CheckConfig, Columns
-from monitor.config.sections import Section
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise PydanticCustomError("zone", "expected an IANA time zone, such as Europe/Berlin or UTC") from None
-    return name
+from monitor.config.sections import Section, Zone
 
 
 class SpendLimit(Section):
@@ -56,7 +47,7 @@ class SpendConfig(CheckConfig):
     """Maximum number of input and output tokens of a request; `threshold:` is the accepted share of larger requests."""
     threshold: float | None = Field(None, gt=0)
     """Accepted share of requests with more tokens than `per_request_tokens:`."""
-    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    zone: Zone = "UTC"
     """IANA time zone in which days and months begin."""
     currency: str = "USD"
     """Currency of the costs, for messages."""
