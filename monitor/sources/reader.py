@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,7 @@ from monitor.sources.session import session
 from monitor.sources.times import UNITS, TimeColumn
 
 LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
+MOST_QUERIES = 32
 LOG = structlog.get_logger(__name__)
 
 
@@ -62,6 +63,7 @@ class SqlReader:
         self._keyed: bool | None = None
         self._counted: tuple[datetime, datetime, int] | None = None
         self._arrow_calls = Bounded()
+        self._queries: dict[tuple[object, ...], sa.Select[Any]] = {}
 
     # ------------------------------------------------------------------ sessions
 
@@ -188,23 +190,48 @@ class SqlReader:
             name = self._origin.resolve(connection)
             columns = self._columns(connection, name)
             time = self._time(connection, name, columns)
-            stamp = self._dialect.stamp(time)
             marked = [columns[role].name for role in ("label", "feedback") if role in columns]
-            marks = [raw(column) for column in marked]
-            query = sa.select(stamp, *marks).select_from(self._from(name, start, marked))
-            query = query.where(self._within(time, start, end))
+            query = self._count_query(name, time, marked, start, end)
+            rows = connection.execute(query, time.limits(start, end)).all()
             if time.exact:
-                totals = [sa.func.count(), *(sa.func.count(mark) for mark in marks)]
-                row = connection.execute(query.with_only_columns(*totals)).one()
-                numbers = [int(value) for value in row]
+                numbers = [int(value) for value in rows[0]]
             else:
-                rows = connection.execute(query).all()
                 inside = _inside(time, rows, start, end)
                 members = [row for row, keep in zip(rows, inside, strict=True) if keep]
-                numbers = [len(members), *(sum(row[i + 1] is not None for row in members) for i in range(len(marks)))]
+                numbers = [len(members), *(sum(row[i + 1] is not None for row in members) for i in range(len(marked)))]
         self._counted = (start, end, numbers[0])
         named = dict(zip([role for role in ("label", "feedback") if role in columns], numbers[1:], strict=True))
         return Counts(numbers[0], named.get("label", 0), named.get("feedback", 0))
+
+    def _count_query(
+        self, name: str, time: TimeColumn, marked: Sequence[str], start: datetime, end: datetime
+    ) -> sa.Select[Any]:
+        """Return the query that counts the rows, and the values of marked columns; it returns the rows if not exact."""
+        origin = self._from(name, start, marked)
+
+        def build() -> sa.Select[Any]:
+            marks = [raw(column) for column in marked]
+            counts = [sa.func.count(), *(sa.func.count(mark) for mark in marks)]
+            return sa.select(*(counts if time.exact else [self._dialect.stamp(time), *marks])).select_from(origin)
+
+        return self._remember(("counts", origin.text, *marked), build, time, start, end)
+
+    def _remember(
+        self,
+        shape: tuple[object, ...],
+        build: Callable[[], sa.Select[Any]],
+        time: TimeColumn,
+        start: datetime,
+        end: datetime,
+    ) -> sa.Select[Any]:
+        """Return the query of a time range. It is built once for each shape; see `TimeColumn.limits` for the range."""
+        shape = (time.kind, time.offsets, *shape)
+        if shape not in self._queries:
+            if len(self._queries) == MOST_QUERIES:
+                self._queries.clear()
+            self._queries[shape] = build().where(time.within(self._dialect.stamp(time), start, end))
+        bounds = self._dialect.bounds(time, start, end)
+        return self._queries[shape].where(*bounds) if bounds else self._queries[shape]
 
     def read(self, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[RecordBatch]:
         """Yield batches of the named columns and ``timestamp`` (float64 seconds since 1970, UTC).
@@ -253,11 +280,11 @@ class SqlReader:
             columns = self._columns(connection, name)
             time = self._time(connection, name, columns)
             roles = [role for role in names if role in columns and role != "timestamp"]
-            key = [raw(part) for part in self._origin.key(connection, name)]
+            key = self._origin.key(connection, name)
             self._keyed = bool(key)
             query = self._select(name, time, key, [columns[role] for role in roles], page)
             table = arrow.fetch(self._source, self._engine.dialect, query, self._arrow_calls) if fast else None
-            rows = connection.execute(query).all() if table is None else []
+            rows = connection.execute(query, time.limits(page.start, page.end)).all() if table is None else []
         if table is not None:
             more = table.num_rows == page.size
             last = tuple(table.column(i)[-1].as_py() for i in range(1 + len(key))) if more else None
@@ -269,24 +296,27 @@ class SqlReader:
         self,
         name: str,
         time: TimeColumn,
-        key: Sequence[sa.ColumnElement[Any]],
+        key: Sequence[str],
         infos: Sequence[DatabaseColumn],
         page: Page,
     ) -> sa.Select[Any]:
         """Return the query of a page. Its order is total, so a page begins exactly after the previous one."""
-        stamp = self._dialect.stamp(time)
-        query = (
-            sa.select(stamp.label("t"), *(part.label(f"k{i}") for i, part in enumerate(key)))
-            .add_columns(*(self._value(info).label(f"c{i}") for i, info in enumerate(infos)))
-            .select_from(self._from(name, page.start, [info.name for info in infos]))
-            .where(self._within(time, page.start, page.end))
-            .order_by(stamp, *key)
-        )
-        if not key:
+        stamp, origin = self._dialect.stamp(time), self._from(name, page.start, [info.name for info in infos])
+
+        def build() -> sa.Select[Any]:
+            query = (
+                sa.select(stamp.label("t"), *(raw(part).label(f"k{i}") for i, part in enumerate(key)))
+                .add_columns(*(self._value(info).label(f"c{i}") for i, info in enumerate(infos)))
+                .select_from(origin)
+                .order_by(stamp, *(raw(part) for part in key))
+            )
+            return query.limit(page.size) if key else query
+
+        query = self._remember((origin.text, page.size, *key, *infos), build, time, page.start, page.end)
+        if page.after is None:
             return query
-        if page.after is not None:
-            query = query.where(sa.tuple_(stamp, *key) > sa.tuple_(*(sa.literal(value) for value in page.after)))
-        return query.limit(page.size)
+        after = sa.tuple_(stamp, *map(raw, key)) > sa.tuple_(*(sa.literal(value) for value in page.after))
+        return query.where(after).params(time.limits(page.start, page.end))
 
     def condition(self, start: datetime, end: datetime) -> tuple[str, bool]:
         """Return the SQL condition of ``[start, end)`` in the dialect of the source, and whether it is exact."""

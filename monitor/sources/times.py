@@ -60,35 +60,55 @@ class TimeColumn:
         """Return the SQL condition of ``[start, end)``, or of a larger range if it is not exact.
 
         A text format that does not begin with the year cannot be bounded by SQL: every row is read, which is feasible
-        for small tables only.
+        for small tables only. The parameters of the condition are named as in :meth:`limits`.
         """
+        if not self._sorts:
+            return column.is_not(None)
+        kind = sa.BigInteger() if self.kind == "epoch" else None
+        limit = {name: sa.bindparam(name, value, kind) for name, value in self.limits(start, end).items()}
+        if not self._separated:
+            return sa.and_(column >= limit["first"], column < limit["last"])
+        # Separators (space and T) do not sort together across days, so each has its own range.
+        ranges = [
+            sa.and_(column >= limit[f"first_{form}"], column < limit[f"last_{form}"], condition)
+            for form, condition in (
+                ("spaced", sa.func.substr(column, 11, 1) == " "),
+                ("iso", sa.func.substr(column, 11, 1) == "T"),
+                ("date", sa.func.length(column) == len("2026-11-23")),
+            )
+        ]
+        return sa.or_(*ranges)
+
+    def limits(self, start: datetime, end: datetime) -> dict[str, object]:
+        """Return the parameters of the condition of ``[start, end)``."""
         slack = timedelta(0) if self.exact else WIDEST_OFFSET
         first, last = start - slack, end + slack
         if self.kind == "zoned":
-            return sa.and_(column >= first, column < last)
-        if self.kind == "naive":
-            return sa.and_(column >= self._local(first), column < self._local(last))
+            return {"first": first, "last": last}
         if self.kind == "epoch":
             scale = UNITS[self.spec.unit or "s"]
-            return sa.and_(column >= _epoch(first, scale), column < _epoch(last, scale))
-        if not self._sorts:
-            return column.is_not(None)
-        return self._text_within(column, first, last)
+            return {"first": _epoch(first, scale), "last": _epoch(last, scale)}
+        first, last = self._local(first), self._local(last)
+        if self.kind == "naive":
+            return {"first": first, "last": last}
+        if self.spec.format is not None:
+            return {"first": first.strftime(self.spec.format), "last": last.strftime(self.spec.format)}
+        return {
+            "first_spaced": f"{first:%Y-%m-%d %H:%M:%S}",
+            "last_spaced": f"{last:%Y-%m-%d %H:%M:%S}",
+            "first_iso": f"{first:%Y-%m-%dT%H:%M:%S}",
+            "last_iso": f"{last:%Y-%m-%dT%H:%M:%S}",
+            "first_date": _day_from(first),
+            "last_date": _day_from(last),
+        }
+
+    @property
+    def _separated(self) -> bool:
+        """Whether the column has texts of ISO 8601, with either separator or without a time."""
+        return self.kind == "text" and self.spec.format is None
 
     def _local(self, moment: datetime) -> datetime:
         return moment.astimezone(self.zone).replace(tzinfo=None)
-
-    def _text_within(self, column: sa.ColumnElement[Any], first: datetime, last: datetime) -> sa.ColumnElement[bool]:
-        if self.spec.format is not None:
-            low, high = (self._local(moment).strftime(self.spec.format) for moment in (first, last))
-            return sa.and_(column >= low, column < high)
-        ranges = []
-        for separator in (" ", "T"):
-            low, high = (self._local(moment).strftime(f"%Y-%m-%d{separator}%H:%M:%S") for moment in (first, last))
-            # Separators (space and T) do not sort together across days, so each has its own range.
-            ranges.append(sa.and_(column >= low, column < high, sa.func.substr(column, 11, 1) == separator))
-        dates = column >= _day_from(self._local(first)), column < _day_from(self._local(last))
-        return sa.or_(*ranges, sa.and_(*dates, sa.func.length(column) == len("2026-11-23")))
 
     def seconds(self, values: Sequence[Any]) -> np.ndarray:
         """Return seconds since 1970 in UTC, NaN for invalid times."""
