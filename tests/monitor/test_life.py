@@ -86,15 +86,15 @@ def lives(world: World) -> Iterator[Any]:
 
 def test_every_sealed_bucket_ends_and_nothing_of_the_future_does(world: World, lives: Any) -> None:
     world.log(rows_of(START, 8 * HOUR))
-    life = lives()
+    life = lives(bucket="15m")
     life.until(START + 8 * HOUR)
     done = life.rows(START, START + 9 * HOUR)
-    assert [row.start for row in done] == [START + n * FIVE for n in range(96)]
+    assert [row.start for row in done] == [START + n * HOUR / 4 for n in range(32)]
     assert {row.result for row in done} == {"done"}
-    assert [row.revision for row in done] == [1] * 96
+    assert [row.revision for row in done] == [1] * 32
     assert life.incidents() == []
     life.until(START + 8 * HOUR)
-    assert [row.revision for row in life.rows(START, START + 9 * HOUR)] == [1] * 96
+    assert [row.revision for row in life.rows(START, START + 9 * HOUR)] == [1] * 32
 
 
 def test_rows_that_come_late_are_found_by_the_audit_and_counted_once(world: World, lives: Any) -> None:
@@ -195,19 +195,19 @@ def test_silence_of_the_log_is_no_data_and_not_drift(world: World, lives: Any) -
 
 
 def test_a_rolling_baseline_waits_for_rows_then_moves_on_once_a_day(world: World, lives: Any) -> None:
-    world.log(rows_of(START + 2 * HOUR, 60 * HOUR, per_minute=4))
-    life = lives(baseline={"rolling": "12h", "min_rows": 1000})
+    world.log(rows_of(START + 2 * HOUR, 60 * HOUR, per_minute=2))
+    life = lives(baseline={"rolling": "12h", "min_rows": 1000}, bucket="30m", window="2h")
     life.until(START + 3 * HOUR)
     assert life.watch.lifecycle.baseline is None
-    life.until(START + 3 * HOUR + FIVE)
+    life.until(START + 3 * HOUR + HOUR / 2)
     assert {row.result for row in life.rows(START, START + 4 * HOUR)} == {"inconclusive"}
     life.until(START + 20 * HOUR)
-    life.until(START + 20 * HOUR + FIVE)
+    life.until(START + 20 * HOUR + HOUR / 2)
     first = life.watch.lifecycle.baseline
     assert first is not None
     assert first.state == "active"
     life.until(START + 60 * HOUR)
-    life.until(START + 60 * HOUR + FIVE)
+    life.until(START + 60 * HOUR + HOUR / 2)
     second = life.watch.lifecycle.baseline
     assert second is not None
     assert second.layout == first.layout
@@ -219,20 +219,20 @@ def test_a_rolling_baseline_waits_for_rows_then_moves_on_once_a_day(world: World
 
 def test_a_broken_neighbour_stops_nobody(world: World, lives: Any, failures: list[dict[str, Any]]) -> None:
     world.log(rows_of(START, 8 * HOUR))
-    life = lives()
+    life = lives(bucket="15m")
     broken = make_daemon(life.database, life.config, life.clock).monitors[0]
     broken.monitor = broken.monitor.model_copy(update={"name": "broken"})
     broken.prepare = lambda: 1 / 0  # type: ignore[method-assign,assignment,return-value]
     life.daemon.monitors = [broken, life.watch]
     life.until(START + 8 * HOUR)
-    assert len(life.rows(START, START + 8 * HOUR)) == 96
+    assert len(life.rows(START, START + 8 * HOUR)) == 32
     assert {(said["event"], said["monitor"]) for said in failures} == {("turn_failed", "broken")}
     failures.clear()
 
 
 def test_thresholds_are_learnt_beside_the_ticks_and_the_old_ones_hold_until_then(world: World, lives: Any) -> None:
     world.log(rows_of(START, 9 * HOUR))
-    life = lives()
+    life = lives(bucket="15m")
     other = life.config.monitors[0].model_copy(update={"name": "neighbour"})
     neighbour = make_job(life.database, life.config, other, life.clock)
     life.watch.lifecycle.sums_in_background = True
@@ -248,14 +248,14 @@ def test_thresholds_are_learnt_beside_the_ticks_and_the_old_ones_hold_until_then
     assert not life.watch.lifecycle.compute_sum()  # requested once
     life.until(START + 8 * HOUR)
     assert life.watch.lifecycle.baseline.state == "active"
-    assert len(life.rows(START, START + 8 * HOUR)) == 96
+    assert len(life.rows(START, START + 8 * HOUR)) == 32
     before = life.watch.lifecycle.baseline.calibration
     life.watch.lifecycle._monitor = life.watch.monitor.model_copy(update={"alert_budget": "1/month"})
-    life.until(START + 8 * HOUR + FIVE)
+    life.until(START + 8 * HOUR + HOUR / 4)
     assert life.watch.lifecycle.baseline.calibration == before
-    assert len(life.rows(START, START + 8 * HOUR + FIVE)) == 97  # buckets go on under the old thresholds
+    assert len(life.rows(START, START + 8 * HOUR + HOUR / 4)) == 33  # buckets go on under the old thresholds
     life.daemon.compute_sums()
-    life.until(START + 8 * HOUR + 2 * FIVE)
+    life.until(START + 8 * HOUR + 2 * HOUR / 4)
     after = life.watch.lifecycle.baseline.calibration
     assert after.limit is not None
     assert before.limit is not None
@@ -266,7 +266,7 @@ def test_a_sum_that_fails_fails_the_turn_and_is_requested_again(
     world: World, lives: Any, failures: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.log(rows_of(START, 9 * HOUR))
-    life = lives()
+    life = lives(bucket="15m")
     life.watch.lifecycle.sums_in_background = True
     life.until(START + 8 * HOUR)
     with monkeypatch.context() as patch:
