@@ -48,14 +48,24 @@ class Split:
         Sum of squares between the groups, in units of the variance; 0 if its rows depart less than the rest.
     first
         Index of the first bucket that it concerns.
+    gains
+        The gain from each bucket on, the first of them at index 0.
     """
 
     gain: float
     first: int
+    gains: tuple[float, ...] = ()
 
     def scaled(self, factor: float) -> Split:
-        """Return the split with its gain in another unit of variance."""
-        return Split(self.gain * factor, self.first)
+        """Return the split with its gains in another unit of variance."""
+        return Split(self.gain * factor, self.first, tuple(gain * factor for gain in self.gains))
+
+    @property
+    def latest(self) -> int:
+        """Return the latest first bucket that explains the effect no worse than by chance."""
+        return max(
+            (place for place, one in enumerate(self.gains, 1) if self.gain - one <= REJECTED), default=self.first
+        )
 
 
 def measure_score(old: np.ndarray, new: np.ndarray, *, ordered: bool) -> np.ndarray:
@@ -77,6 +87,19 @@ def measure_score(old: np.ndarray, new: np.ndarray, *, ordered: bool) -> np.ndar
     >>> measure_score(np.array([500.0, 480.0, 0.0]), np.array([30.0, 70.0, 0.0]), ordered=False).round(2)
     array([-0.21,  0.21,  0.  ])
     """
+    ways, z = _measure_ways(old, new, ordered=ordered)
+    best = int(np.argmax(np.abs(z)))
+    score: np.ndarray = ways[best] * np.sign(z[best])
+    return score
+
+
+def measure_departure(old: np.ndarray, new: np.ndarray, *, ordered: bool) -> float:
+    """Return by how many standard errors the window departs from the baseline, in the clearest way."""
+    return float(np.abs(_measure_ways(old, new, ordered=ordered)[1]).max())
+
+
+def _measure_ways(old: np.ndarray, new: np.ndarray, *, ordered: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scores of each way, shape (ways, bins + 1), and its standard errors, shape (ways,)."""
     before, now = old / max(1.0, float(old.sum())), new / max(1.0, float(new.sum()))
     share = (old + new) / max(1.0, float(old.sum() + new.sum()))
     sizes = 1 / max(1.0, float(old.sum())) + 1 / max(1.0, float(new.sum()))
@@ -88,10 +111,7 @@ def measure_score(old: np.ndarray, new: np.ndarray, *, ordered: bool) -> np.ndar
     table = np.array(ways)
     away = table @ (now - before)
     spread = np.sqrt(np.maximum(table**2 @ share - (table @ share) ** 2, 0.0) * sizes)
-    z = np.divide(away, spread, out=np.zeros_like(away), where=spread > 0)
-    best = int(np.argmax(np.abs(z)))
-    score: np.ndarray = table[best] * np.sign(away[best])
-    return score
+    return table, np.divide(away, spread, out=np.zeros_like(away), where=spread > 0)
 
 
 def score_rows(counts: Sequence[np.ndarray], scores: np.ndarray, weights: Sequence[float]) -> Scores:
@@ -138,8 +158,9 @@ def gain(rows: float, total: float, whole: Scores, variance: float) -> float:
 
 def split_since(part: Scores, whole: Scores, variance: float) -> Split:
     """Return the best split of the rows of a part from some bucket on."""
-    splits = [Split(gain(*part.since(first), whole, variance), first) for first in range(1, len(part.n))]
-    return max(splits, key=lambda split: split.gain)
+    gains = tuple(gain(*part.since(first), whole, variance) for first in range(1, len(part.n)))
+    best = int(np.argmax(gains))
+    return Split(gains[best], best + 1, gains)
 
 
 def explained(gains: Mapping[str, float], best: float) -> dict[str, float]:

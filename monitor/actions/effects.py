@@ -13,6 +13,7 @@ from monitor.core.payload import IncidentFinding
 
 NOT_OF_MODEL = "no finding is about the model: missing or bad data never triggers a rollback or retraining"
 NOT_WORSE = "no finding is a deterioration: a neutral change never triggers a rollback or retraining"
+NO_NEW_VERSION = "the suspect is not a new version, so a person must approve"
 ONLY_INPUTS = (
     "only inputs of the model changed, in all records alike, so a person must approve. If one of these columns is an "
     "output of the model, list it under `outputs:`"
@@ -25,6 +26,8 @@ LACKS_EVIDENCE = (
     "no finding is a change for the worse: what is neither good nor bad never rolls back a model",
 )
 NEVER_TRAFFIC = 50
+LONGEST_PAUSE = timedelta(hours=1)
+"""A version without records for longer was not in service."""
 
 
 def effect_due(
@@ -87,8 +90,8 @@ def decide_effect(
         return "held", f"cap: at most {effect.max_per_day} a day"
     if effect.mode == "notify":
         return "told", "mode notify: the effect is announced and not sent"
-    if effect.mode == "auto" and effect.kind == "rollback" and concerns_inputs_only(incident):
-        return "awaiting_approval", ONLY_INPUTS
+    if effect.mode == "auto" and effect.kind == "rollback" and (doubt := find_doubt(incident)):
+        return "awaiting_approval", doubt
     if effect.mode == "approve":
         return "awaiting_approval", "mode approve: `driftd actions approve` sends it"
     return "pending", "mode auto"
@@ -113,10 +116,17 @@ def lacking_evidence(incident: Incident) -> str | None:
     return None if any(_is_worse(item) for item in measured) else NOT_WORSE
 
 
-def concerns_inputs_only(incident: Incident) -> bool:
-    """Return whether no output of the model got worse, and no input only in the rows of a version."""
+def find_doubt(incident: Incident) -> str | None:
+    """Return why a rollback is not sent without an approval, None if it may be.
+
+    The suspect must not be anything else than a new version. An output of the model must have got worse, or an input
+    only in the rows of a version.
+    """
+    suspect = incident.suspects[0] if incident.suspects else incident.suspected_change
+    if suspect is not None and suspect["kind"] not in VERSIONS:
+        return NO_NEW_VERSION
     worse = [item for item in incident.evidence.values() if item["about"] != "pipe" and _is_worse(item)]
-    return all(item["about"] == "inputs" and affects_all(item) for item in worse)
+    return ONLY_INPUTS if all(item["about"] == "inputs" and affects_all(item) for item in worse) else None
 
 
 def _is_worse(item: IncidentFinding) -> bool:
@@ -126,10 +136,11 @@ def _is_worse(item: IncidentFinding) -> bool:
 def last_known_good(
     incident: Incident, versions: Sequence[Version], blamed: Sequence[str], drifted: Collection[str] | None = None
 ) -> dict[str, object] | None:
-    """Return the newest model or prompt version with enough traffic, no incident of its own and no drift in this one.
+    """Return the version to go back to: with enough traffic, no incident of its own, and no drift in this one.
 
-    None if the incident has no suspected version to roll back from. ``drifted`` are the versions that drifted, by
-    default those whose segment is in the evidence.
+    Of the versions that were in service when the bad one appeared, it is the one with most traffic; if none was, the
+    newest. None if the incident has no suspected version to roll back from. ``drifted`` are the versions that drifted,
+    by default those whose segment is in the evidence.
     """
     observed = guilty_version(incident)
     if observed is None:
@@ -147,8 +158,16 @@ def last_known_good(
     ]
     if not good:
         return None
-    best = max(good, key=lambda version: (version.first_seen, version.last_seen))
+    appeared = next((one.first_seen for one in versions if (one.role, one.value) == observed), opened)
+    serving = [version for version in good if version.last_seen >= appeared - LONGEST_PAUSE]
+    best = max(serving, key=_traffic, default=None) or max(good, key=lambda one: (one.first_seen, one.last_seen))
     return {role: best.value, "last_seen": best.last_seen.isoformat(), "rows": best.rows}
+
+
+def _traffic(version: Version) -> tuple[float, datetime]:
+    """Return the records per second of a version while it was in service, and when it was first seen."""
+    seconds = max(1.0, (version.last_seen - version.first_seen).total_seconds())
+    return version.rows / seconds, version.first_seen
 
 
 def versions_in_findings(incident: Incident, role: str) -> set[str]:

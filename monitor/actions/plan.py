@@ -180,6 +180,7 @@ def describe_incident(
         "window": {"start": (bucket.end - monitor.window).isoformat(), "end": bucket.end.isoformat()},
         "observed_version": {observed[0]: observed[1]} if observed else None,
         "suspected_change": leading_suspect(incident),
+        "suspects": list(incident.suspects),
         "changes": list(incident.changes[-MOST_CHANGES:]),
         "target": target,
         "findings": list(incident.evidence.values())[:10],

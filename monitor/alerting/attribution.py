@@ -10,18 +10,21 @@ import numpy as np
 
 from detectors import split_attribution
 from detectors.base import Finding
-from detectors.binning import COUNTED
-from detectors.profile import Profile
+from detectors.joint import JOINT
+from detectors.outcome import OUTCOME
 from detectors.split_attribution import ENOUGH, REJECTED, Scores, Split, measure_score, score_rows, split_since
-from monitor.alerting.suspects import change_key
+from monitor.alerting.label_change import LabelChange, find_label_change
+from monitor.alerting.row_counts import ColumnCounts
 from monitor.checks.baseline import Baseline
 from monitor.checks.window import BucketSummary, Window
-from monitor.checks.window_comparison import choose_reference
 from monitor.config.models import Monitor
 from monitor.core.incident import VERSIONS, Change
 from monitor.core.payload import Attribution
 
-MOST_FINDINGS = 10
+MOST_COLUMNS = 10
+MOST_SEGMENTS = 3
+OF_LABELS = (OUTCOME, "score", "prediction")
+"""Columns that a change of the class balance changes."""
 
 
 def attribute(
@@ -32,7 +35,9 @@ def attribute(
     changes: Sequence[Change],
     at: datetime,
 ) -> list[Finding]:
-    """Add to the worst findings what explains them: a version that is new in the window, a segment, or neither.
+    """Add to the worst finding of each column what explains it: a new version, a segment, the labels, or none of these.
+
+    A finding over all columns jointly is attributed by the column that departed most, if no column has a finding.
 
     Returns
     -------
@@ -40,13 +45,25 @@ def attribute(
         The same findings. For at most ten adverse ones, ``detail["attribution"]`` is an
         :class:`~monitor.core.payload.Attribution`.
     """
-    since = at - monitor.window - monitor.bucket
-    candidates = [change for change in changes if change.kind in VERSIONS and since <= change.first_seen <= at]
     if baseline is None or window is None or not window.parts:
         return list(findings)
-    adverse = [finding for finding in findings if finding.is_adverse and finding.column is not None]
-    chosen = {finding.key for finding in sorted(adverse, key=lambda f: -min(f.excess, 1e9))[:MOST_FINDINGS]}
-    return [_attribute(monitor, baseline, window, f, candidates) if f.key in chosen else f for f in findings]
+    since = at - monitor.window - monitor.bucket
+    candidates = [change for change in changes if change.kind in VERSIONS and since <= change.first_seen <= at]
+    labels = find_label_change(baseline, window)
+    chosen = _choose(findings)
+    counted = {f.key: ColumnCounts.of(monitor, baseline, window, f) for f in findings if f.key in chosen}
+    return [_attribute(counted.get(f.key), window, f, candidates, labels) for f in findings]
+
+
+def _choose(findings: Sequence[Finding]) -> set[str]:
+    """Return the keys of the worst finding of each column."""
+    worst: dict[str, Finding] = {}
+    for finding in sorted(findings, key=lambda f: -min(f.excess, 1e9)):
+        if finding.is_adverse and finding.column is not None:
+            worst.setdefault(finding.column, finding)
+    if len(worst) > 1:
+        worst.pop(JOINT, None)
+    return {finding.key for finding in list(worst.values())[:MOST_COLUMNS]}
 
 
 @dataclass(frozen=True)
@@ -57,6 +74,16 @@ class _Cells:
     variance: float
     whole: Scores
     segments: Mapping[str, Scores]
+
+    @classmethod
+    def of(cls, counts: ColumnCounts) -> _Cells:
+        """Score the rows of a column by how they depart from the baseline."""
+        rows = [counts.baseline, *counts.parts]
+        weights = [counts.balance, *[1.0] * len(counts.parts)]
+        scores = measure_score(*counts.sides, ordered=counts.ordered)
+        segments = {name: score_rows(cells, scores, weights) for name, cells in counts.segments.items()}
+        variance = split_attribution.variance_of_rows(rows, scores, weights)
+        return cls(counts.starts, variance, score_rows(rows, scores, weights), segments)
 
     @property
     def everywhere(self) -> Split:
@@ -71,31 +98,45 @@ class _Cells:
         """Return how well the rows of a part are separated from all others."""
         return split_attribution.gain(*part.since(1), self.whole, self.variance)
 
+    def start(self, place: int) -> str:
+        """Return the start of a bucket by its place, the baseline being 0."""
+        return self.starts[place - 1].isoformat()
+
 
 def _attribute(
-    monitor: Monitor, baseline: Baseline, window: Window, finding: Finding, candidates: Sequence[Change]
+    counts: ColumnCounts | None,
+    window: Window,
+    finding: Finding,
+    candidates: Sequence[Change],
+    labels: LabelChange | None,
 ) -> Finding:
-    cells = _score(monitor, baseline, window, finding)
-    if cells is None:
+    if counts is None:
         return finding
+    cells = _Cells.of(counts)
     everywhere, splits = cells.everywhere, {name: cells.since(name) for name in cells.segments}
     within = split_attribution.unexplained(max([everywhere.gain, *(one.gain for one in splits.values())]), cells.whole)
     everywhere = everywhere.scaled(1 / within)
-    gains = {change_key(change): cells.gain(_rows_of(cells, window, change)) / within for change in candidates}
+    gains = {change.key: cells.gain(_rows_of(cells, window, change)) / within for change in candidates}
     others = {name: split.scaled(1 / within) for name, split in splits.items() if name not in gains}
-    segment = max(others, key=lambda name: others[name].gain, default=None)
-    best = max([everywhere.gain, *gains.values(), *(split.gain for split in others.values())])
+    ranked = sorted(others, key=lambda name: -others[name].gain)[:MOST_SEGMENTS]
+    best = max([everywhere.gain, *gains.values(), *(others[name].gain for name in ranked)])
     if best <= REJECTED:
         return finding
+    segment = ranked[0] if ranked and _is_apart(others[ranked[0]], everywhere, max(gains.values(), default=0)) else None
+    onset = everywhere if segment is None else others[segment]
     attribution: Attribution = {
         "explained": split_attribution.explained({**gains, "": everywhere.gain}, best),
         "contrast": max([best - one for one in gains.values()], default=0.0),
-        "segment": None,
-        "since": cells.starts[everywhere.first - 1].isoformat(),
+        "segment": segment,
+        "since": cells.start(onset.first),
+        "until": cells.start(onset.latest),
+        "segments": split_attribution.explained({name: others[name].gain for name in ranked}, best),
+        "labels": 0.0,
+        "strength": best,
     }
-    if segment is not None and _is_apart(others[segment], everywhere, max(gains.values(), default=0.0)):
-        attribution["segment"] = segment
-        attribution["since"] = cells.starts[others[segment].first - 1].isoformat()
+    if labels is not None and (finding.column in OF_LABELS or counts.column in OF_LABELS):
+        attribution["labels"] = labels.share
+        attribution["since"] = labels.since.isoformat() if labels.share >= ENOUGH else attribution["since"]
     return replace(finding, detail={**finding.detail, "attribution": attribution})
 
 
@@ -104,58 +145,12 @@ def _is_apart(split: Split, everywhere: Split, version: float) -> bool:
     return all(split.gain - other > REJECTED and other < ENOUGH * split.gain for other in (everywhere.gain, version))
 
 
-def _score(monitor: Monitor, baseline: Baseline, window: Window, finding: Finding) -> _Cells | None:
-    """Return the rows of a finding's column as scores; None if its profile counts no values."""
-    column = str(finding.column)
-    before = baseline.within(column, window.starts)
-    old = choose_reference(monitor, before, None)
-    parts = [(start, part) for start, part in zip(window.starts, window.parts, strict=False) if part.facts.rows]
-    profiles = [_profile(part, None, column) for _, part in parts]
-    if old is None or not old.n or len(parts) < 2 or None in profiles or old.layout.kind not in COUNTED:
-        return None
-    counts = [_count(old), *[_count(profile) for profile in profiles if profile is not None]]
-    rows = sum(float(part.sum()) for part in counts[1:])
-    weights = [rows / max(1.0, float(counts[0].sum())), *[1.0] * len(parts)]
-    affected = _affected(finding, before, window, column)
-    sides = affected or (counts[0], np.sum(counts[1:], axis=0))
-    scores = measure_score(*sides, ordered=old.layout.kind == "numeric")
-    segments = {}
-    for name in sorted({str(name) for _, part in parts for name in part.profiles if name is not None}):
-        cells = [before.get(name), *(_profile(part, name, column) for _, part in parts)]
-        segments[name] = score_rows([_count(cell, like=old) for cell in cells], scores, weights)
-    variance = split_attribution.variance_of_rows(counts, scores, weights)
-    return _Cells([start for start, _ in parts], variance, score_rows(counts, scores, weights), segments)
-
-
-def _count(profile: Profile | None, like: Profile | None = None) -> np.ndarray:
-    """Return the rows of each bin, and those without a usable value as a bin of their own."""
-    if profile is None:
-        return np.zeros(len(like.counts) + 1) if like is not None else np.zeros(1)
-    return np.append(profile.counts, profile.rows - profile.n).astype(np.float64)
-
-
-def _affected(
-    finding: Finding, before: Mapping[str | None, Profile], window: Window, column: str
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the counts of a finding's own segment in the baseline and in the window; None if it has none."""
-    new = window.profiles.get(finding.segment, {}).get(column)
-    old = before.get(finding.segment, before.get(None))
-    if finding.segment is None or new is None or old is None:
-        return None
-    return _count(old), _count(new)
-
-
 def _rows_of(cells: _Cells, window: Window, change: Change) -> Scores:
     """Return the rows of a new version; where it is no segment, as its share of the rows of each bucket."""
-    if (known := cells.segments.get(change_key(change))) is not None:
+    if (known := cells.segments.get(change.key)) is not None:
         return known
     shares = np.array([0.0, *(_share(part, change) for part in window.parts if part.facts.rows)])
     return Scores(cells.whole.n * shares, cells.whole.total * shares)
-
-
-def _profile(part: BucketSummary, segment: str | None, column: str) -> Profile | None:
-    columns: Mapping[str, Profile] = part.profiles.get(segment, {})
-    return columns.get(column)
 
 
 def _share(part: BucketSummary, change: Change) -> float:

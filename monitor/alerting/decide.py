@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from detectors.base import Finding
 from monitor.alerting.alert_context import AlertContext
+from monitor.alerting.changes import find_growth, list_changes
 from monitor.alerting.explain import explain
 from monitor.alerting.muting import Muting
 from monitor.alerting.no_data import decide_no_data
 from monitor.alerting.rules import decide_rules
 from monitor.alerting.verdicts import VerdictChange, find_new_verdicts
 from monitor.checks.evaluation import Evaluation
-from monitor.checks.new_values import earliest
 from monitor.config.models import Monitor
 from monitor.core.incident import Decision
 from monitor.core.schedule import Bucket
@@ -42,11 +42,12 @@ def decide(monitor: Monitor, evaluation: Evaluation, context: AlertContext, buck
         The evaluated interval; its end is the time of the decisions.
     """
     history, baseline = context.history, context.baseline
-    changes = earliest([*history.changes, *evaluation.changes], history.versions)
+    changes = list_changes(evaluation, history)
     findings = explain(monitor, baseline, evaluation.window, evaluation.findings, history.open, changes, bucket.end)
     muting = Muting(monitor, history.silences, bucket.end)
+    possible = [*changes, *find_growth(findings, baseline, evaluation.window)]
     decided = [
-        *decide_rules(monitor, findings, changes, history, bucket, context.shifts, muting.find_muted(findings)),
+        *decide_rules(monitor, findings, possible, history, bucket, context.shifts, muting.find_muted(findings)),
         *decide_no_data(monitor, evaluation, history, baseline, bucket),
     ]
     earlier = {incident.id: incident for incident in (*history.open.values(), *history.older)}

@@ -13,10 +13,10 @@ from detectors.joint import JOINT
 from monitor.alerting.consequence import most_harmful, rank_harm
 from monitor.alerting.grouping import GroupFindings
 from monitor.alerting.rule_progress import NEW, advance_rules, choose_lead, is_over
-from monitor.alerting.suspects import change_key, choose_suspect, merge_attribution
+from monitor.alerting.suspects import choose_suspect, is_same_suspect, merge_attribution, rank_suspects
 from monitor.config.models import Monitor, Rule
 from monitor.config.rules import matches, rule_name
-from monitor.core.incident import TRAFFIC, VERSIONS, Change, Decision, Incident, IncidentState
+from monitor.core.incident import EVERYWHERE, TRAFFIC, VERSIONS, Change, Decision, Incident, IncidentState
 from monitor.core.payload import Attribution, FurtherChange, IncidentFinding, Suspect
 
 MOST_EVIDENCE = 50
@@ -41,6 +41,8 @@ class IncidentContext:
         All changes of the monitor, each with its earliest sighting.
     muted
         Keys of the findings that are recorded and alert nobody, see :mod:`monitor.alerting.muting`.
+    part
+        Tells the incidents apart that open in the same bucket; empty for the first.
     """
 
     monitor: Monitor
@@ -49,6 +51,7 @@ class IncidentContext:
     at: datetime
     changes: Sequence[Change] = ()
     muted: Collection[str] = ()
+    part: str = ""
 
 
 def decide_incident(
@@ -98,7 +101,7 @@ def find_version_findings(
     if incident is None or incident.state != "firing" or incident.fired_at is None:
         return []
     fired_at = incident.fired_at
-    arrived = {change_key(c) for c in changes if c.kind in VERSIONS and fired_at < c.first_seen <= at}
+    arrived = {c.key for c in changes if c.kind in VERSIONS and fired_at < c.first_seen <= at}
     if not arrived:
         return []
     before = {(item["check"], item["column"]) for item in incident.evidence.values()}
@@ -164,6 +167,7 @@ def _worsen(
     alerting = [finding for finding in bad if finding.key not in context.muted] or bad
     news = tuple(f.key for f in alerting if not _was_announced(f, _announced_keys(incident)))
     evidence = merge_evidence(incident.evidence, bad, context.at)
+    suspect, suspects = _suspects_now(context, incident, evidence)
     grown = replace(
         incident,
         rule=lead,
@@ -173,7 +177,8 @@ def _worsen(
         clean=0,
         updated_at=context.at,
         evidence=evidence,
-        suspected_change=_suspect_now(context, incident, evidence),
+        suspected_change=suspect,
+        suspects=suspects,
     )
     if grown.state == "firing":
         decision = _decide_further_change(context, grown, alerting, moved, news)
@@ -186,7 +191,8 @@ def _open(context: IncidentContext, lead: str, severity: str) -> Incident:
     """Return a new incident, whose id follows from its rule and from the bucket that opened it."""
     monitor, at = context.monitor.name, context.at
     name = lead if context.group == TRAFFIC else context.group
-    identity = str(uuid.uuid5(IDENTITY, f"{monitor}/{name}/{at.isoformat()}"))
+    part = f"/{context.part}" if context.part else ""
+    identity = str(uuid.uuid5(IDENTITY, f"{monitor}/{name}/{at.isoformat()}{part}"))
     return Incident(identity, monitor, lead, severity, "pending", at, at, "", group=context.group)
 
 
@@ -208,22 +214,19 @@ def _decide_pending(
     return Decision(fired, "firing", reason, news=news)
 
 
-def _suspect_now(
+def _suspects_now(
     context: IncidentContext, incident: Incident, evidence: Mapping[str, IncidentFinding]
-) -> Suspect | None:
-    """Return the suspect of an incident. Changes after it fired are not candidates."""
+) -> tuple[Suspect | None, list[Suspect]]:
+    """Return the suspect of an incident, and all candidates. Changes after it fired are not among them."""
     since = incident.opened_at - context.monitor.window - context.monitor.bucket
     until = incident.fired_at if incident.state == "firing" and incident.fired_at else context.at
-    suspect = choose_suspect([change for change in context.changes if change.first_seen <= until], since, evidence)
     before = incident.suspected_change
-    if suspect is None or before is None:
-        return suspect or before
-    return {**before, **suspect} if _is_same_change(suspect, before) else suspect
-
-
-def _is_same_change(one: Suspect, other: Suspect) -> bool:
-    """Return whether two suspects are the same change."""
-    return (one["kind"], one["column"], one["value"]) == (other["kind"], other["column"], other["value"])
+    suspects: list[Suspect] = [
+        {**before, **one} if before and is_same_suspect(one, before) else one
+        for one in rank_suspects([change for change in context.changes if change.first_seen <= until], since, evidence)
+    ]
+    leader = next((one for one in suspects[:1] if one["kind"] != EVERYWHERE), None)
+    return leader or before, suspects
 
 
 def _decide_further_change(

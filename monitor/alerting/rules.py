@@ -6,16 +6,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from detectors.base import Finding
+from monitor.alerting.causes import share_findings
 from monitor.alerting.grouping import Group, group_findings
-from monitor.alerting.incidents import IncidentContext, decide_incident, is_known, is_news
+from monitor.alerting.incidents import IncidentContext, decide_incident, is_known
 from monitor.alerting.inhibition import inhibit
 from monitor.alerting.new_cause import find_new_cause
+from monitor.alerting.prompt_names import name_prompts
 from monitor.config.models import Monitor
 from monitor.config.rules import rule_name
 from monitor.core.action import AlertHistory
 from monitor.core.incident import Change, Decision
-from monitor.core.payload import Suspect
-from monitor.core.prompts import Prompt, recognise
 from monitor.core.schedule import Bucket
 
 
@@ -44,7 +44,7 @@ def decide_rules(
     for group in [*group_findings(monitor, findings), *_without_findings(monitor, findings, history)]:
         context = IncidentContext(monitor, group.rules, group.name, bucket.end, changes, muted)
         decisions += _decide_group(context, group, history, (shifts or {}).get(group.name, ()))
-    return [name_prompt(decision, history.prompts) for decision in decisions if decision is not None]
+    return [name_prompts(decision, history.prompts) for decision in decisions if decision is not None]
 
 
 def _without_findings(monitor: Monitor, findings: Sequence[Finding], history: AlertHistory) -> list[Group]:
@@ -61,26 +61,22 @@ def _without_findings(monitor: Monitor, findings: Sequence[Finding], history: Al
 def _decide_group(
     context: IncidentContext, group: Group, history: AlertHistory, shifted: Sequence[Finding]
 ) -> list[Decision | None]:
-    """Decide the open incidents of a group, and open another one for the findings of a new cause.
-
-    Older incidents are decided by the findings in their evidence; all other findings belong to the newest incident.
-    """
-    older = [incident for incident in history.older if incident.group == group.name]
-    decisions = [decide_incident(context, [f for f in group.findings if not is_news(f, one)], one) for one in older]
-    newest = history.open.get(group.name)
-    own = [f for f in group.findings if all(is_news(f, one) for one in older) or is_known(f, newest)]
-    apart = find_new_cause(context, newest, own, shifted)
+    """Decide the open incidents of a group, and open others for the findings of further causes."""
+    newest, older = history.open.get(group.name), [one for one in history.older if one.group == group.name]
+    standing = [*([newest] if newest else []), *reversed(older)]
+    first, *others = share_findings(group.findings, standing)
+    decisions = [decide_incident(context, own, one) for own, one in zip(others, standing[1:], strict=False)]
+    further = others[len(standing[1:]) :]
+    apart = find_new_cause(context, newest, first, shifted)
     if newest is None or not apart:
-        return [*decisions, decide_incident(context, own, newest, history.resolved.get(group.name), shifted)]
-    rest = [finding for finding in own if finding not in apart or is_known(finding, newest)]
-    return [*decisions, decide_incident(context, rest, newest), decide_incident(context, apart, None)]
+        decisions.append(decide_incident(context, first, newest, history.resolved.get(group.name), shifted))
+    else:
+        rest = [finding for finding in first if finding not in apart or is_known(finding, newest)]
+        decisions.append(decide_incident(context, rest, newest))
+        further = [apart, *further]
+    return [*decisions, *(_open_further(context, findings) for findings in further)]
 
 
-def name_prompt(decision: Decision, prompts: Sequence[Prompt]) -> Decision:
-    """Add author and commit to a suspected prompt version that is in the registry."""
-    suspect = decision.incident.suspected_change
-    if suspect is None or suspect["kind"] != "prompt_version" or "prompt" in suspect:
-        return decision
-    prompt = recognise(str(suspect["value"]), prompts)
-    named: Suspect = {**suspect, "prompt": prompt.sentence() if prompt else None}
-    return replace(decision, incident=replace(decision.incident, suspected_change=named))
+def _open_further(context: IncidentContext, findings: Sequence[Finding]) -> Decision | None:
+    """Open an incident of a further cause."""
+    return decide_incident(replace(context, part=min(finding.key for finding in findings)), findings, None)

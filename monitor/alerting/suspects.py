@@ -1,17 +1,85 @@
-"""Suspects: what most likely caused the findings of an incident. Pure."""
+"""Suspects: what most likely caused the findings of an incident, and which part of the effect each explains. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from statistics import mean
 
 from detectors.split_attribution import ENOUGH
-from monitor.alerting.consequence import HARMFUL
-from monitor.core.incident import SEGMENT, UPSTREAM, VERSIONS, Change
+from monitor.core.incident import EVERYWHERE, LABEL, SEGMENT, TRAFFIC_GROWTH, UPSTREAM, VERSIONS, Change
 from monitor.core.payload import Attribution, IncidentFinding, Suspect
 
 MAJORITY = 0.5
-"""A suspect explains at least this part of the findings whose rows are attributed."""
+"""A suspect explains at least this part of the columns whose rows are attributed."""
+LEAST_SHARE = 0.1
+MOST_SUSPECTS = 5
+
+
+@dataclass(frozen=True)
+class AttributedColumn:
+    """A column whose affected rows are known.
+
+    Parameters
+    ----------
+    about
+        What its findings are about: the model, its inputs, or the pipeline.
+    """
+
+    column: str
+    about: str
+    attribution: Attribution
+
+    @property
+    def affects_all(self) -> bool:
+        """Return whether all rows changed since a moment."""
+        return self.attribution["explained"].get("", 0.0) >= ENOUGH
+
+    @property
+    def is_input(self) -> bool:
+        """Return whether all rows of an input of the model changed."""
+        return self.about != "model" and self.affects_all
+
+
+def list_attributed(evidence: Mapping[str, IncidentFinding]) -> list[AttributedColumn]:
+    """Return each attributed column once, by the finding whose affected rows are clearest."""
+    clearest: dict[str, AttributedColumn] = {}
+    for item in evidence.values():
+        if "attribution" not in item:
+            continue
+        one = AttributedColumn(str(item["column"]), item["about"], item["attribution"])
+        before = clearest.get(one.column)
+        if before is None or _strength(one) > _strength(before):
+            clearest[one.column] = one
+    return list(clearest.values())
+
+
+def _strength(column: AttributedColumn) -> float:
+    return column.attribution.get("strength", 0.0)
+
+
+def rank_suspects(changes: Sequence[Change], since: datetime, evidence: Mapping[str, IncidentFinding]) -> list[Suspect]:
+    """Return the candidate causes of the evidence, the most likely first.
+
+    The first one is what :func:`choose_suspect` returns. Where nothing in the log explains the evidence, it is that all
+    rows changed (``everywhere``). The others follow by the part of the effect that they explain, at least a tenth.
+
+    Parameters
+    ----------
+    changes
+        First occurrences; those before ``since`` are not candidates.
+    """
+    columns = list_attributed(evidence)
+    leader = choose_suspect(changes, since, evidence)
+    if not columns:
+        return [leader] if leader else []
+    candidates = [*_suspect_versions(changes, since, columns), *_suspect_segments(columns)]
+    if leader is None and sum(one.affects_all for one in columns) >= MAJORITY * len(columns):
+        leader = _suspect(EVERYWHERE, "", "", _earliest(columns), mean(_share(one, "") for one in columns))
+    others = [one for one in candidates if one["share"] >= LEAST_SHARE and not is_same_suspect(one, leader)]
+    others.sort(key=lambda one: -one["share"])
+    return [*([leader] if leader else []), *others][:MOST_SUSPECTS]
 
 
 def choose_suspect(
@@ -19,49 +87,38 @@ def choose_suspect(
 ) -> Suspect | None:
     """Return the most likely cause of the evidence; None if nothing in the log explains it.
 
-    Where rows are attributed (:mod:`monitor.alerting.attribution`), a version must explain most of the findings. If
-    none does, a segment whose rows alone are affected is suspected, then a column that changed by itself. Versions that
-    explain the same are ranked by whether they are a drifted segment, then by kind (model, prompt), then by time,
-    newest first. New categories and columns cannot be told apart and come last.
+    Where rows are attributed (:mod:`monitor.alerting.attribution`), a suspect must explain most of the columns. These
+    are considered in order: a change of the class balance of the labels, a version, a new category, a segment whose
+    rows alone are affected, more traffic, and an input whose values changed in all rows. Versions that explain the same
+    are ranked by whether they are a drifted segment, then by kind (model, prompt), then by time, newest first.
     """
-    attributions = [item["attribution"] for item in evidence.values() if "attribution" in item]
-    blamed = {item["segment"] for item in evidence.values() if item["segment"]}
-    votes = {change: _vote(change_key(change), attributions) for change in changes if change.first_seen >= since}
-    columns = {item["column"] for item in evidence.values()}
-    possible = [change for change in votes if change.kind in VERSIONS and votes[change] >= MAJORITY]
-    if attributions and not possible:
-        possible = [change for change in votes if change.kind == "category" and change.column in columns]
-    if not possible and attributions:
-        other = _choose_segment(attributions) or _choose_column(evidence)
-        if other is not None:
-            return other
-    possible = possible or [change for change in votes if change.kind not in VERSIONS]
-    best = max(
-        possible,
-        key=lambda change: (
-            votes[change],
-            change_key(change) in blamed,
-            change.kind == "model_version",
-            change.kind == "prompt_version",
-            change.first_seen,
-        ),
-        default=None,
+    columns = list_attributed(evidence)
+    recent = [change for change in changes if change.first_seen >= since]
+    if not columns:
+        return _choose_by_time(recent, evidence)
+    names = {one.column for one in columns}
+    categories = [c for c in recent if c.kind == "category" and c.column in names]
+    return (
+        _choose_labels(columns)
+        or _choose_version(recent, evidence, columns)
+        or _newest(categories, len(categories) / len(names))
+        or _choose_segment(columns)
+        or _choose_growth(recent, columns)
+        or _choose_input(columns)
     )
-    return None if best is None else _suspect(best.kind, best.column, best.value, best.first_seen.isoformat())
 
 
 def describe_suspect(suspect: Suspect) -> str:
     """Return what is suspected, without its time."""
-    if suspect["kind"] == SEGMENT:
-        return f"only {suspect['column']} {suspect['value']!r} is affected"
-    if suspect["kind"] == UPSTREAM:
-        return f"the values of {suspect['column']!r} are different"
-    return f"{suspect['column']} {suspect['value']!r}"
-
-
-def change_key(change: Change) -> str:
-    """Return the key of a change, which equals the name of its segment."""
-    return f"{change.column}={change.value}"
+    kind, column, value = suspect["kind"], suspect["column"], suspect["value"]
+    described = {
+        SEGMENT: f"only {column} {value!r} is affected",
+        UPSTREAM: f"the values of {column!r} are different",
+        LABEL: "the class balance of the labels changed, and explains the scores",
+        TRAFFIC_GROWTH: f"more traffic: {value}",
+        EVERYWHERE: "all records are affected; no change in the log explains it",
+    }
+    return described.get(kind, f"{column} {value!r}")
 
 
 def affects_all(item: IncidentFinding) -> bool:
@@ -70,43 +127,126 @@ def affects_all(item: IncidentFinding) -> bool:
 
 
 def explains(version: str, evidence: Mapping[str, IncidentFinding]) -> bool:
-    """Return whether a version, `role=value`, explains most of the findings; true where no rows are attributed."""
-    return _vote(version, [item["attribution"] for item in evidence.values() if "attribution" in item]) >= MAJORITY
+    """Return whether a version, `role=value`, explains most of the columns; true where no rows are attributed."""
+    return _vote(version, list_attributed(evidence)) >= MAJORITY
 
 
-def _vote(name: str, attributions: Sequence[Attribution]) -> float:
-    """Return the part of the attributed findings that a version or segment explains; 1 if there is none."""
-    if not attributions:
+def is_same_suspect(one: Suspect, other: Suspect | None) -> bool:
+    """Return whether two suspects are the same change."""
+    return other is not None and all(one[key] == other[key] for key in ("kind", "column", "value"))
+
+
+def _vote(name: str, columns: Sequence[AttributedColumn]) -> float:
+    """Return the part of the attributed columns that a version or segment explains; 1 if there is none."""
+    if not columns:
         return 1.0
-    found = [one["segment"] == name or one["explained"].get(name, 0.0) >= ENOUGH for one in attributions]
-    return sum(found) / len(found)
+    return mean(one.attribution["segment"] == name or _share(one, name) >= ENOUGH for one in columns)
 
 
-def _choose_segment(attributions: Sequence[Attribution]) -> Suspect | None:
-    names = {one["segment"] for one in attributions if one["segment"] is not None}
-    votes = {name: sum(one["segment"] == name for one in attributions) for name in sorted(names)}
-    name = max(votes, key=lambda one: votes[one], default=None)
-    if name is None or votes[name] < MAJORITY * len(attributions):
+def _share(column: AttributedColumn, name: str) -> float:
+    """Return which part of the effect on a column a version or segment explains."""
+    attribution = column.attribution
+    return attribution["explained"].get(name, attribution.get("segments", {}).get(name, 0.0))
+
+
+def _mean_share(name: str, columns: Sequence[AttributedColumn]) -> float:
+    return mean(_share(one, name) for one in columns)
+
+
+def _suspect_versions(
+    changes: Sequence[Change], since: datetime, columns: Sequence[AttributedColumn]
+) -> Iterator[Suspect]:
+    for change in changes:
+        if change.kind in VERSIONS and change.first_seen >= since:
+            yield _of_change(change, _mean_share(change.key, columns))
+
+
+def _suspect_segments(columns: Sequence[AttributedColumn]) -> Iterator[Suspect]:
+    for name in sorted({name for one in columns for name in one.attribution.get("segments", {})}):
+        column, _, value = name.partition("=")
+        yield _suspect(SEGMENT, column, value, _earliest(columns), _mean_share(name, columns))
+
+
+def _choose_by_time(recent: Sequence[Change], evidence: Mapping[str, IncidentFinding]) -> Suspect | None:
+    """Return the change that came before evidence whose rows are not attributed: a version, else the newest."""
+    versions = [change for change in recent if change.kind in VERSIONS]
+    if versions:
+        return _choose_version(versions, evidence, ())
+    return _newest([change for change in recent if change.kind != TRAFFIC_GROWTH])
+
+
+def _choose_version(
+    recent: Sequence[Change], evidence: Mapping[str, IncidentFinding], columns: Sequence[AttributedColumn]
+) -> Suspect | None:
+    segments = {item["segment"] for item in evidence.values() if item["segment"]}
+    votes = {change: _vote(change.key, columns) for change in recent if change.kind in VERSIONS}
+    best = max(
+        (change for change in votes if votes[change] >= MAJORITY),
+        key=lambda change: (
+            votes[change],
+            change.key in segments,
+            change.kind == "model_version",
+            change.kind == "prompt_version",
+            change.first_seen,
+        ),
+        default=None,
+    )
+    if best is None:
+        return None
+    return _of_change(best, _mean_share(best.key, columns) if columns else None)
+
+
+def _choose_labels(columns: Sequence[AttributedColumn]) -> Suspect | None:
+    shares = [one.attribution.get("labels", 0.0) for one in columns]
+    if sum(share >= ENOUGH for share in shares) < MAJORITY * len(columns):
+        return None
+    return _suspect(LABEL, "label", "label", _earliest(columns), mean(shares))
+
+
+def _choose_segment(columns: Sequence[AttributedColumn]) -> Suspect | None:
+    names = [one.attribution["segment"] for one in columns if one.attribution["segment"] is not None]
+    name = max(sorted(set(names)), key=names.count, default=None)
+    if name is None or names.count(name) < MAJORITY * len(columns):
         return None
     column, _, value = name.partition("=")
-    return _suspect(SEGMENT, column, value, min(one["since"] for one in attributions if one["segment"] == name))
+    affected = [one for one in columns if one.attribution["segment"] == name]
+    return _suspect(SEGMENT, column, value, _earliest(affected), _mean_share(name, columns))
 
 
-def _choose_column(evidence: Mapping[str, IncidentFinding]) -> Suspect | None:
-    """Return the one column that all attributed findings are about, if all of its rows changed since a moment."""
-    items = [item for item in evidence.values() if "attribution" in item]
-    columns = {str(item["column"]) for item in items}
-    if len(columns) != 1 or columns & HARMFUL:
+def _choose_growth(recent: Sequence[Change], columns: Sequence[AttributedColumn]) -> Suspect | None:
+    """Return the growth of the traffic, if outputs changed in all rows and no input did."""
+    affected = [one for one in columns if one.affects_all]
+    growth = [change for change in recent if change.kind == TRAFFIC_GROWTH]
+    if len(affected) < MAJORITY * len(columns) or any(one.is_input for one in affected):
         return None
-    everywhere = [item["attribution"]["explained"][""] >= ENOUGH for item in items]
-    if sum(everywhere) < MAJORITY * len(items):
+    return _newest(growth, _mean_share("", columns))
+
+
+def _choose_input(columns: Sequence[AttributedColumn]) -> Suspect | None:
+    """Return the input that changed most, if most columns changed in all rows."""
+    inputs = [one for one in columns if one.is_input]
+    if not inputs or sum(one.affects_all for one in columns) < MAJORITY * len(columns):
         return None
-    (column,) = columns
-    return _suspect(UPSTREAM, column, column, min(item["attribution"]["since"] for item in items))
+    first = max(inputs, key=_strength)
+    return _suspect(UPSTREAM, first.column, first.column, first.attribution["since"], _mean_share("", columns))
 
 
-def _suspect(kind: str, column: str, value: str, first_seen: str) -> Suspect:
-    return {"kind": kind, "column": column, "value": value, "first_seen": first_seen}
+def _newest(changes: Sequence[Change], share: float | None = None) -> Suspect | None:
+    newest = max(changes, key=lambda change: change.first_seen, default=None)
+    return None if newest is None else _of_change(newest, share)
+
+
+def _earliest(columns: Sequence[AttributedColumn]) -> str:
+    return min(one.attribution["since"] for one in columns)
+
+
+def _of_change(change: Change, share: float | None) -> Suspect:
+    return _suspect(change.kind, change.column, change.value, change.first_seen.isoformat(), share)
+
+
+def _suspect(kind: str, column: str, value: str, first_seen: str, share: float | None) -> Suspect:
+    suspect: Suspect = {"kind": kind, "column": column, "value": value, "first_seen": first_seen}
+    return suspect if share is None else {**suspect, "share": round(share, 3)}
 
 
 def merge_attribution(before: Attribution | None, now: Attribution | None) -> Attribution | None:

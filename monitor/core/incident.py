@@ -19,7 +19,13 @@ VERSIONS = ("model_version", "prompt_version")
 SEGMENT = "segment"
 """Kind of a suspect: a segment whose rows alone are affected."""
 UPSTREAM = "upstream"
-"""Kind of a suspect: a column whose values changed in all rows."""
+"""Kind of a suspect: an input column whose values changed in all rows."""
+LABEL = "label"
+"""Kind of a suspect: the class balance of the labels."""
+TRAFFIC_GROWTH = "traffic"
+"""Kind of a suspect: more records than in the baseline."""
+EVERYWHERE = "everywhere"
+"""Kind of a suspect that is no change of the log: all rows have changed since a moment, whatever they are."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,11 @@ class Change:
     column: str
     value: str
     first_seen: datetime
+
+    @property
+    def key(self) -> str:
+        """Return the key of the change, which equals the name of its segment."""
+        return f"{self.column}={self.value}"
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,8 @@ class Incident:
         How far each rule is that has a part in it.
     group
         Which findings belong together, see :mod:`monitor.alerting.grouping`.
+    suspected_change, suspects
+        The change that most likely caused it, if any, and all candidate causes, the most likely first.
     changes
         What was announced, oldest first.
     moved
@@ -65,14 +78,16 @@ class Incident:
     notified_at: datetime | None = None
     evidence: Mapping[str, IncidentFinding] = field(default_factory=dict)
     suspected_change: Suspect | None = None
+    suspects: Sequence[Suspect] = ()
     changes: Sequence[FurtherChange] = ()
     moved: int = 0
     group: str = TRAFFIC
     rules: Mapping[str, RuleProgress] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Convert the list of changes of a stored row to a tuple."""
+        """Convert the lists of a stored row to tuples."""
         object.__setattr__(self, "changes", tuple(self.changes))
+        object.__setattr__(self, "suspects", tuple(self.suspects))
 
     @property
     def firing_rules(self) -> list[str]:

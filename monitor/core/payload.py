@@ -12,12 +12,13 @@ ActionKind = Literal[
 
 
 class Suspect(TypedDict):
-    """A candidate cause of an incident."""
+    """A candidate cause of an incident, and the part of the effect that it explains, from 0 to 1."""
 
     kind: str
     column: str
     value: str
     first_seen: str
+    share: NotRequired[float]
     prompt: NotRequired[str | None]
 
 
@@ -34,12 +35,24 @@ class Attribution(TypedDict):
         The segment whose rows alone are affected, where no version explains it.
     since
         Start of the first affected bucket.
+    until
+        Latest bucket that may be the first affected one.
+    segments
+        From 0 to 1, by segment; those that explain most.
+    labels
+        From 0 to 1, what a change of the class balance explains.
+    strength
+        How clearly the affected rows are told apart from the others, in variances.
     """
 
     explained: Mapping[str, float]
     contrast: float
     segment: str | None
     since: str
+    until: NotRequired[str]
+    segments: NotRequired[Mapping[str, float]]
+    labels: NotRequired[float]
+    strength: NotRequired[float]
 
 
 class RuleProgress(TypedDict):
@@ -137,6 +150,7 @@ class EventData(TypedDict, total=False):
     window: Mapping[str, str]
     observed_version: Mapping[str, str] | None
     suspected_change: Suspect | None
+    suspects: Sequence[Suspect]
     changes: Sequence[FurtherChange]
     target: Mapping[str, object] | None
     findings: Sequence[IncidentFinding]

@@ -55,6 +55,7 @@ def save_decision(connection: Connection, decision: Decision) -> None:
     row = {name: getattr(incident, name) for name in _FIELDS}
     row["evidence"] = {key: dict(item) for key, item in incident.evidence.items()}
     row["changes"] = [dict(change) for change in incident.changes]
+    row["suspects"] = [dict(suspect) for suspect in incident.suspects]
     row["rules"] = {name: dict(progress) for name, progress in incident.rules.items()}
     row["reason"] = incident.reason[:512]
     upsert(connection, incidents, [row], replace=(name for name in _FIELDS if name not in ("id", "opened_at")))

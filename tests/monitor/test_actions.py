@@ -11,6 +11,7 @@ import pytest
 
 from monitor.actions.decision_context import DecisionContext
 from monitor.actions.effects import (
+    NO_NEW_VERSION,
     NOT_OF_MODEL,
     NOT_WORSE,
     ONLY_INPUTS,
@@ -598,6 +599,7 @@ def test_a_message_carries_its_evidence_and_the_effects_beside_it() -> None:
         "window": {"start": (START - 5 * MINUTE).isoformat(), "end": START.isoformat()},
         "observed_version": {"model_version": "small"},
         "suspected_change": None,
+        "suspects": [],
         "changes": [],
         "target": {"model_version": "big", "last_seen": START.isoformat(), "rows": 1000},
         "findings": [evidence_of(segment="model_version=small")],
@@ -739,3 +741,20 @@ def test_nothing_is_planned_when_nothing_is_due() -> None:
         == []
     )
     assert plan(monitor_of(), decision, ["unknown"], {}, DecisionContext(BUCKET, now=START, sequence=0)) == []
+
+
+def test_of_the_versions_in_service_the_one_with_most_traffic_is_the_target() -> None:
+    bad, main, beside = version("small", 1), version("big", 48, rows=9000), version("mini", 40, rows=300)
+    serving = [replace(one, last_seen=bad.first_seen - MINUTE) for one in (main, beside)]
+    assert (last_known_good(incident_of(), [bad, *serving], []) or {}).get("model_version") == "big"
+    retired = replace(main, last_seen=bad.first_seen - 2 * HOUR)
+    assert (last_known_good(incident_of(), [bad, retired, serving[1]], []) or {}).get("model_version") == "mini"
+
+
+@pytest.mark.parametrize("kind", ["segment", "upstream", "label", "traffic", "everywhere"])
+def test_a_rollback_is_not_sent_by_itself_if_the_suspect_is_no_version(kind: str) -> None:
+    suspect: Any = {"kind": kind, "column": "plan", "value": "gold", "first_seen": START.isoformat(), "share": 1.0}
+    assert decide_effect(EFFECT, "r", incident_of(suspects=[suspect]), [], START) == (
+        "awaiting_approval",
+        NO_NEW_VERSION,
+    )

@@ -19,7 +19,7 @@ from monitor.alerting.incidents import (
     merge_evidence,
     rank_harm,
 )
-from monitor.alerting.suspects import choose_suspect, describe_suspect
+from monitor.alerting.suspects import choose_suspect, describe_suspect, rank_suspects
 from monitor.core.incident import Change, Decision, Incident, MissingData
 from tests.support.decisions import (
     MINUTE,
@@ -390,8 +390,12 @@ def attributed(model: float | None = None, prompt: float | None = None, **more: 
     return {"explained": known, "contrast": 0.0, "segment": None, "since": START.isoformat(), **more}
 
 
-def suspected(*attributions: dict[str, Any], changes: Sequence[Change] = (M2, P2), column: str = "novelty") -> Any:
-    evidence: Any = {str(place): evidence_of(attribution=one, column=column) for place, one in enumerate(attributions)}
+def suspected(*attributions: dict[str, Any], changes: Sequence[Change] = (M2, P2), **item: Any) -> Any:
+    """Return what is suspected of columns with these attributions."""
+    evidence: Any = {
+        str(place): evidence_of(**{"column": f"column{place}", **item}, attribution=one)
+        for place, one in enumerate(attributions)
+    }
     found = choose_suspect(changes, START - 9 * MINUTE, evidence)
     return (found["kind"], found["column"], found["value"]) if found else None
 
@@ -406,7 +410,45 @@ def test_a_version_must_explain_most_of_the_findings() -> None:
     assert suspected(attributed(0.2, 0.9), attributed(0.95, 0.9)) == PROMPT
     assert suspected(attributed(0.2, 0.9), attributed(0.2, 0.89)) == PROMPT
     both = (attributed(0.2, 0.9), attributed(0.2, 0.89), attributed(0.2, 0.89))
-    assert suspected(*both) != PROMPT
+    assert suspected(*both) is None
+    assert suspected(*both, column="novelty") == PROMPT  # a column counts once
+
+
+def test_of_the_findings_of_a_column_the_clearest_counts() -> None:
+    assert suspected(attributed(0.95, 0.2, strength=9.0), attributed(0.2, 0.95, strength=50.0), column="a") == PROMPT
+
+
+def test_suspects_are_ranked_by_the_part_of_the_effect_that_they_explain() -> None:
+    tenant = {"tenant=acme": 0.45, "tenant=beta": 0.05}
+    evidence: Any = {
+        "latency": evidence_of(column="latency", attribution=attributed(1.0, 0.3, segments=tenant)),
+        "failed": evidence_of(column="failed", attribution=attributed(0.9, 0.5, segments=tenant)),
+    }
+    ranked = rank_suspects([M2, P2], START - 9 * MINUTE, evidence)
+    assert [(one["value"], one["share"]) for one in ranked] == [("m2", 0.95), ("acme", 0.45), ("p2", 0.4)]
+    assert rank_suspects([M2, P2], START - 9 * MINUTE, {"k": evidence_of()})[0]["value"] == "m2"
+
+
+def test_where_nothing_explains_the_evidence_all_records_are_affected() -> None:
+    evidence: Any = {"latency": evidence_of(column="latency", attribution=attributed(0.5, time=1.0))}
+    ranked = rank_suspects([M2], START - 9 * MINUTE, evidence)
+    assert [(one["kind"], one["value"]) for one in ranked] == [("everywhere", ""), ("model_version", "m2")]
+    assert choose_suspect([M2], START - 9 * MINUTE, evidence) is None
+
+
+def test_the_class_balance_is_suspected_before_a_version_that_came_with_it() -> None:
+    assert suspected(attributed(1.0, labels=0.95), column="score") == ("label", "label", "label")
+    assert suspected(attributed(1.0, labels=0.5), column="score") == MODEL
+
+
+def test_more_traffic_is_suspected_of_outputs_that_changed_in_all_records() -> None:
+    growth = Change("traffic", "volume", "2.1 times the baseline", START)
+    everywhere = attributed(0.5, 0.4, time=1.0)
+    expected = ("traffic", "volume", "2.1 times the baseline")
+    assert suspected(everywhere, changes=[M2, growth], column="latency") == expected
+    assert suspected(everywhere, changes=[M2, growth], about="inputs") == ("upstream", "column0", "column0")
+    assert suspected(attributed(1.0, 0.4, time=1.0), changes=[M2, growth]) == MODEL
+    assert suspected(attributed(0.2, 0.4), changes=[M2, growth]) is None
     assert suspected(attributed(0.89, 0.89)) is None
     assert suspected(attributed(0.89, 0.89), changes=[]) is None
 
@@ -418,6 +460,9 @@ def test_a_suspect_is_described_by_its_kind() -> None:
     assert described("category") == "plan 'gold'"
     assert described("segment") == "only plan 'gold' is affected"
     assert described("upstream") == "the values of 'plan' are different"
+    assert described("label") == "the class balance of the labels changed, and explains the scores"
+    assert described("traffic") == "more traffic: gold"
+    assert described("everywhere") == "all records are affected; no change in the log explains it"
 
 
 def test_a_segment_is_suspected_where_no_version_explains_the_findings() -> None:
@@ -431,15 +476,21 @@ def test_a_segment_is_suspected_where_no_version_explains_the_findings() -> None
     assert found["first_seen"] == (START - MINUTE).isoformat()
 
 
-def test_a_column_that_changed_in_all_rows_is_suspected_unless_it_measures_quality() -> None:
+def test_an_input_that_changed_in_all_rows_is_suspected() -> None:
     everywhere = attributed(0.5, 0.4, time=1.0)
-    assert suspected(everywhere, everywhere, column="amount") == ("upstream", "amount", "amount")
+    assert suspected(everywhere, everywhere, column="amount", about="inputs") == ("upstream", "amount", "amount")
+    assert suspected(everywhere, column="amount", about="pipe") == ("upstream", "amount", "amount")
     assert suspected(everywhere, column="latency") is None
-    evidence: Any = {name: evidence_of(attribution=everywhere, column=name) for name in ("amount", "length")}
-    assert choose_suspect([M2, P2], START - 9 * MINUTE, evidence) is None
+    evidence: Any = {
+        name: evidence_of(attribution={**everywhere, "strength": strength}, column=name, about=about)
+        for name, strength, about in (("amount", 20, "inputs"), ("length", 30, "inputs"), ("latency", 99, "model"))
+    }
+    found = choose_suspect([M2, P2], START - 9 * MINUTE, evidence)
+    assert found is not None
+    assert found["column"] == "length"
     plan = Change("category", "plan", "gold", START)
     assert suspected(everywhere, changes=[plan], column="plan") == ("category", "plan", "gold")
-    assert suspected(everywhere, changes=[plan], column="amount") == ("upstream", "amount", "amount")
+    assert suspected(everywhere, changes=[plan], column="amount", about="inputs") == ("upstream", "amount", "amount")
 
 
 def test_of_versions_that_explain_equally_well_the_segment_then_the_kind_then_the_newest_decides() -> None:

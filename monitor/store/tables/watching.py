@@ -117,6 +117,7 @@ incidents = Table(
     Column("reason", String(512), nullable=False),
     Column("evidence", Json, nullable=False),  # findings that rose together, each with its worst value
     Column("suspected_change", Json),
+    Column("suspects", Json, nullable=False, server_default="[]"),  # candidate causes, the most likely first
     Column("changes", Json, nullable=False, server_default="[]"),  # announced changes, oldest first
     Column("moved", Integer, nullable=False, server_default="0"),
     Column("group", Text, nullable=False, server_default="traffic"),

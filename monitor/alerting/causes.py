@@ -1,0 +1,99 @@
+"""Which findings have one cause: columns whose affected rows agree. Findings of another cause are another incident."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from detectors.base import Finding
+from detectors.split_attribution import ENOUGH
+from monitor.alerting.incidents import is_known, merge_evidence
+from monitor.alerting.suspects import AttributedColumn, list_attributed
+from monitor.core.incident import Incident
+from monitor.core.payload import IncidentFinding
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What explains a column: the versions and the segment whose rows are affected, and when all rows changed."""
+
+    names: frozenset[str]
+    is_input: bool
+    onset: tuple[str, str] | None
+
+    @classmethod
+    def of(cls, column: AttributedColumn) -> Cause:
+        """Return what explains an attributed column."""
+        attribution = column.attribution
+        names = {name for name, share in attribution["explained"].items() if name and share >= ENOUGH}
+        names |= {attribution["segment"]} if attribution["segment"] else set()
+        onset = (attribution["since"], attribution.get("until", attribution["since"])) if column.affects_all else None
+        return cls(frozenset(names), column.is_input, onset)
+
+    def agrees(self, other: Cause) -> bool:
+        """Return whether one cause may explain both.
+
+        They have a version or segment in common, or all rows changed at the same time. Where neither is an input, and
+        no version or segment tells them apart, a fault may have got worse by steps.
+        """
+        if self.names & other.names:
+            return True
+        if self.onset and other.onset and self.onset[0] <= other.onset[1] and other.onset[0] <= self.onset[1]:
+            return True
+        if self.names and other.names:
+            return False
+        return not (self.is_input or other.is_input) or not (self.names or other.names)
+
+
+def assign_causes(
+    evidence: Sequence[Mapping[str, IncidentFinding]], columns: Sequence[AttributedColumn]
+) -> dict[str, int]:
+    """Return for each column the place of its cause: that of the first evidence that agrees, else one behind all.
+
+    Parameters
+    ----------
+    evidence
+        Of the open incidents. One without attributed columns agrees with everything.
+    columns
+        Attributed columns that are in none of them. Columns that agree with each other have the same place.
+    """
+    causes = [[Cause.of(one) for one in list_attributed(items)] for items in evidence]
+    unknown = {place for place, some in enumerate(causes) if not some}
+    places = {}
+    for column in columns:
+        cause = Cause.of(column)
+        agreeing = (
+            place for place, some in enumerate(causes) if place in unknown or any(cause.agrees(one) for one in some)
+        )
+        places[column.column] = place = next(agreeing, len(causes))
+        if place == len(causes):
+            causes.append([])
+        causes[place].append(cause)
+    return places
+
+
+def share_findings(findings: Sequence[Finding], incidents: Sequence[Incident]) -> list[list[Finding]]:
+    """Divide findings among the open incidents, and causes that none of them has.
+
+    An incident gets the findings that are in its evidence, and new ones of the same cause. The first incident also gets
+    whatever belongs nowhere else.
+
+    Parameters
+    ----------
+    incidents
+        The newest first.
+
+    Returns
+    -------
+    list of list of Finding
+        One for each incident, at least one, and one for each further cause.
+    """
+    columns = [{item["column"] for item in one.evidence.values()} for one in incidents]
+    new = [f for f in findings if f.is_adverse and not any(f.column in some for some in columns)]
+    places = assign_causes([one.evidence for one in incidents], list_attributed(merge_evidence({}, new)))
+    shares: list[list[Finding]] = [[] for _ in range(max(len(incidents), *(place + 1 for place in places.values()), 1))]
+    for finding in findings:
+        owners = [place for place, one in enumerate(incidents) if is_known(finding, one)]
+        for place in owners or [places.get(str(finding.column), 0)]:
+            shares[place].append(finding)
+    return shares
