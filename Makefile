@@ -101,6 +101,9 @@ bench-causes: $(OK)  ## Suspects, rollbacks and incidents per cause of 210 strea
 bench-replay: $(OK)  ## Findings, decisions and actions of two versions of the code, compared; ten minutes (ARGS="--before COMMIT --after COMMIT")
 	$(BIN)/python -m benchmarks.replay $(ARGS)
 
+bench-roles: $(OK)  ## Findings, incidents and actions with and without shadow, arm, evaluation and probe records; five minutes (ARGS="--seed 2")
+	$(BIN)/python -m benchmarks.roles $(ARGS)
+
 bench-short: $(OK)  ## Detection delays of changed rates, on a LiteLLM log and on flags, half an hour (ARGS="--only litellm")
 	$(BIN)/python -m benchmarks.short $(ARGS)
 

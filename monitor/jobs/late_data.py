@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from monitor.config.models import Monitor
 from monitor.jobs.source_session import SourceSession
+from monitor.sources.base import Counts
 from monitor.store import buckets
 from monitor.store.database import Database
+from monitor.store.rows import AuditRow
 
 AUDITS_A_TURN = 20
 
@@ -26,8 +28,13 @@ class LateDataAuditor:
             rows = buckets.to_audit(connection, monitor.name, ages, AUDITS_A_TURN)
         for row in rows:
             counts = reader.counts(row.start, row.start + monitor.bucket)
-            before = (row.source_rows, row.source_labels, row.source_feedback)
-            changed = (counts.total, counts.labels, counts.feedback) != before
-            late = max(0, counts.total - row.source_rows)
+            late = max(0, counts.rows - row.source_rows)
             with self._database.write() as connection:
-                buckets.record_audit(connection, monitor.name, row, changed=changed, late=late)
+                buckets.record_audit(connection, monitor.name, row, _changed(counts, row), late)
+
+
+def _changed(counts: Counts, row: AuditRow) -> buckets.Changed:
+    """Return what has to be computed again."""
+    if (counts.rows, counts.labels, counts.feedback) != (row.source_rows, row.source_labels, row.source_feedback):
+        return "bucket"
+    return "comparisons" if counts.compared != (row.source_compared or 0) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -36,6 +37,8 @@ def finished_starts(connection: Connection, monitor: str, start: datetime, end: 
     return set(connection.execute(query, {"monitor": monitor, "since": start}).scalars())
 
 
+Changed = Literal["bucket", "comparisons"] | None
+"""What late records of a bucket change: all of it, only its comparisons, or nothing."""
 OWED_AGAIN = sa.or_(buckets.c.state == "stale", sa.and_(buckets.c.state == "claimed", buckets.c.revision > 0))
 """Condition of a bucket that must be computed again or is being computed again."""
 _STALE = sa.select(buckets.c.start).where(_OF_MONITOR, OWED_AGAIN)
@@ -57,7 +60,7 @@ def mark_stale(connection: Connection, monitor: str, starts: Sequence[datetime])
                 buckets.c.state == "finished",
                 buckets.c.start.in_(starts[place : place + 500]),
             )
-            .values(state="stale", attempts=0, retries=0, next_attempt_at=None)
+            .values(state="stale", recount=False, attempts=0, retries=0, next_attempt_at=None)
         )
         marked += done.rowcount
     return marked
@@ -70,7 +73,7 @@ def retry_now(connection: Connection, monitor: str, start: datetime, end: dateti
     connection.execute(
         sa.update(buckets)
         .where(stretch, failed)
-        .values(state="stale", attempts=0, retries=1)  # 1: its rows may have been deleted meanwhile
+        .values(state="stale", recount=False, attempts=0, retries=1)  # 1: its rows may have been deleted meanwhile
     )
     connection.execute(sa.update(buckets).where(stretch).values(next_attempt_at=None))
 
@@ -137,11 +140,11 @@ def to_audit(connection: Connection, monitor: str, before: Sequence[datetime], m
     return read_all(connection, AuditRow, query)
 
 
-def record_audit(connection: Connection, monitor: str, row: AuditRow, *, changed: bool, late: int) -> None:
+def record_audit(connection: Connection, monitor: str, row: AuditRow, changed: Changed, late: int) -> None:
     """Store the result of an audit; a changed bucket is marked to be computed again, and its late rows are added."""
     values: dict[str, object] = {"audits": row.audits + 1}
     if changed:
-        values["state"] = "stale"
+        values |= {"state": "stale", "recount": changed == "comparisons"}
     bucket = {"of_monitor": monitor, "at_start": row.start, "after_audits": row.audits}
     done = connection.execute(_RECORD_AUDIT, {**values, **bucket})
     if done.rowcount and late:

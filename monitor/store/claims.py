@@ -46,6 +46,7 @@ _FINISH = (
     .where(_IS_OWNED)
     .values(
         state="finished",
+        recount=False,
         revision=buckets.c.revision + 1,
         attempts=0,
         retries=0,
@@ -67,6 +68,8 @@ class Claim:
         database ended.
     retries
         Number of times that it was returned since the last result, for any reason.
+    recount
+        Whether only its comparisons are counted again, as only records of unserved arms came late.
     """
 
     monitor: str
@@ -75,6 +78,7 @@ class Claim:
     attempts: int
     revision: int
     retries: int = 0
+    recount: bool = False
 
 
 def _identify(lease: Claim) -> dict[str, object]:
@@ -94,7 +98,7 @@ def claim(connection: Connection, monitor: str, bucket: Bucket, owner: str) -> C
         "worker": owner,
     }
     row = connection.execute(_claim(connection.dialect.name), values).one_or_none()
-    return Claim(monitor, bucket, row.fence, row.attempts, row.revision, row.retries) if row else None
+    return Claim(monitor, bucket, row.fence, row.attempts, row.revision, row.retries, row.recount) if row else None
 
 
 @cache
@@ -122,7 +126,7 @@ def _claim(dialect: str) -> sa.Executable:
             "attempts": buckets.c.attempts + sa.case((own, 0), else_=1),
         },
         where=free,
-    ).returning(buckets.c.fence, buckets.c.attempts, buckets.c.revision, buckets.c.retries)
+    ).returning(buckets.c.fence, buckets.c.attempts, buckets.c.revision, buckets.c.retries, buckets.c.recount)
 
 
 @contextmanager

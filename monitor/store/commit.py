@@ -49,23 +49,24 @@ class BucketResult:
 
 
 def commit(connection: Connection, claim: claims.Claim, result: BucketResult) -> None:
-    """Store the bucket with its aggregates, findings, incidents, actions and changes, or nothing."""
+    """Store the bucket with its aggregates, findings, incidents, actions and changes, or nothing.
+
+    A recount stores its comparisons only: findings about served traffic do not depend on records of unserved arms.
+    """
     profiled, evaluation = result.profiled, result.evaluation
-    claims.finish(
-        connection,
-        claim,
-        result=result.result,
-        reason=evaluation.reason,
-        values={
-            "source_rows": profiled.counts.total,
+    values: dict[str, object] = {"source_compared": profiled.counts.compared, "audits": result.audits}
+    if not claim.recount:
+        values |= {
+            "source_rows": profiled.counts.rows,
             "source_labels": profiled.counts.labels,
             "source_feedback": profiled.counts.feedback,
-            "audits": result.audits,
             "usage": evaluation.usage,
-        },
-    )
-    save_findings(connection, claim, result.decisions.findings or evaluation.findings)
+        }
+    claims.finish(connection, claim, result=result.result, reason=evaluation.reason, values=values)
     comparisons.save(connection, claim.monitor, evaluation.comparisons, result.plan.announced)
+    if claim.recount:
+        return
+    save_findings(connection, claim, result.decisions.findings or evaluation.findings)
     save_versions(connection, claim, profiled.facts)  # before its facts replace those of an earlier revision
     windows.save_bucket(connection, claim, result.aggregates)
     save_changes(connection, claim.monitor, evaluation.changes)

@@ -74,6 +74,7 @@ class AuditRow:
     source_rows: int
     source_labels: int | None
     source_feedback: int | None
+    source_compared: int | None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
+from detectors import Column
 from monitor.actions.retraining import TrainingLog, retraining
 from monitor.baselines.definition import definition as baseline_definition
 from monitor.checks.baseline import Baseline
@@ -22,6 +23,7 @@ from monitor.config.load import load
 from monitor.config.models import Monitor
 from monitor.config.savings import RetrainingSpec, Savings
 from monitor.core.incident import Incident
+from monitor.core.record_batch import RecordBatch
 from monitor.core.yamlfile import ConfigError
 from monitor.jobs.count_savings import count
 from monitor.jobs.evals.suite import Suite
@@ -33,6 +35,7 @@ from monitor.jobs.savings_report import paying_since
 from monitor.jobs.source_baseline import baseline_from_source
 from monitor.profiling.ab_counts import Arms
 from monitor.profiling.comparison_reads import read_pages
+from monitor.profiling.profiler import Profiler
 from monitor.sources.base import SourceError
 from monitor.store import comparisons, ledger, tables
 from tests.support import prefork
@@ -260,6 +263,21 @@ def test_silence_of_served_traffic_is_not_hidden_by_calls_of_an_evaluation(log: 
     _, told = check(log.configure(traffic=EVALUATION, checks=["quality", "freshness"]), stop + 20 * MINUTE)
     found = {one["check"]: one for one in told["findings"] if one["column"] is None}
     assert (found["freshness"]["status"], found["freshness"]["statistic"]) == ("drifted", 1202.0)
+
+
+def test_an_id_that_a_challenger_shares_with_a_served_record_hides_neither(log: Log) -> None:
+    monitor = log.monitor(shadows=[SHADOW], traffic=EVALUATION, experiments=[{**EXPERIMENT, "unserved": ["m2"]}])
+    seconds = FROM.timestamp() + np.arange(6.0)
+    models, tenants = ["m2", "m1", "m1", "m1", "m2", "m1"], [*["acme"] * 3, "driftd-evaluation", *["acme"] * 2]
+    texts = {"id": ["a", "a", "b", "c", "b", "b"], "model_version": models, "tenant": tenants}
+    batch = RecordBatch(
+        {"timestamp": Column.floats(seconds), **{name: Column.of(each) for name, each in texts.items()}}
+    )
+    arms = Arms(monitor.experiments[0])
+    profiler = Profiler(monitor, {}, [arms])
+    profiler.add(batch.with_columns({"latency": Column.floats(np.ones(6))}))
+    assert (profiler.facts.rows, profiler.facts.duplicates) == (2, 1)
+    assert [arms.tallies[arm]["latency"].n for arm in ("m1", "m2")] == [2, 2]
 
 
 def test_calls_of_an_evaluation_enter_nothing(log: Log) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, String, Table, Text, false
 
 from monitor.store.types import Json, Utc, metadata
 
@@ -34,9 +34,11 @@ buckets = Table(
     Column("result", String(16)),  # done, inconclusive, failed
     Column("reason", String(512)),  # of the result, or why it was returned
     Column("source_rows", Integer),
+    Column("source_compared", Integer),  # records of unserved arms, which only comparisons count
     Column("source_labels", Integer),
     Column("source_feedback", Integer),
     Column("audits", Integer, nullable=False, default=0),
+    Column("recount", Boolean, nullable=False, server_default=false()),  # stale: only its comparisons are counted again
     Column("usage", Json),  # usage of the window that ends with it, by segment
     Column("finished_at", Utc),
     Index(None, "monitor", "state", "start"),
