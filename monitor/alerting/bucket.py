@@ -34,4 +34,4 @@ def decide_bucket(plan: MonitorPlan, evaluation: Evaluation, state: AlertState, 
     """Decide the incidents of a monitor from the evaluation of a bucket."""
     baseline, history = plan.active_baseline, state.history
     shifts = compare_with_plateaus(plan.monitor, baseline, history.open, state.plateaus, evaluation.window)
-    return decide(plan.monitor, evaluation, AlertContext(history, baseline, shifts), bucket)
+    return decide(plan.monitor, evaluation, AlertContext(history, baseline, shifts, has_all_rules=True), bucket)

@@ -41,12 +41,14 @@ def decide(monitor: Monitor, evaluation: Evaluation, context: AlertContext, buck
     bucket
         The evaluated interval; its end is the time of the decisions.
     """
-    history, baseline = context.history, context.baseline
+    baseline = context.baseline
+    history, ended = context.end_removed(monitor, bucket.end)
     changes = list_changes(evaluation, history)
     findings = explain(monitor, baseline, evaluation.window, evaluation.findings, history.open, changes, bucket.end)
     muting = Muting(monitor, history.silences, bucket.end)
     possible = [*changes, *find_growth(findings, baseline, evaluation.window)]
     decided = [
+        *ended,
         *decide_rules(monitor, findings, possible, history, bucket, context.shifts, muting.find_muted(findings)),
         *decide_no_data(monitor, evaluation, history, baseline, bucket),
     ]

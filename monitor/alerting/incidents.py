@@ -325,10 +325,15 @@ def _recover(context: IncidentContext, classified: GroupFindings, incident: Inci
     if not is_over(rules):
         needed = _buckets_to_resolve(context, incident)
         return Decision(calmer, None, f"clean for {calmer.clean} of {needed} buckets")
-    before = "never fired: " if incident.state == "pending" else ""
-    reason = f"{before}clean for {calmer.clean} bucket{'s' * (calmer.clean > 1)}"
-    over = replace(calmer, state="resolved", resolved_at=context.at, reason=reason, moved=0)
-    return Decision(over, "resolved", reason, quiet=incident.state == "pending")
+    return resolve(calmer, f"clean for {calmer.clean} bucket{'s' * (calmer.clean > 1)}", context.at)
+
+
+def resolve(incident: Incident, why: str, at: datetime) -> Decision:
+    """Return the resolution of an incident; it is not announced if the incident never fired."""
+    pending = incident.state == "pending"
+    reason = f"never fired: {why}" if pending else why
+    over = replace(incident, state="resolved", updated_at=at, resolved_at=at, reason=reason, moved=0)
+    return Decision(over, "resolved", reason, quiet=pending)
 
 
 def _buckets_to_resolve(context: IncidentContext, incident: Incident) -> int:

@@ -465,3 +465,28 @@ def test_a_rule_of_which_nothing_was_measured_stays_as_it_is() -> None:
     assert decision.incident.rules["slo"] == firing
     assert decision.incident.rules["drift"]["firing"] is False
     assert decision.transition is None
+
+
+def test_a_removed_rule_does_not_keep_an_incident_open() -> None:
+    firing = {"bad": 3, "clean": 0, "firing": True, "fired": True}
+    shared, alone = (incident_of(rules=rules) for rules in ({"drift": firing, "gone": firing}, {"gone": firing}))
+    monitor = monitor_of(resolve_for=1)
+
+    def decided(incident: Incident, *findings: Finding, has_all_rules: bool = True) -> Sequence[Decision]:
+        context = AlertContext(AlertHistory(open={"traffic": incident}), has_all_rules=has_all_rules)
+        return decide(monitor, Evaluation(findings, "done"), context, BUCKET).incidents
+
+    (decision,) = decided(shared, clean())
+    assert (decision.transition, decision.reason) == ("resolved", "clean for 1 bucket")
+    assert decided(shared, clean(), has_all_rules=False)[0].transition is None
+    for findings in ([], [clean()]):
+        (decision,) = decided(alone, *findings)
+        assert (decision.transition, decision.reason) == ("resolved", "its rules are no longer configured")
+        assert decision.quiet is False
+    resolved, opened = decided(alone, finding(0.9))
+    assert (resolved.incident.id, resolved.transition, opened.transition) == ("i-1", "resolved", "firing")
+    assert decided(replace(alone, state="pending", fired_at=None))[0].quiet is True
+    gap = incident_of(id="gap", rule="no_data", group="no_data", rules={}, evidence={})
+    suite = incident_of(id="suite", rules={"suite": firing}, evidence={"k": evidence_of(check="evaluation")})
+    assert not decided(gap)
+    assert [one.transition for one in decided(suite, clean())] != ["resolved"]
