@@ -30,7 +30,18 @@ from monitor.actions import retraining
 from monitor.checks import evidently
 from monitor.checks.registry import CHECKS
 from monitor.cli import app
-from monitor.config import arms, breakers, models, mute_times, receivers, savings, source, stattests, traffic
+from monitor.config import (
+    arms,
+    breakers,
+    models,
+    muting,
+    receivers,
+    savings,
+    source,
+    stattests,
+    time_intervals,
+    traffic,
+)
 from monitor.config.checks import CheckConfig, SpendLimit
 from monitor.config.presets import PRESETS
 from monitor.config.presets.base import PresetColumn
@@ -76,9 +87,10 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "monitors[].shadows[]": arms.Shadow,
     "monitors[].experiments[].metrics.*": arms.ComparedMetric,
     "monitors[].traffic.*": traffic.TrafficMark,
-    "mute_time_intervals[]": mute_times.MuteTimes,
-    "mute_time_intervals[].time_intervals[]": mute_times.TimeInterval,
-    "mute_time_intervals[].time_intervals[].times[]": mute_times.TimeRange,
+    "mute_time_intervals[]": muting.MuteTimes,
+    "mute_time_intervals[].time_intervals[]": time_intervals.TimeInterval,
+    "mute_time_intervals[].time_intervals[].times[]": time_intervals.TimeRange,
+    "inhibit[]": muting.InhibitRule,
     "evaluations[]": models.EvaluationSpec,
     "server": models.ServerConfig,
 }

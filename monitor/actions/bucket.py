@@ -10,7 +10,7 @@ from monitor.actions.breakers import BreakerInput, Key
 from monitor.actions.plan_actions import ActionPlan, plan_actions
 from monitor.actions.plan_context import PlanContext
 from monitor.actions.retraining_context import RetrainingHistory, RetrainingInput
-from monitor.alerting.decide import Decisions
+from monitor.alerting.decisions import Decisions
 from monitor.checks.evaluation import Evaluation, Observed
 from monitor.checks.monitor_plan import MonitorPlan
 from monitor.checks.observe import BucketSource

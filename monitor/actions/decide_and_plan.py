@@ -7,7 +7,8 @@ from datetime import datetime
 from monitor.actions.plan_actions import ActionPlan, plan_actions
 from monitor.actions.plan_context import PlanContext, Receivers
 from monitor.alerting.alert_context import AlertContext
-from monitor.alerting.decide import Decisions, decide
+from monitor.alerting.decide import decide
+from monitor.alerting.decisions import Decisions
 from monitor.checks.comparisons import ComparisonUpdate
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import Monitor

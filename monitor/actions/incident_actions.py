@@ -10,7 +10,7 @@ from monitor.actions.plan import is_unannounced, plan
 from monitor.actions.plan_context import PlanContext, Receivers
 from monitor.actions.retraining_context import build_retraining_context
 from monitor.actions.retraining_requests import find_retraining_requests
-from monitor.alerting.decide import Decisions
+from monitor.alerting.decisions import Decisions
 from monitor.alerting.muting import without_muted
 from monitor.config.models import Monitor
 from monitor.config.rules import rule_name

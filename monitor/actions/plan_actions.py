@@ -9,7 +9,7 @@ from monitor.actions.breakers import SEVERITY, BreakerUpdate, evaluate_breakers,
 from monitor.actions.incident_actions import plan_incidents
 from monitor.actions.notifications import announce_verdict
 from monitor.actions.plan_context import PlanContext, Receivers
-from monitor.alerting.decide import Decisions
+from monitor.alerting.decisions import Decisions
 from monitor.alerting.muting import Muting
 from monitor.config.models import Monitor
 from monitor.core.action import Action
@@ -46,7 +46,7 @@ def plan_actions(monitor: Monitor, receivers: Receivers, decisions: Decisions, c
             actions += messages
     breakers = None
     if context.breakers is not None and monitor.breakers:
-        muting = Muting(monitor, context.history.silences, context.bucket.end)
+        muting = Muting.after(monitor, context.history, context.bucket.end, incidents)
         inputs = replace(
             context.breakers,
             firing=firing_after([*context.history.open.values(), *context.history.older], incidents),

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from monitor.alerting.alert_context import AlertContext
 from monitor.alerting.change_point import Plateaus
-from monitor.alerting.decide import Decisions, decide
+from monitor.alerting.decide import decide
+from monitor.alerting.decisions import Decisions
 from monitor.alerting.second_shift import compare_with_plateaus
 from monitor.checks.evaluation import Evaluation
 from monitor.checks.monitor_plan import MonitorPlan

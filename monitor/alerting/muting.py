@@ -1,7 +1,7 @@
-"""Which findings and incidents alert nobody although they are recorded: for a silence, or for mute times. Pure.
+"""Which findings and incidents alert nobody although they are recorded: by silences, mute times and inhibit rules.
 
-A matcher sees the labels of a finding for each rule that watches it. A rule of an incident is muted if all its findings
-are, and an incident if all its rules are.
+It is pure. A matcher sees the labels of a finding for each rule that watches it. A rule of an incident is muted if all
+its findings are, and an incident if all its rules are.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from detectors.base import Finding
 from monitor.alerting.incidents import MOST_CHANGES
 from monitor.config.models import Monitor, Rule
 from monitor.config.rules import SEVERITIES, covers, matches, rule_name
+from monitor.core.action import AlertHistory
 from monitor.core.incident import Decision, Incident
-from monitor.core.matchers import Silence
+from monitor.core.matchers import Labels, Silence
 from monitor.core.payload import FurtherChange, IncidentFinding
 
 
@@ -26,6 +27,15 @@ class Muting:
     monitor: Monitor
     silences: Sequence[Silence]
     at: datetime
+    sources: Sequence[Labels] = ()
+
+    @classmethod
+    def after(cls, monitor: Monitor, history: AlertHistory, at: datetime, decided: Iterable[Decision] = ()) -> Muting:
+        """Return what mutes after decisions: by inhibit rules, what fires in this monitor and in others is a source."""
+        standing = {incident.id: incident for incident in (*history.open.values(), *history.older, *history.elsewhere)}
+        standing |= {decision.incident.id: decision.incident for decision in decided}
+        sources = [labels for incident in standing.values() for labels in list_alerts(incident)]
+        return cls(monitor, history.silences, at, sources if monitor.muting.inhibit else ())
 
     def find_reason(self, rule: str, severity: str, **labels: str | None) -> str | None:
         """Return why what a rule alerts on is muted; None if it is not."""
@@ -35,8 +45,16 @@ class Muting:
         if silence:
             return f"silenced by #{silence.number} until {silence.ends_at:%Y-%m-%d %H:%M} UTC"
         named = [name for one in self.monitor.rules if rule_name(one) == rule for name in one.mute_times]
-        times = self.monitor.find_mute_times(named, self.at)
-        return f"muted by the mute times {times}" if times else None
+        times = self.monitor.muting.find_times([*named, *self.monitor.mute_times], self.at)
+        if times:
+            return f"muted by the mute times {times}"
+        source = self._find_source(given)
+        return f"inhibited by {source['rule']} of {source['monitor']}" if source else None
+
+    def _find_source(self, target: Labels) -> Labels | None:
+        """Return the first firing alert that inhibits another one."""
+        rules = self.monitor.muting.inhibit
+        return next((one for one in self.sources if any(rule.inhibits(one, target) for rule in rules)), None)
 
     def find_muted(self, findings: Iterable[Finding]) -> dict[str, str]:
         """Return by key the findings that are muted for every rule that matches them, with the reason."""
@@ -138,6 +156,16 @@ class Muting:
         changes = (*incident.changes, change)[-MOST_CHANGES:]
         going = replace(incident, reason=change["reason"], changes=changes)
         return replace(decision, incident=going, reason=change["reason"], change=change)
+
+
+def list_alerts(incident: Incident) -> list[Labels]:
+    """Return the labels of what fires in an incident: of each finding for each firing rule, else of the rules."""
+    findings: list[Labels] = [
+        {"check": item["check"], "column": item["column"] or "", "segment": item["segment"] or ""}
+        for item in incident.evidence.values()
+    ]
+    common = {"monitor": incident.monitor, "severity": incident.severity}
+    return [{**common, "rule": rule, **own} for rule in incident.firing_rules for own in findings or [{}]]
 
 
 def without_muted(decision: Decision, rules: Mapping[str, Rule]) -> Incident:

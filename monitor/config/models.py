@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,7 +23,7 @@ from monitor.config.checks import (
     SpendConfig,
 )
 from monitor.config.deprecated import WithReceivers
-from monitor.config.mute_times import MuteTimes
+from monitor.config.muting import InhibitRule, MuteSettings, MuteTimes
 from monitor.config.policies import PolicySpec
 from monitor.config.savings import Savings
 from monitor.config.sections import Duration, Section, Time, nearest
@@ -196,17 +196,17 @@ class Monitor(Section):
     traffic: dict[UnservedRole, TrafficMark] = {}
     """`shadow`, `experiment`, `evaluation`, `probe`: how to recognise records that are not user traffic."""
 
-    _mute_times: dict[str, MuteTimes] = PrivateAttr(default_factory=dict)
+    _muting: MuteSettings = PrivateAttr(default_factory=MuteSettings)
 
-    def find_mute_times(self, names: Iterable[str], at: datetime) -> str | None:
-        """Return the first of some mute times, or of those of the monitor, that contains a time."""
-        named = (name for name in (*names, *self.mute_times) if name in self._mute_times)
-        return next((name for name in named if self._mute_times[name].contains(at)), None)
+    @property
+    def muting(self) -> MuteSettings:
+        """Return what of the whole file mutes its alerts."""
+        return self._muting
 
-    def with_mute_times(self, times: Sequence[MuteTimes]) -> Monitor:
-        """Return a copy with the definitions of what `mute_times:` may name."""
+    def with_muting(self, settings: MuteSettings) -> Monitor:
+        """Return a copy with other settings of the whole file."""
         copy = self.model_copy()
-        copy._mute_times = {one.name: one for one in times}
+        copy._muting = settings
         return copy
 
     @property
@@ -363,6 +363,8 @@ class Config(WithReceivers):
     """Guardrail policies by name: what to scan texts for, and whether to allow, redact or block."""
     mute_time_intervals: list[MuteTimes] = []
     """Recurring times, for `mute_times:` of rules and monitors."""
+    inhibit: list[InhibitRule] = []
+    """Which alerts are muted while another alert fires."""
     evaluations: list[EvaluationSpec] = []
     """Evaluation suites that are run on a schedule."""
     monitors: list[Monitor] = Field(min_length=1)
@@ -373,7 +375,9 @@ class Config(WithReceivers):
         """Add the receivers of deprecated sections, and set the receivers of the default baseline rules."""
         self.convert_old_receivers()
         people = [name for name, receiver in self.receivers.items() if receiver.audience == "people"]
-        monitors = [one.route_baseline_rule(people).with_mute_times(self.mute_time_intervals) for one in self.monitors]
+        times = {one.name: one for one in self.mute_time_intervals}
+        muting = MuteSettings(times, self.inhibit, [monitor.name for monitor in self.monitors])
+        monitors = [monitor.route_baseline_rule(people).with_muting(muting) for monitor in self.monitors]
         object.__setattr__(self, "monitors", monitors)
         return self
 

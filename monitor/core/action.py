@@ -122,6 +122,8 @@ class AlertHistory:
         The other open incidents, oldest first: new causes came after them.
     resolved
         The incident of each group that was resolved last.
+    elsewhere
+        Firing incidents of other monitors; loaded only if there are inhibit rules.
     silences
         Those that have begun and not ended.
     sequences
@@ -131,6 +133,7 @@ class AlertHistory:
     open: Mapping[str, Incident] = field(default_factory=dict)
     older: Sequence[Incident] = ()
     resolved: Mapping[str, Incident] = field(default_factory=dict)
+    elsewhere: Sequence[Incident] = ()
     silences: Sequence[Silence] = ()
     sequences: Mapping[str, int] = field(default_factory=dict)
     changes: Sequence[Change] = ()
@@ -139,3 +142,7 @@ class AlertHistory:
     past: Sequence[PastAction] = ()
     prompts: Sequence[Prompt] = ()
     missing: MissingData = MissingData()
+
+    def find(self, incident: str) -> Incident | None:
+        """Return the open incident with an id."""
+        return next((one for one in (*self.open.values(), *self.older) if one.id == incident), None)

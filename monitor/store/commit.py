@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy.engine import Connection
 
 from monitor.actions.plan_actions import ActionPlan
-from monitor.alerting.decide import Decisions
+from monitor.alerting.decisions import Decisions
 from monitor.checks.evaluation import Evaluation
 from monitor.core.aggregate import Aggregate, Key
 from monitor.profiling.bucket_profiles import collect_aggregates

@@ -25,10 +25,12 @@ def load_history(connection: Connection, monitor: Monitor, bucket: Bucket) -> Al
     resolved = {group: incident for group, incident in recent.items() if group not in newest}
     versions = incidents.load_versions(connection, monitor.name)
     roles = {version.role for version in versions}
+    muting = monitor.muting
     return AlertHistory(
         open=newest,
         older=older,
         resolved=resolved,
+        elsewhere=incidents.firing_elsewhere(connection, monitor.name, muting.monitors) if muting.inhibit else (),
         silences=load_silences(connection, monitor.name, bucket.end),
         sequences=outbox.next_sequences(connection, [*(i.id for i in (*unresolved, *resolved.values())), *threads]),
         changes=incidents.load_changes(connection, monitor.name),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection
 from dataclasses import fields
 from datetime import datetime, timedelta
 
@@ -16,6 +17,7 @@ from monitor.store.database import upsert
 from monitor.store.rows import read_all
 from monitor.store.tables import buckets, changes, incidents, transitions, versions
 
+MOST_ELSEWHERE = 1000
 _FIELDS = tuple(field.name for field in fields(Incident))
 _MONITOR: sa.BindParameter[str] = sa.bindparam("monitor")
 _OPEN = sa.select(incidents).where(incidents.c.monitor == _MONITOR, incidents.c.state != "resolved")
@@ -41,6 +43,13 @@ _RESULTS = (
 def open_incidents(connection: Connection, monitor: str) -> list[Incident]:
     """Return the pending and firing incidents of a monitor."""
     return read_all(connection, Incident, _OPEN, {"monitor": monitor})
+
+
+def firing_elsewhere(connection: Connection, monitor: str, others: Collection[str]) -> list[Incident]:
+    """Return the firing incidents of other monitors, newest first, up to a maximum."""
+    names = sorted(set(others) - {monitor})
+    query = sa.select(incidents).where(incidents.c.state == "firing", incidents.c.monitor.in_(names))
+    return read_all(connection, Incident, query.order_by(incidents.c.fired_at.desc()).limit(MOST_ELSEWHERE))
 
 
 def last_resolved(connection: Connection, monitor: str, since: datetime) -> dict[str, Incident]:

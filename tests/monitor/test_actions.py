@@ -27,7 +27,8 @@ from monitor.actions.plan import plan, split_open
 from monitor.actions.plan_context import PlanContext
 from monitor.actions.retraining_requests import find_retraining_requests
 from monitor.alerting.alert_context import AlertContext
-from monitor.alerting.decide import Decisions, decide
+from monitor.alerting.decide import decide
+from monitor.alerting.decisions import Decisions
 from monitor.alerting.messages.headline import leading_suspect, write_headline
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import Monitor

@@ -14,7 +14,7 @@ from monitor.actions.identity import identity
 from monitor.actions.notifications import thread_key
 from monitor.actions.plan_actions import ActionPlan, plan_actions
 from monitor.actions.plan_context import PlanContext
-from monitor.alerting.decide import Decisions
+from monitor.alerting.decisions import Decisions
 from monitor.alerting.muting import Muting
 from monitor.alerting.verdicts import VerdictChange, find_new_verdicts
 from monitor.checks.baseline import Baseline

@@ -16,7 +16,7 @@ from detectors.base import Finding, Status
 from monitor.actions.incident_actions import plan_incidents
 from monitor.actions.plan_context import PlanContext
 from monitor.actions.receivers.webhook.signature import verify
-from monitor.alerting.decide import Decisions
+from monitor.alerting.decisions import Decisions
 from monitor.alerting.incidents import decide_incident
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig

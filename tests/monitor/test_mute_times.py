@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from monitor.config.load import load
 from monitor.config.models import ConfigError
-from monitor.config.mute_times import MuteTimes, TimeInterval
+from monitor.config.muting import MuteTimes
+from monitor.config.time_intervals import TimeInterval
 
 
 def contained(setting: dict[str, Any], *times: str) -> list[bool]:
@@ -106,4 +107,4 @@ def test_names_of_mute_times_must_be_defined(tmp_path: Path) -> None:
     assert "unknown name 'nights'. Allowed: weekends." in str(refused.value)
     path.write_text(path.read_text().replace("[weekend]", "[weekends]").replace("[nights]", "[weekends]"))
     monitor = load(path).monitors[0]
-    assert monitor.find_mute_times([], datetime(2026, 11, 1, tzinfo=UTC)) == "weekends"
+    assert monitor.muting.find_times(monitor.mute_times, datetime(2026, 11, 1, tzinfo=UTC)) == "weekends"

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pytest
+from pydantic import ValidationError
 
 from detectors.base import Finding, Status
 from monitor.actions.plan_actions import ActionPlan, PlanContext, plan_actions
 from monitor.alerting.alert_context import AlertContext
-from monitor.alerting.decide import Decisions, decide
+from monitor.alerting.decide import decide
+from monitor.alerting.decisions import Decisions
 from monitor.alerting.muting import Muting
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import Config, Monitor
 from monitor.core.action import AlertHistory, PastAction
-from monitor.core.incident import Incident
+from monitor.core.incident import Incident, MissingData
 from monitor.core.matchers import Silence
 from monitor.core.schedule import Bucket
 from tests.support.decisions import (
@@ -22,6 +28,7 @@ from tests.support.decisions import (
     SPEC,
     START,
     clean,
+    evidence_of,
     finding,
     incident_of,
     monitor_of,
@@ -207,6 +214,102 @@ def test_mute_times_of_a_rule_mute_it_and_those_of_a_monitor_everything() -> Non
     assert muted_at(night, page=["night"]) == {"page": why, "team": None, "no_data": None}
     assert muted_at(night, monitor=["night"]) == {"page": why, "team": why, "no_data": why}
     assert set(muted_at(night - MINUTE, monitor=["night"], page=["night"]).values()) == {None}
+
+
+def inhibiting(*rules: dict[str, Any], **monitor: Any) -> Monitor:
+    """Return the monitor `bot`, beside `gateway`, with inhibit rules."""
+    bot = monitor_of(monitor, do=["slack"]).model_dump(by_alias=True, exclude_unset=True)
+    return Config.model_validate({"inhibit": rules, "monitors": [bot, {**MONITOR, "name": "gateway"}]}).monitors[0]
+
+
+BEHIND = {"source_match": {"monitor": "gateway"}, "target_match": ["monitor!=gateway"]}
+OF_GATEWAY = incident_of(id="g", monitor="gateway", rule="latency", evidence={"k": evidence_of(segment="tenant=acme")})
+
+
+def mute_of(monitor: Monitor, findings: Sequence[Finding], elsewhere: Sequence[Incident] = ()) -> list[str | None]:
+    """Return why each incident of a bucket is muted."""
+    history = AlertHistory(elsewhere=elsewhere)
+    bucket = Bucket(START - MINUTE, START)
+    return [one.mute for one in decide(monitor, Evaluation(findings), AlertContext(history), bucket).incidents]
+
+
+def test_an_incident_of_another_monitor_inhibits_those_behind_it() -> None:
+    bot = inhibiting(BEHIND)
+    assert mute_of(bot, [NOVELTY], [OF_GATEWAY]) == ["inhibited by latency of gateway"]
+    assert mute_of(bot, [NOVELTY]) == [None]
+    resolved = replace(OF_GATEWAY, state="resolved")
+    assert mute_of(bot, [NOVELTY], [resolved]) == [None]
+    missing = incident_of(id="g", monitor="gateway", rule="no_data", group="no_data", evidence={}, rules={})
+    assert mute_of(bot, [NOVELTY], [missing]) == ["inhibited by no_data of gateway"]
+
+
+def test_labels_of_equal_must_have_the_same_value() -> None:
+    bot = inhibiting({**BEHIND, "equal": ["segment"]})
+    acme, zen = finding(0.3, segment="tenant=acme"), finding(0.3, segment="tenant=zen")
+    assert mute_of(bot, [acme], [OF_GATEWAY]) == ["inhibited by latency of gateway"]
+    assert mute_of(bot, [zen], [OF_GATEWAY]) == [None]
+    assert mute_of(bot, [acme, zen], [OF_GATEWAY]) == [None]
+
+
+def test_what_fires_in_the_same_bucket_inhibits_once_it_fires() -> None:
+    rules = [{"when": ["drift.price"], "do": ["slack"]}, {"when": ["drift.novelty"], "for": 2, "do": ["hook"]}]
+    inhibit = {"source_match": ["column=novelty"], "target_match": ["column=price"]}
+    course = Course(inhibiting(inhibit, rules=rules, group_by=["rule"]))
+    assert [one.mute for one in course.step([PRICE, NOVELTY]).incidents] == [None, None]
+    bot = inhibiting(inhibit, rules=[rules[0], {"when": ["drift.novelty"], "do": ["hook"]}], group_by=["rule"])
+    assert mute_of(bot, [PRICE, NOVELTY]) == ["inhibited by drift.novelty of bot", None]
+    one_incident = inhibiting(inhibit)
+    (decision,) = Course(one_incident).step([PRICE, NOVELTY]).incidents
+    muted = {item["column"]: item.get("mute", {}).get("reason") for item in decision.incident.evidence.values()}
+    assert muted == {"price": "inhibited by drift of bot", "novelty": None}
+
+
+def test_what_matches_both_sides_does_not_inhibit_itself() -> None:
+    both = {"source_match": ["check=drift"], "target_match": ["check=~drift|slo"]}
+    assert mute_of(inhibiting(both), [NOVELTY]) == [None]
+
+
+@pytest.mark.parametrize(
+    ("rule", "sentence"),
+    [
+        ({"source_match": [], "target_match": ["check=drift"]}, "at least 1 item"),
+        ({"source_match": ["tenant=a"], "target_match": ["check=drift"]}, "'tenant' is no label"),
+        ({"source_match": {"check": "slo"}, "target_match": ["drift"]}, "'drift' is no matcher"),
+        ({"source_match": {"check": "slo"}, "target_match": ["check=a"], "equal": ["tenant"]}, "Input should be"),
+    ],
+)
+def test_a_wrong_inhibit_rule_is_refused(rule: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        inhibiting(rule)
+
+
+def test_missing_data_inhibits_what_is_found_in_the_window_before_it() -> None:
+    missing = incident_of(id="m", rule="no_data", group="no_data", evidence={}, rules={}, bad=3)
+    bucket = Bucket(START, START + MINUTE)
+    monitor = monitor_of({"rules": [{"when": ["*"]}]})
+    spend = finding(2, check="spend", column=None)
+
+    def rules_of(result: Literal["done", "inconclusive"], state: Literal["pending", "firing"]) -> list[str]:
+        history = AlertHistory(open={"no_data": replace(missing, state=state)})
+        evaluation = Evaluation([NOVELTY, spend], result, "no_rows: none")
+        decided = decide(monitor, evaluation, AlertContext(history), bucket).incidents
+        return [",".join(item["check"] for item in one.incident.evidence.values()) for one in decided]
+
+    assert rules_of("inconclusive", "firing") == ["spend", ""]
+    assert rules_of("inconclusive", "pending") == ["spend,drift", ""]
+    assert rules_of("done", "firing") == ["spend,drift", ""]
+
+
+def test_an_unreadable_source_is_one_incident_with_its_missing_data() -> None:
+    bucket = Bucket(START, START + MINUTE)
+    monitor = monitor_of({"no_data": {"after": 1}})
+    down = Evaluation(missing_buckets=1, reason="connection: refused")
+    (fired,) = decide(monitor, down, AlertContext(AlertHistory()), bucket).incidents
+    assert (fired.incident.rule, fired.transition) == ("no_data", "firing")
+    history = AlertHistory(open={"no_data": fired.incident}, missing=MissingData(9, 9, 9))
+    empty = Evaluation(result="inconclusive", reason="no_rows: none")
+    (still,) = decide(monitor, empty, AlertContext(history), bucket).incidents
+    assert (still.incident.id, still.transition) == (fired.incident.id, None)
 
 
 def test_findings_that_do_not_alert_are_not_muted() -> None:

@@ -13,7 +13,7 @@ from alembic import command
 
 from detectors.cost.budget import SpendTotals
 from monitor.actions.plan_actions import ActionPlan
-from monitor.alerting.decide import Decisions
+from monitor.alerting.decisions import Decisions
 from monitor.checks.evaluation import Evaluation
 from monitor.core.action import Action
 from monitor.core.schedule import Bucket, retry_delay

@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from detectors import DETECTORS
 from detectors.base import Finding, Status
 from monitor.actions.plan_actions import ActionPlan
-from monitor.alerting.decide import Decisions
+from monitor.alerting.decisions import Decisions
 from monitor.checks.evaluation import Evaluation
 from monitor.core.action import Action
 from monitor.core.incident import Decision, Incident
@@ -234,6 +234,24 @@ def test_what_sequential_detectors_remember_is_read_back_to_the_last_digit(datab
     with database.read() as connection:
         assert load_sequential_state(connection, "bot", START) == {finding.key: state}
         assert load_sequential_state(connection, "bot", START - timedelta(minutes=5)) == {}
+
+
+def test_the_firing_incidents_of_the_other_configured_monitors_are_loaded(database: Database) -> None:
+    with database.write() as connection:
+        for number, (monitor, state) in enumerate(
+            [
+                ("bot", "firing"),
+                ("gateway", "firing"),
+                ("gateway", "pending"),
+                ("gateway", "resolved"),
+                ("old", "firing"),
+            ]
+        ):
+            one = replace(incident(), id=f"i-{number}", monitor=monitor, state=state)
+            incidents.save_decision(connection, Decision(one, None, ""))
+    with database.read() as connection:
+        assert [i.id for i in incidents.firing_elsewhere(connection, "bot", ["bot", "gateway"])] == ["i-1"]
+        assert incidents.firing_elsewhere(connection, "bot", []) == []
 
 
 def test_the_active_silences_of_a_monitor_are_loaded_with_their_matchers(database: Database) -> None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from monitor.actions import plan_actions as planning
 from monitor.alerting import decide as deciding
+from monitor.alerting.decisions import Decisions
 
 TABLES = ("incidents", "actions")
 WITHOUT_DECISION = ("expired",)
@@ -26,7 +27,7 @@ class OneWay:
         self.stored = 0
         self.violations: list[str] = []
 
-    def note_decisions(self, decisions: deciding.Decisions) -> None:
+    def note_decisions(self, decisions: Decisions) -> None:
         self.decided |= {one.incident.id for one in decisions.incidents}
 
     def note_plan(self, plan: planning.ActionPlan) -> None:

@@ -1,4 +1,4 @@
-"""Recurring times at which alerts are muted, with the keys and the meaning of Alertmanager's time intervals."""
+"""Recurring times, with the keys and the meaning of Alertmanager's time intervals."""
 
 from __future__ import annotations
 
@@ -136,19 +136,6 @@ class TimeInterval(Section):
             and _within(self.months, local.month, MONTHS)
             and (not self.years or any(_has_year(part, local.year) for part in self.years))
         )
-
-
-class MuteTimes(Section):
-    """Recurring times at which rules and monitors that name them in `mute_times:` alert nobody."""
-
-    name: str = Field(min_length=1)
-    """Name, for `mute_times:`."""
-    time_intervals: list[TimeInterval] = Field(min_length=1)
-    """Sets of times; one of them has to match."""
-
-    def contains(self, at: datetime) -> bool:
-        """Return whether alerts are muted at a time."""
-        return any(interval.contains(at) for interval in self.time_intervals)
 
 
 def _within(ranges: list[str], place: int, names: list[str]) -> bool:
