@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from monitor.alerting.responses import is_acknowledged
 from monitor.core.action import PastAction, Version
 from monitor.core.incident import Incident
-from monitor.core.payload import RetrainingData
+from monitor.core.incident_response import Handling
+from monitor.core.payload import EventData, RetrainingData
 from monitor.core.schedule import Bucket
 
 
@@ -26,6 +28,8 @@ class DecisionContext:
         Traffic of versions, and versions with an incident of their own, to select the last known good version.
     past
         Earlier actions of the monitor.
+    handling
+        Who acknowledged the incident and who is assigned.
     repeat_interval
         Interval of reminders; None for no reminders.
     fresh
@@ -40,9 +44,19 @@ class DecisionContext:
     versions: Sequence[Version] = ()
     blamed: Sequence[str] = ()
     past: Sequence[PastAction] = ()
+    handling: Handling = Handling()
     repeat_interval: timedelta | None = None
     fresh: bool = True
     retraining: RetrainingData | None = None
+
+    def is_acknowledged(self, incident: Incident) -> bool:
+        """Return whether the incident is acknowledged as it is now."""
+        return is_acknowledged(incident, self.handling)
+
+    def describe_handling(self, incident: Incident) -> EventData:
+        """Return the fields of a message about who handles the incident."""
+        by = self.handling.acknowledged_by if self.is_acknowledged(incident) else None
+        return {"acknowledged_by": by, "assignee": self.handling.assignee}
 
     def list_actions(self, incident: Incident) -> list[PastAction]:
         """Return the earlier actions of an incident in order."""

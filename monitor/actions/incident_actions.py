@@ -38,6 +38,7 @@ def plan_incidents(
         names = [name for name in incident.announcing_rules if name not in decision.mutes]
         part = [rules[name] for name in names if name in rules]
         before = earlier.get(incident.id)
+        shown = replace(decision, incident=without_muted(decision, rules))
         first = not decision.transition and is_unannounced(incident, history.past)
         decision_context = DecisionContext(
             context.bucket,
@@ -46,11 +47,11 @@ def plan_incidents(
             versions=history.versions,
             blamed=history.blamed,
             past=history.past,
+            handling=history.find_handling(incident.id),
             repeat_interval=min((rule.repeat_interval for rule in part), default=None),
             fresh=incident.bad > (before.bad if before else 0),
             retraining=retraining.get(incident.id),
         )
-        shown = replace(decision, incident=without_muted(decision, rules))
         decided = replace(shown, transition="firing") if first else shown
         do = monitor.no_data.do if incident.group == NO_DATA else [name for rule in part for name in rule.do]
         planned = plan(monitor, decided, list(dict.fromkeys(do)), receivers, decision_context)

@@ -78,9 +78,10 @@ def _next_kind(
     paced = [row for row in standing if row.kind == "update" or not by_updates_only]
     if news and not any(context.now - row.created_at < monitor.window for row in paced):
         return "update"
+    if interval is None or context.is_acknowledged(incident):
+        return None
     notified = replace(incident, notified_at=last.at or last.created_at)
-    due = interval is not None and repeat_due(notified, interval, context.bucket.end)
-    return "reminder" if due else None
+    return "reminder" if repeat_due(notified, interval, context.bucket.end) else None
 
 
 def find_news(monitor: Monitor, incident: Incident, before: PastAction) -> News:

@@ -63,6 +63,7 @@ def plan(
         return []
     target = last_known_good(incident, context.versions, context.blamed)
     common = describe_incident(monitor, incident, context.bucket, target)
+    common |= context.describe_handling(incident)
     planned = [
         _effect(incident, name, effect, common, context, dry_run=specs[name].dry_run)
         for name, effect in effects.items()

@@ -1,4 +1,4 @@
-"""`driftd incidents`: list incidents."""
+"""`driftd incidents`: list and show incidents, and respond to them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,36 @@ from typing import Annotated
 
 import typer
 
+from monitor.alerting.responses import ResponseError
 from monitor.cli.connections import open_store
-from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, MonitorName
-from monitor.cli.output import print_json, print_table
+from monitor.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigOption,
+    ConfigPath,
+    MonitorName,
+    command_group,
+    current_user,
+    load_config,
+)
+from monitor.cli.output import echo, print_json, print_table
+from monitor.config.models import Config, ConfigError
+from monitor.core.clock import SystemClock
+from monitor.core.incident_response import Author, ResponseKind
 from monitor.core.plain import plain
-from monitor.store import reads
+from monitor.store import incidents as store
+from monitor.store import reads, responses
+
+incidents = command_group()
+IncidentId = Annotated[str, typer.Argument(help="Id of the incident, or its first characters, at least 4.")]
+Reason = Annotated[str, typer.Option(help="Reason, for the record.")]
+By = Annotated[str | None, typer.Option(help="Who responds; default: the current user.")]
 
 
-def incidents(
-    config: ConfigOption = DEFAULT_CONFIG,
+@incidents.callback(invoke_without_command=True)
+def list_incidents(
+    context: typer.Context,
+    config: ConfigPath = DEFAULT_CONFIG,
     monitor: MonitorName = None,
     only_open: Annotated[bool, typer.Option("--open", help="Only incidents that are not resolved.")] = False,
     as_json: AsJson = False,
@@ -23,11 +44,105 @@ def incidents(
 
     Example: driftd incidents --open --json
     """
-    with open_store(config) as database, database.read() as connection:
+    if context.invoked_subcommand is not None:
+        return
+    with open_store(load_config(config)) as database, database.read() as connection:
         rows = reads.incident_rows(connection, monitor, only_open=only_open)
-        entries = [{**plain(row), "transitions": plain(reads.transition_rows(connection, row.id))} for row in rows]
+        handling = responses.load_handling(connection, [row.id for row in rows])
+        entries = [
+            {
+                **plain(row),
+                "transitions": plain(reads.transition_rows(connection, row.id)),
+                "handling": plain(handling.get(row.id)),
+            }
+            for row in rows
+        ]
     if as_json:
         print_json(entries)
         return
     heads = ("id", "state", "severity", "monitor", "rule", "opened_at", "resolved_at", "reason")
     print_table(heads, [[getattr(row, head) for head in heads] for row in rows], "no incidents")
+
+
+@incidents.command("show")
+def show(identity: IncidentId, config: ConfigOption = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Show an incident: its state changes, and who did what about it.
+
+    Example: driftd incidents show 37b0
+    """
+    try:
+        with open_store(config) as database, database.read() as connection:
+            incident = store.find_incident(connection, identity)
+            steps = reads.transition_rows(connection, incident.id)
+            rows = responses.load_responses(connection, [incident.id])
+            handling = responses.load_handling(connection, [incident.id]).get(incident.id)
+    except LookupError as error:
+        raise ConfigError(f"{error.args[0]}; `driftd incidents` lists them.") from None
+    if as_json:
+        entry = {**plain(incident), "transitions": plain(steps), "responses": plain(rows), "handling": plain(handling)}
+        print_json(entry)
+        return
+    heads = ("id", "state", "severity", "monitor", "rule", "opened_at", "resolved_at", "reason")
+    print_table(heads, [[getattr(incident, head) for head in heads]], "")
+    if handling is not None:
+        for word, name in (("acknowledged by", handling.acknowledged_by), ("assigned to", handling.assignee)):
+            echo(f"{word} {name or 'nobody'}")
+    print_table(("at", "state", "reason"), [[step.at, step.state, step.reason] for step in steps], "no state changes")
+    columns = ("at", "kind", "by", "channel", "assignee", "text")
+    print_table(columns, [[getattr(row, name) for name in columns] for row in rows], "no responses")
+
+
+@incidents.command("ack")
+def acknowledge(
+    identity: IncidentId, reason: Reason = "", by: By = None, config: ConfigOption = DEFAULT_CONFIG
+) -> None:
+    """Acknowledge an open incident: it sends no reminders and does not escalate until it changes.
+
+    Example: driftd incidents ack 37b0 --reason "rolling back"
+    """
+    _respond(config, identity, "acknowledge", by, reason)
+    echo("the incident is acknowledged")
+
+
+@incidents.command("assign")
+def assign(
+    identity: IncidentId,
+    assignee: Annotated[str, typer.Option("--to", help="Who works on it.")],
+    reason: Reason = "",
+    by: By = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Assign an incident to a person.
+
+    Example: driftd incidents assign 37b0 --to ann
+    """
+    _respond(config, identity, "assign", by, reason, assignee)
+    echo(f"the incident is assigned to {assignee}")
+
+
+@incidents.command("comment")
+def comment(
+    identity: IncidentId,
+    text: Annotated[str, typer.Argument(help="The comment.")],
+    by: By = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Add a comment to an incident.
+
+    Example: driftd incidents comment 37b0 "the provider confirmed an outage"
+    """
+    _respond(config, identity, "comment", by, text)
+    echo("the comment is stored")
+
+
+def _respond(
+    config: Config, identity: str, kind: ResponseKind, by: str | None, text: str, assignee: str | None = None
+) -> None:
+    author = Author(by or current_user(), "cli")
+    try:
+        with open_store(config) as database, database.write() as connection:
+            responses.add_response(connection, identity, kind, author, SystemClock().now(), text, assignee)
+    except LookupError as error:
+        raise ConfigError(f"{error.args[0]}; `driftd incidents` lists them.") from None
+    except ResponseError as error:
+        raise ConfigError(f"{error.args[0]}.") from None

@@ -19,7 +19,7 @@ COMMANDS = {  # name: (module and function, summary in `driftd --help`)
     "backtest": ("monitor.cli.backtest:backtest", "Replay a past period with the current configuration."),
     "simulate": ("monitor.cli.simulate:simulate", "Inject a drift into past records; is it detected?"),
     "status": ("monitor.cli.status:status", "Print the status of every monitor."),
-    "incidents": ("monitor.cli.incidents:incidents", "List incidents, newest first."),
+    "incidents": ("monitor.cli.incidents:incidents", "List incidents; acknowledge, assign and comment on them."),
     "report": ("monitor.cli.report:report", "Write an Evidently report of a window and its baseline."),
     "drilldown": ("monitor.cli.drilldown:drilldown", "Find the columns that separate a window from its baseline."),
     "experiments": ("monitor.cli.experiments:experiments", "Print the results of experiments so far."),
@@ -50,7 +50,7 @@ class Commands(Registry[Any]):
         target = super().__getitem__(name)
         if isinstance(target, typer.Typer):
             command: Any = typer.main.get_group(target)
-            command.help = COMMANDS[name][1]
+            command.help = command.help or COMMANDS[name][1]
         else:
             single = typer.Typer(rich_markup_mode=None, add_completion=False)
             single.command(name)(target)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from monitor.core.incident import Change, Incident, MissingData
+from monitor.core.incident_response import Handling
 from monitor.core.matchers import Silence
 from monitor.core.payload import ActionKind, Payload
 from monitor.core.prompts import Prompt
@@ -126,6 +127,8 @@ class AlertHistory:
         Firing incidents of other monitors; loaded only if there are inhibit rules.
     silences
         Those that have begun and not ended.
+    handling
+        By incident, who acknowledged it and who is assigned.
     sequences
         By incident or thread, the number of its next actions.
     """
@@ -135,6 +138,7 @@ class AlertHistory:
     resolved: Mapping[str, Incident] = field(default_factory=dict)
     elsewhere: Sequence[Incident] = ()
     silences: Sequence[Silence] = ()
+    handling: Mapping[str, Handling] = field(default_factory=dict)
     sequences: Mapping[str, int] = field(default_factory=dict)
     changes: Sequence[Change] = ()
     versions: Sequence[Version] = ()
@@ -142,6 +146,10 @@ class AlertHistory:
     past: Sequence[PastAction] = ()
     prompts: Sequence[Prompt] = ()
     missing: MissingData = MissingData()
+
+    def find_handling(self, incident: str) -> Handling:
+        """Return who acknowledged an incident and who is assigned."""
+        return self.handling.get(incident, Handling())
 
     def find(self, incident: str) -> Incident | None:
         """Return the open incident with an id."""

@@ -158,6 +158,8 @@ class EventData(TypedDict, total=False):
     action: ActionSummary
     news: News | None
     dry_run: bool
+    acknowledged_by: str | None
+    assignee: str | None
     not_after: str
     retraining: RetrainingData | None
     breaker: Mapping[str, object]

@@ -12,6 +12,7 @@ from monitor.config.models import Monitor
 from monitor.core.action import AlertHistory
 from monitor.core.schedule import Bucket
 from monitor.store import incidents, outbox, prompts
+from monitor.store.responses import load_handling
 from monitor.store.silences import load_silences
 
 
@@ -26,13 +27,15 @@ def load_history(connection: Connection, monitor: Monitor, bucket: Bucket) -> Al
     versions = incidents.load_versions(connection, monitor.name)
     roles = {version.role for version in versions}
     muting = monitor.muting
+    threads += [incident.id for incident in (*unresolved, *resolved.values())]
     return AlertHistory(
         open=newest,
         older=older,
         resolved=resolved,
         elsewhere=incidents.firing_elsewhere(connection, monitor.name, muting.monitors) if muting.inhibit else (),
         silences=load_silences(connection, monitor.name, bucket.end),
-        sequences=outbox.next_sequences(connection, [*(i.id for i in (*unresolved, *resolved.values())), *threads]),
+        handling=load_handling(connection, [incident.id for incident in unresolved]),
+        sequences=outbox.next_sequences(connection, threads),
         changes=incidents.load_changes(connection, monitor.name),
         versions=versions,
         blamed=incidents.load_blamed_versions(connection, monitor.name),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Collection
 from dataclasses import fields
 from datetime import datetime, timedelta
@@ -50,6 +51,26 @@ def firing_elsewhere(connection: Connection, monitor: str, others: Collection[st
     names = sorted(set(others) - {monitor})
     query = sa.select(incidents).where(incidents.c.state == "firing", incidents.c.monitor.in_(names))
     return read_all(connection, Incident, query.order_by(incidents.c.fired_at.desc()).limit(MOST_ELSEWHERE))
+
+
+def find_incident(connection: Connection, prefix: str) -> Incident:
+    """Return the incident whose id begins with a prefix.
+
+    Raises
+    ------
+    LookupError
+        With a sentence, if no incident or several have such an id.
+    """
+    begins = prefix.strip().lower()
+    if not re.fullmatch(r"[0-9a-f-]{4,36}", begins):
+        raise LookupError(f"{prefix[:40]!r} is no id of an incident: give at least its first 4 characters")
+    query = sa.select(incidents).where(incidents.c.id.like(f"{begins}%")).limit(2)
+    found = read_all(connection, Incident, query)
+    if len(found) > 1:
+        raise LookupError(f"several incidents have an id that begins with {begins!r}; give more characters")
+    if not found:
+        raise LookupError(f"there is no incident {begins!r}")
+    return found[0]
 
 
 def last_resolved(connection: Connection, monitor: str, since: datetime) -> dict[str, Incident]:

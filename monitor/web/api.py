@@ -1,4 +1,4 @@
-"""The read-only JSON API: the data of the web pages."""
+"""The JSON API: the data of the web pages, and responses to incidents."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from detectors.cost.budget import PERIODS
 from monitor.config.models import Config
+from monitor.core.clock import Clock
 from monitor.core.plain import plain
 from monitor.core.prompts import Prompt, catalogue, describe, difference, find
 from monitor.metrics.monitor_status import monitor_status
@@ -18,6 +20,8 @@ from monitor.store import prompts as registry
 from monitor.store import reads
 from monitor.store import savings as stored
 from monitor.store.database import Database
+from monitor.web.endpoints import Endpoints
+from monitor.web.responses_api import ResponsesApi
 
 MOST = 500
 
@@ -25,9 +29,24 @@ MOST = 500
 class Api:
     """The endpoints under /api/v1."""
 
-    def __init__(self, database: Database, config: Config) -> None:
+    def __init__(self, database: Database, config: Config, clock: Clock) -> None:
         self._database = database
         self._config = config
+        self._responses = ResponsesApi(database, clock)
+
+    def routes(self, endpoints: Endpoints) -> list[Route]:
+        """Return the routes, without those of breakers, experiments and guardrails."""
+        reads = endpoints.reading
+        return [
+            Route("/api/v1/status", reads(self.status)),
+            Route("/api/v1/incidents", reads(self.incidents)),
+            *self._responses.routes(endpoints),
+            Route("/api/v1/actions", reads(self.actions)),
+            Route("/api/v1/spend", reads(self.spend)),
+            Route("/api/v1/savings", reads(self.savings)),
+            Route("/api/v1/prompts", reads(self.prompts)),
+            Route("/api/v1/prompts/{which:path}", reads(self.prompt)),
+        ]
 
     def status(self, _request: Request) -> Response:
         """Return the status of every monitor."""

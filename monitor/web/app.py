@@ -16,7 +16,7 @@ from monitor.core.clock import Clock
 from monitor.store.database import Database
 from monitor.web.api import Api
 from monitor.web.breakers import Board
-from monitor.web.endpoints import Endpoint, Endpoints
+from monitor.web.endpoints import Endpoints
 from monitor.web.experiments import Experiments
 from monitor.web.guardrails_api import GuardrailsApi
 from monitor.web.health import Health
@@ -34,7 +34,7 @@ def create_app(
     board: Board | None = None,
     standstill: Callable[[], str | None] = lambda: None,
 ) -> Starlette:
-    """Return the ASGI application; it serves committed state and never writes.
+    """Return the ASGI application; it serves committed state and writes only responses to incidents.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def create_app(
         When the server is reachable from other machines and no token is set.
     """
     renderer = Renderer(clock, len(config.monitors))
-    pages, api = Pages(database, config, clock, renderer), Api(database, config)
+    pages, api = Pages(database, config, clock, renderer), Api(database, config, clock)
     health, board = Health(database, config, standstill), board or Board(database, config, clock)
     login, endpoints = Login(config.server, clock, renderer.environment), Endpoints(renderer)
     reads = endpoints.reading
@@ -78,7 +78,7 @@ def create_app(
         Route("/login", login.form, methods=["GET"]),
         Route("/login", login.enter, methods=["POST"]),
         Route("/static/style.css", stylesheet),
-        *_plain_data(api, reads),
+        *api.routes(endpoints),
         Route("/api/v1/guard", GuardrailsApi(config).check, methods=["POST"]),
         Route("/", reads(pages.home)),
         Route("/monitors/{name}", reads(pages.monitor)),
@@ -90,15 +90,3 @@ def create_app(
         middleware=[login.middleware],
         exception_handlers={HTTPException: not_found},
     )
-
-
-def _plain_data(api: Api, reads: Callable[[Callable[[Request], Response]], Endpoint]) -> list[Route]:
-    return [
-        Route("/api/v1/status", reads(api.status)),
-        Route("/api/v1/incidents", reads(api.incidents)),
-        Route("/api/v1/actions", reads(api.actions)),
-        Route("/api/v1/spend", reads(api.spend)),
-        Route("/api/v1/savings", reads(api.savings)),
-        Route("/api/v1/prompts", reads(api.prompts)),
-        Route("/api/v1/prompts/{which:path}", reads(api.prompt)),
-    ]

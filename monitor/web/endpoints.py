@@ -1,7 +1,8 @@
-"""Endpoints that read our database in a thread with a deadline; errors become HTTP responses."""
+"""Endpoints that use our database in a thread with a deadline; errors become HTTP responses."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -16,12 +17,14 @@ from monitor.web.templating import Renderer
 LOG = structlog.get_logger(__name__)
 READ_SECONDS = 8.0
 READS_AT_ONCE = 4
+BODY_SECONDS = 10.0
+LARGEST_BODY = 16_384
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Endpoints:
-    """Turns functions that read our database into endpoints.
+    """Turns functions that use our database into endpoints.
 
     Parameters
     ----------
@@ -37,11 +40,27 @@ class Endpoints:
         """Return the endpoint that runs ``work`` in a thread."""
         return partial(self._read, work)
 
+    def writing(self, work: Callable[[Request, bytes], Response]) -> Endpoint:
+        """Return the endpoint that runs ``work`` with the body of the request in a thread."""
+        return partial(self._write, work)
+
     def problem(self, request: Request, status: int, sentence: str) -> Response:
         """Return the response of an error."""
         if request.url.path.startswith("/api/"):
             return JSONResponse({"error": sentence}, status)
         return self._renderer.problem(status, sentence)
+
+    async def _write(self, work: Callable[[Request, bytes], Response], request: Request) -> Response:
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                async for chunk in request.stream():
+                    body += chunk
+                    if len(body) > LARGEST_BODY:
+                        return self.problem(request, 413, f"The body is larger than {LARGEST_BODY} bytes.")
+        except TimeoutError:
+            return self.problem(request, 408, f"The body was not received within {BODY_SECONDS:g} seconds.")
+        return await self._read(lambda request: work(request, bytes(body)), request)
 
     async def _read(self, work: Callable[[Request], Response], request: Request) -> Response:
         try:

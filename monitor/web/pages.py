@@ -12,8 +12,8 @@ from monitor.config.models import Config, Monitor
 from monitor.core.clock import Clock
 from monitor.store import reads
 from monitor.store.database import Database
-from monitor.store.silences import load_silences
 from monitor.web import formatting, queries
+from monitor.web.cases import load_case
 from monitor.web.monitor_charts import (
     ChartedFinding,
     draw_findings,
@@ -25,7 +25,7 @@ from monitor.web.monitor_charts import (
 from monitor.web.savings import make_panel
 from monitor.web.templating import Renderer
 from monitor.web.traffic import draw_charts, limit_points, usage_tables
-from monitor.web.views import IncidentView, make_case, make_row, rank
+from monitor.web.views import make_row, rank
 
 MOST_BUCKETS = 3000
 MOST_FINDINGS = 100
@@ -61,7 +61,11 @@ class Pages:
                 for item in state.monitors
             ]
             open_now = [(settings[item.name], row) for item in state.monitors for row in item.open]
-            firing = [self._case(connection, monitor, row) for monitor, row in open_now if row.state == "firing"]
+            firing = [
+                load_case(connection, monitor, row, self._clock.now())
+                for monitor, row in open_now
+                if row.state == "firing"
+            ]
             settled = [row for row in reads.incident_rows(connection, most=MOST_CASES) if row.state == "resolved"]
         return self._renderer.render(
             request,
@@ -141,7 +145,7 @@ class Pages:
             if row is None or row.monitor not in {monitor.name for monitor in self._config.monitors}:
                 raise LookupError("There is no such incident.")
             monitor = self._configured(row.monitor)
-            case = self._case(connection, monitor, row)
+            case = load_case(connection, monitor, row, self._clock.now())
             steps = reads.transition_rows(connection, row.id)
             end = row.resolved_at + 12 * monitor.bucket if row.resolved_at else row.updated_at
             start = row.opened_at - max(36 * monitor.bucket, 2 * monitor.window)
@@ -165,11 +169,6 @@ class Pages:
             if monitor.name == name:
                 return monitor
         raise LookupError("There is no monitor of this name in the configuration.")
-
-    def _case(self, connection: Any, monitor: Monitor, row: Any) -> IncidentView:
-        actions = reads.action_rows(connection, incident=row.id)
-        now = self._clock.now()
-        return make_case(monitor, row, actions, load_silences(connection, monitor.name, now), now)
 
 
 def by_status(findings: Any) -> list[Any]:

@@ -11,8 +11,10 @@ from markupsafe import Markup
 
 from monitor.alerting.incidents import count_others
 from monitor.alerting.muting import Muting
+from monitor.alerting.responses import is_acknowledged, summarize_responses
 from monitor.config.models import Monitor
-from monitor.core.incident import NO_DATA
+from monitor.core.incident import NO_DATA, Incident
+from monitor.core.incident_response import IncidentResponse
 from monitor.core.matchers import Silence
 from monitor.metrics.monitor_status import ORDER, monitor_status
 from monitor.store.reads import MonitorState
@@ -52,6 +54,9 @@ class IncidentView:
     actions: Sequence[Any]
     waiting: Sequence[Any]
     mute: str | None
+    responses: Sequence[IncidentResponse]
+    assignee: str | None
+    acknowledged_by: str | None
 
 
 def make_row(item: MonitorState, monitor: Monitor, at: datetime, spark: Markup) -> MonitorRow:
@@ -73,9 +78,15 @@ def make_row(item: MonitorState, monitor: Monitor, at: datetime, spark: Markup) 
 
 
 def make_case(
-    monitor: Monitor, row: Any, actions: Sequence[Any], silences: Sequence[Silence], now: datetime
+    monitor: Monitor,
+    row: Incident,
+    actions: Sequence[Any],
+    silences: Sequence[Silence],
+    responses: Sequence[IncidentResponse],
+    now: datetime,
 ) -> IncidentView:
     """Return the view of one incident."""
+    handling = summarize_responses(responses)
     suspect = row.suspected_change
     evidence = rank_evidence(row.evidence)
     open_now = row.state != "resolved"
@@ -88,6 +99,9 @@ def make_case(
         actions=actions,
         waiting=[action for action in actions if open_now and can_approve(action, now)],
         mute=Muting(monitor, silences, now).explain_incident(row) if open_now else None,
+        responses=responses,
+        assignee=handling.assignee,
+        acknowledged_by=handling.acknowledged_by if open_now and is_acknowledged(row, handling) else None,
     )
 
 

@@ -614,6 +614,8 @@ def test_a_message_carries_its_evidence_and_the_effects_beside_it() -> None:
                 "reason": None,
             }
         ],
+        "acknowledged_by": None,
+        "assignee": None,
         "news": None,
         "dry_run": False,
     }

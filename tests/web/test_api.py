@@ -7,8 +7,10 @@ import pytest
 from monitor.core.prompts import Prompt, recognise
 from monitor.store import prompts as registry
 from monitor.store.database import Database
-from tests.web.conftest import Serve
+from tests.web.conftest import Serve, with_token
 from tests.web.seed import Seed, busy_store, configuration
+
+FIRING = "11111111-aaaa-4000-8000-000000000001"
 
 
 def test_status_tells_every_monitor(seed: Seed, serve: Serve) -> None:
@@ -53,6 +55,57 @@ def test_nothing_can_be_written(path: str, seed: Seed, serve: Serve) -> None:
     client = serve()
     own = {"origin": str(client.base_url).rstrip("/")}
     assert {client.request(method, path, headers=own).status_code for method in ("POST", "PUT", "DELETE")} == {405}
+
+
+def test_an_incident_is_acknowledged_assigned_and_commented_on(seed: Seed, serve: Serve) -> None:
+    client = serve(configuration("sqlite://", busy_store(seed)))
+    own = f"/api/v1/incidents/{FIRING}"
+    done = client.post(f"{own}/acknowledge", json={"by": "ann", "reason": "rolling back"})
+    assert (done.status_code, done.json()["by"], done.json()["channel"]) == (201, "ann", "api")
+    assert client.post(f"{own}/assign", json={"by": "ann", "assignee": "ben"}).json()["assignee"] == "ben"
+    assert client.post(f"{own}/comment", json={"by": "<b>eve</b>", "reason": "<i>an outage</i>"}).status_code == 201
+    told = client.get(own).json()
+    assert (told["id"], [one["kind"] for one in told["responses"]]) == (FIRING, ["acknowledge", "assign", "comment"])
+    assert (told["handling"]["acknowledged_by"], told["handling"]["assignee"]) == ("ann", "ben")
+    page = client.get(f"/incidents/{FIRING}").text
+    assert all(
+        text in page for text in ("acknowledged by ann", "rolling back", "assigned to ben", "&lt;i&gt;an outage")
+    )
+    assert "<i>an outage" not in page
+
+
+@pytest.mark.parametrize(
+    ("place", "body", "status", "sentence"),
+    [
+        (f"{FIRING}/acknowledge", b"{", 400, "must be JSON"),
+        (f"{FIRING}/acknowledge", b"[]", 400, "object of texts"),
+        (f"{FIRING}/acknowledge", b'{"by": 1}', 400, "object of texts"),
+        (f"{FIRING}/acknowledge", b'{"who": "ann"}', 400, "keys can be by, reason, assignee"),
+        (f"{FIRING}/acknowledge", b"{}", 400, "who responds is missing"),
+        (f"{FIRING}/comment", b'{"by": "ann"}', 400, "the comment is empty"),
+        ("ffffffff/comment", b'{"by": "ann", "reason": "x"}', 404, "there is no incident"),
+        ("%25/comment", b'{"by": "ann", "reason": "x"}', 404, "is no id of an incident"),
+        (f"{FIRING}/comment", b'{"by": "' + b"x" * 20_000 + b'"}', 413, "larger than"),
+    ],
+)
+def test_a_wrong_response_is_refused(
+    place: str, body: bytes, status: int, sentence: str, seed: Seed, serve: Serve
+) -> None:
+    client = serve(configuration("sqlite://", busy_store(seed)))
+    answer = client.post(f"/api/v1/incidents/{place}", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, sentence in answer.json()["error"]) == (status, True)
+    assert client.get(f"/api/v1/incidents/{FIRING}").json()["responses"] == []
+
+
+def test_a_response_needs_the_token_and_is_not_taken_from_a_form_of_another_site(seed: Seed, serve: Serve) -> None:
+    busy_store(seed)
+    client = serve(with_token("sqlite://", names=("support-bot",)))
+    place, body = f"/api/v1/incidents/{FIRING}/comment", {"by": "ann", "reason": "x"}
+    assert client.post(place, json=body).status_code == 401
+    right = {"authorization": "Bearer correct horse"}
+    assert client.post(place, json=body, headers={**right, "origin": "https://evil.example"}).status_code == 403
+    assert client.post(place, data=body, headers=right).status_code == 403
+    assert client.post(place, json=body, headers=right).status_code == 201
 
 
 def test_prompts_are_told_with_their_words_only_when_one_is_asked_for(

@@ -199,6 +199,21 @@ silences = Table(
     Column("created_by", String(128), nullable=False),
 )
 
+responses = Table(
+    "responses",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("incident", String(36), nullable=False, index=True),
+    Column("at", Utc, nullable=False),
+    Column("kind", String(16), nullable=False),  # acknowledge, assign, comment
+    Column("by", String(128), nullable=False),
+    Column("channel", String(16), nullable=False),  # cli, api, web, slack
+    Column("text", Text, nullable=False),  # the reason, or the comment
+    Column("assignee", String(128)),
+    Column("severity", String(16)),  # of the incident at that time
+    comment="what people did about incidents: acknowledged, assigned, commented; rows are only added",
+)
+
 watches = Table(
     "watches",
     metadata,

@@ -1,0 +1,56 @@
+"""What people did about an incident: acknowledgements, assignments and comments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+ResponseKind = Literal["acknowledge", "assign", "comment"]
+Channel = Literal["cli", "api", "web", "slack"]
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who responds, and by which channel."""
+
+    name: str
+    channel: Channel
+
+
+@dataclass(frozen=True)
+class IncidentResponse:
+    """One entry of the audit log of an incident; it is never changed.
+
+    Parameters
+    ----------
+    text
+        The reason, or the comment.
+    severity
+        Severity of the incident at that time.
+    """
+
+    incident: str
+    at: datetime
+    kind: ResponseKind
+    by: str
+    channel: str
+    text: str = ""
+    assignee: str | None = None
+    severity: str | None = None
+
+
+@dataclass(frozen=True)
+class Handling:
+    """Who acknowledged an incident last and who is assigned to it.
+
+    Parameters
+    ----------
+    severity
+        Severity of the incident when it was acknowledged.
+    """
+
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    severity: str | None = None
+    assignee: str | None = None

@@ -1,0 +1,75 @@
+"""The API of single incidents: read one, acknowledge it, assign it, comment on it."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from monitor.core.clock import Clock
+from monitor.core.incident_response import Author, ResponseKind
+from monitor.core.plain import plain
+from monitor.store import incidents, reads, responses
+from monitor.store.database import Database
+from monitor.web.endpoints import Endpoint, Endpoints
+
+KINDS: tuple[ResponseKind, ...] = ("acknowledge", "assign", "comment")
+KEYS = ("by", "reason", "assignee")
+
+
+class ResponsesApi:
+    """The endpoints under /api/v1/incidents/{id}; an id may be shortened to its first characters."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def routes(self, endpoints: Endpoints) -> list[Route]:
+        """Return the routes."""
+        address = "/api/v1/incidents/{id}"
+        writes: list[tuple[str, Endpoint]] = [
+            (f"{address}/{kind}", endpoints.writing(partial(self.respond, kind))) for kind in KINDS
+        ]
+        return [
+            Route(address, endpoints.reading(self.incident)),
+            *(Route(place, endpoint, methods=["POST"]) for place, endpoint in writes),
+        ]
+
+    def incident(self, request: Request) -> Response:
+        """Return an incident with its transitions and responses."""
+        with self._database.read() as connection:
+            incident = incidents.find_incident(connection, request.path_params["id"])
+            steps = reads.transition_rows(connection, incident.id)
+            rows = responses.load_responses(connection, [incident.id])
+            handling = responses.load_handling(connection, [incident.id]).get(incident.id)
+        entry = {**vars(incident), "transitions": steps, "responses": rows, "handling": handling}
+        return JSONResponse(plain(entry))
+
+    def respond(self, kind: ResponseKind, request: Request, body: bytes) -> Response:
+        """Store a response: `{"by": ..., "reason": ..., "assignee": ...}`; the reason of a comment is its text."""
+        given = _parse(body)
+        author = Author(given.get("by", ""), "api")
+        with self._database.write() as connection:
+            response = responses.add_response(
+                connection,
+                request.path_params["id"],
+                kind,
+                author,
+                self._clock.now(),
+                given.get("reason", ""),
+                given.get("assignee"),
+            )
+        return JSONResponse(plain(response), 201)
+
+
+def _parse(body: bytes) -> dict[str, str]:
+    try:
+        given = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ValueError("The body must be JSON.") from None
+    if not isinstance(given, dict) or not all(key in KEYS and isinstance(text, str) for key, text in given.items()):
+        raise ValueError(f"The body must be an object of texts; its keys can be {', '.join(KEYS)}.")
+    return given
