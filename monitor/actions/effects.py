@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
+from detectors.split_attribution import ENOUGH
 from monitor.alerting.suspects import affects_all, explains
 from monitor.config.receivers import EffectSettings
 from monitor.core.action import DESTRUCTIVE, NOT_SENT, UNSENT, ActionState, PastAction, Version
@@ -13,11 +14,15 @@ from monitor.core.payload import IncidentFinding
 
 NOT_OF_MODEL = "no finding is about the model: missing or bad data never triggers a rollback or retraining"
 NOT_WORSE = "no finding is a deterioration: a neutral change never triggers a rollback or retraining"
+UNCLEAR = "which rows are affected is not clear yet: it is sent when it is, unless a person approves before"
+SEVERAL_VERSIONS = "several new versions explain the change equally well, so a person must approve"
 NO_NEW_VERSION = "the suspect is not a new version, so a person must approve"
 ONLY_INPUTS = (
     "only inputs of the model changed, in all records alike, so a person must approve. If one of these columns is an "
     "output of the model, list it under `outputs:`"
 )
+DOUBTS = (UNCLEAR, SEVERAL_VERSIONS, NO_NEW_VERSION, ONLY_INPUTS)
+"""Why a rollback of mode auto waits for approval."""
 LACKS_EVIDENCE = (
     NOT_OF_MODEL,
     NOT_WORSE,
@@ -60,6 +65,8 @@ def is_outdated(effect: PastAction, incident: Incident) -> bool:
     suspected = suspect_version(incident)
     if suspected is not None and effect.observed != suspected:
         return True
+    if effect.state == "awaiting_approval":
+        return effect.reason in DOUBTS and find_doubt(incident) is None
     return effect.state == "held" and effect.reason in LACKS_EVIDENCE and lacking_evidence(incident) is None
 
 
@@ -82,7 +89,8 @@ def decide_effect(
         return "held", obstacle
     if now > incident.updated_at + effect.not_after:
         return "expired", "the bucket is older than not_after: the effect would be too late"
-    sent = [item for item in past if item.name == name and item.state not in NOT_SENT]
+    replaced = [item for item in past if item.incident == incident.id and item.state in UNSENT]
+    sent = [item for item in past if item.name == name and item.state not in NOT_SENT and item not in replaced]
     alike = [item for item in sent if item.observed == guilty_version(incident)]
     if any(now - item.created_at < effect.cooldown for item in alike):
         return "held", "cooldown: the same action was planned recently"
@@ -119,13 +127,18 @@ def lacking_evidence(incident: Incident) -> str | None:
 def find_doubt(incident: Incident) -> str | None:
     """Return why a rollback is not sent without an approval, None if it may be.
 
-    The suspect must not be anything else than a new version. An output of the model must have got worse, or an input
-    only in the rows of a version.
+    The suspect must be one new version, and nothing else. If findings are about columns, their rows must show that it
+    is affected: its time alone does not suffice. An output of the model must have got worse, or an input only in the
+    rows of a version.
     """
+    worse = [item for item in incident.evidence.values() if item["about"] != "pipe" and _is_worse(item)]
     suspect = incident.suspects[0] if incident.suspects else incident.suspected_change
     if suspect is not None and suspect["kind"] not in VERSIONS:
         return NO_NEW_VERSION
-    worse = [item for item in incident.evidence.values() if item["about"] != "pipe" and _is_worse(item)]
+    if incident.suspects and "share" not in incident.suspects[0] and any(item["column"] for item in worse):
+        return UNCLEAR
+    if sum(one["kind"] in VERSIONS and one.get("share", 0) >= ENOUGH for one in incident.suspects) > 1:
+        return SEVERAL_VERSIONS
     return ONLY_INPUTS if all(item["about"] == "inputs" and affects_all(item) for item in worse) else None
 
 

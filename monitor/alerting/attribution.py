@@ -23,6 +23,10 @@ from monitor.core.payload import Attribution
 
 MOST_COLUMNS = 10
 MOST_SEGMENTS = 3
+LEAST_STRENGTH = 16.0
+"""Variances by which the affected rows are told apart: four standard deviations."""
+LEAST_ROWS = 10
+"""A segment is told apart from all rows by at least this number of other rows."""
 OF_LABELS = (OUTCOME, "score", "prediction")
 """Columns that a change of the class balance changes."""
 
@@ -98,6 +102,10 @@ class _Cells:
         """Return how well the rows of a part are separated from all others."""
         return split_attribution.gain(*part.since(1), self.whole, self.variance)
 
+    def count_others(self, segment: str, first: int) -> float:
+        """Return the rows since a bucket that do not belong to a segment."""
+        return self.whole.since(first)[0] - self.segments[segment].since(first)[0]
+
     def start(self, place: int) -> str:
         """Return the start of a bucket by its place, the baseline being 0."""
         return self.starts[place - 1].isoformat()
@@ -120,9 +128,14 @@ def _attribute(
     others = {name: split.scaled(1 / within) for name, split in splits.items() if name not in gains}
     ranked = sorted(others, key=lambda name: -others[name].gain)[:MOST_SEGMENTS]
     best = max([everywhere.gain, *gains.values(), *(others[name].gain for name in ranked)])
-    if best <= REJECTED:
+    if best <= LEAST_STRENGTH:
         return finding
-    segment = ranked[0] if ranked and _is_apart(others[ranked[0]], everywhere, max(gains.values(), default=0)) else None
+    segment = ranked[0] if ranked else None
+    if segment is not None and not (
+        cells.count_others(segment, everywhere.first) >= LEAST_ROWS
+        and _is_apart(others[segment], everywhere, max(gains.values(), default=0))
+    ):
+        segment = None
     onset = everywhere if segment is None else others[segment]
     attribution: Attribution = {
         "explained": split_attribution.explained({**gains, "": everywhere.gain}, best),

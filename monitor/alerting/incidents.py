@@ -225,8 +225,9 @@ def _suspects_now(
         {**before, **one} if before and is_same_suspect(one, before) else one
         for one in rank_suspects([change for change in context.changes if change.first_seen <= until], since, evidence)
     ]
-    leader = next((one for one in suspects[:1] if one["kind"] != EVERYWHERE), None)
-    return leader or before, suspects
+    if not suspects:
+        return before, suspects
+    return (None if suspects[0]["kind"] == EVERYWHERE else suspects[0]), suspects
 
 
 def _decide_further_change(

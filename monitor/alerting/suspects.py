@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import mean
 
 from detectors.split_attribution import ENOUGH
@@ -13,6 +13,8 @@ from monitor.core.payload import Attribution, IncidentFinding, Suspect
 
 MAJORITY = 0.5
 """A suspect explains at least this part of the columns whose rows are attributed."""
+SAME_TIME = timedelta(minutes=2)
+"""Versions that appear within this time are one deployment; which of them is newest says nothing."""
 LEAST_SHARE = 0.1
 MOST_SUSPECTS = 5
 
@@ -50,13 +52,14 @@ def list_attributed(evidence: Mapping[str, IncidentFinding]) -> list[AttributedC
             continue
         one = AttributedColumn(str(item["column"]), item["about"], item["attribution"])
         before = clearest.get(one.column)
-        if before is None or _strength(one) > _strength(before):
+        if before is None or _clarity(one.attribution) > _clarity(before.attribution):
             clearest[one.column] = one
     return list(clearest.values())
 
 
-def _strength(column: AttributedColumn) -> float:
-    return column.attribution.get("strength", 0.0)
+def _clarity(attribution: Attribution) -> tuple[int, float, float]:
+    """Return how well an attribution tells causes apart: how many versions it knows, and how clearly it rejects one."""
+    return len(attribution["explained"]), attribution["contrast"], attribution.get("strength", 0.0)
 
 
 def rank_suspects(changes: Sequence[Change], since: datetime, evidence: Mapping[str, IncidentFinding]) -> list[Suspect]:
@@ -168,8 +171,9 @@ def _suspect_segments(columns: Sequence[AttributedColumn]) -> Iterator[Suspect]:
 
 
 def _choose_by_time(recent: Sequence[Change], evidence: Mapping[str, IncidentFinding]) -> Suspect | None:
-    """Return the change that came before evidence whose rows are not attributed: a version, else the newest."""
-    versions = [change for change in recent if change.kind in VERSIONS]
+    """Return the change that came before evidence without attributed rows: the newest version, else the newest."""
+    newest = max((change.first_seen for change in recent if change.kind in VERSIONS), default=None)
+    versions = [change for change in recent if newest and change.first_seen >= newest - SAME_TIME]
     if versions:
         return _choose_version(versions, evidence, ())
     return _newest([change for change in recent if change.kind != TRAFFIC_GROWTH])
@@ -227,7 +231,7 @@ def _choose_input(columns: Sequence[AttributedColumn]) -> Suspect | None:
     inputs = [one for one in columns if one.is_input]
     if not inputs or sum(one.affects_all for one in columns) < MAJORITY * len(columns):
         return None
-    first = max(inputs, key=_strength)
+    first = max(inputs, key=lambda one: one.attribution.get("strength", 0.0))
     return _suspect(UPSTREAM, first.column, first.column, first.attribution["since"], _mean_share("", columns))
 
 
@@ -258,7 +262,7 @@ def merge_attribution(before: Attribution | None, now: Attribution | None) -> At
     if now is None or before is None:
         return now or before
     fresh, older = set(now["explained"]), set(before["explained"])
-    replaces = bool(fresh - older) or (fresh == older and now["contrast"] >= before["contrast"])
+    replaces = older < fresh or (fresh == older and _clarity(now) >= _clarity(before))
     chosen = now if replaces else before
     if now["segment"] == before["segment"]:
         return {**chosen, "since": min(now["since"], before["since"])}

@@ -82,13 +82,16 @@ def save_actions(connection: Connection, planned: Sequence[Action]) -> None:
     upsert(connection, actions, rows)
 
 
+SUPERSEDED = "replaced by a newer decision about the incident"
+
+
 def _replace(connection: Connection, effect: Action) -> bool:
     """Supersede the effect that another one replaces; False if it is being sent or was sent, and so remains."""
     done = connection.execute(
         sa.update(actions)
         .where(actions.c.id == effect.replaces, actions.c.attempts == 0)
         .where(actions.c.state.in_(["pending", "awaiting_approval"]))
-        .values(state="superseded", reason="another change is now the leading suspect", finished_at=effect.created_at)
+        .values(state="superseded", reason=SUPERSEDED, finished_at=effect.created_at)
     )
     return done.rowcount == 1
 

@@ -15,6 +15,8 @@ from monitor.actions.effects import (
     NOT_OF_MODEL,
     NOT_WORSE,
     ONLY_INPUTS,
+    SEVERAL_VERSIONS,
+    UNCLEAR,
     decide_effect,
     guilty_version,
     last_known_good,
@@ -752,6 +754,28 @@ def test_of_the_versions_in_service_the_one_with_most_traffic_is_the_target() ->
     assert (last_known_good(incident_of(), [bad, *serving], []) or {}).get("model_version") == "big"
     retired = replace(main, last_seen=bad.first_seen - 2 * HOUR)
     assert (last_known_good(incident_of(), [bad, retired, serving[1]], []) or {}).get("model_version") == "mini"
+
+
+def test_an_automatic_rollback_waits_until_the_rows_show_one_version() -> None:
+    by_time: Any = {"kind": "model_version", "column": "m", "value": "m2", "first_seen": START.isoformat()}
+    clear, other = {**by_time, "share": 0.95}, {**by_time, "kind": "prompt_version", "value": "p2", "share": 0.9}
+
+    def decided(*suspects: Any, **changes: Any) -> tuple[str, str]:
+        return decide_effect(EFFECT, "r", incident_of(suspects=suspects, **changes), [], START)
+
+    assert decided(clear) == ("pending", "mode auto")
+    assert decided(by_time) == ("awaiting_approval", UNCLEAR)
+    assert decided(clear, other) == ("awaiting_approval", SEVERAL_VERSIONS)
+    assert decided(clear, {**other, "share": 0.89}) == ("pending", "mode auto")
+    objective = {**evidence_of(column=None, check="slo")}
+    assert decided(by_time, evidence={"k": objective}) == ("pending", "mode auto")  # has no rows to look at
+
+
+def test_an_effect_that_is_replaced_does_not_count_for_the_cooldown() -> None:
+    going = incident_of()
+    waiting = replace(past("awaiting_approval", MINUTE), incident=going.id)
+    assert decide_effect(EFFECT, "r", going, [waiting], START)[0] == "pending"
+    assert decide_effect(EFFECT, "r", going, [replace(waiting, incident="another")], START)[0] == "held"
 
 
 @pytest.mark.parametrize("kind", ["segment", "upstream", "label", "traffic", "everywhere"])

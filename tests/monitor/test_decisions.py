@@ -10,7 +10,14 @@ import pytest
 from detectors.base import Finding, Status
 from detectors.joint import JOINT
 from monitor.actions.decision_context import DecisionContext
-from monitor.actions.effects import NOT_OF_MODEL, NOT_WORSE, decide_effect, guilty_version, last_known_good
+from monitor.actions.effects import (
+    NOT_OF_MODEL,
+    NOT_WORSE,
+    UNCLEAR,
+    decide_effect,
+    guilty_version,
+    last_known_good,
+)
 from monitor.actions.plan import plan
 from monitor.alerting.incidents import decide_incident
 from monitor.alerting.no_data import decide_no_data_incident
@@ -241,6 +248,7 @@ def effect_of(incident: Incident, **changes: object) -> PastAction:
     return replace(base, **changes)
 
 
+BY_TIME = {"kind": "model_version", "column": "model_version", "value": "small", "first_seen": START.isoformat()}
 BLAMED = {"kind": "model_version", "column": "model_version", "value": "mid", "first_seen": START.isoformat()}
 
 
@@ -259,6 +267,9 @@ BLAMED = {"kind": "model_version", "column": "model_version", "value": "mid", "f
         ({"state": "held", "reason": NOT_OF_MODEL}, {}, ""),
         ({"state": "held", "reason": NOT_WORSE}, {"evidence": {"k": {"segment": None, "about": "pipe"}}}, None),
         ({"state": "held", "reason": "cooldown: …"}, {}, None),
+        ({"state": "awaiting_approval", "reason": UNCLEAR}, {}, "a-1"),
+        ({"state": "awaiting_approval", "reason": UNCLEAR}, {"suspects": [BY_TIME]}, None),
+        ({"state": "awaiting_approval", "reason": "mode approve: …"}, {}, None),
     ],
 )
 def test_a_waiting_effect_gives_way_when_another_version_is_suspected_or_evidence_has_come(

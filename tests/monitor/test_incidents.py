@@ -19,7 +19,7 @@ from monitor.alerting.incidents import (
     merge_evidence,
     rank_harm,
 )
-from monitor.alerting.suspects import choose_suspect, describe_suspect, rank_suspects
+from monitor.alerting.suspects import choose_suspect, describe_suspect, merge_attribution, rank_suspects
 from monitor.core.incident import Change, Decision, Incident, MissingData
 from tests.support.decisions import (
     MINUTE,
@@ -434,6 +434,14 @@ def test_where_nothing_explains_the_evidence_all_records_are_affected() -> None:
     ranked = rank_suspects([M2], START - 9 * MINUTE, evidence)
     assert [(one["kind"], one["value"]) for one in ranked] == [("everywhere", ""), ("model_version", "m2")]
     assert choose_suspect([M2], START - 9 * MINUTE, evidence) is None
+
+
+def test_an_attribution_that_lacks_a_version_never_replaces_one_that_has_it() -> None:
+    older: Any = {"explained": {"": 0.9, "model_version=m2": 1.0}, "contrast": 1.0, "segment": None, "since": "a"}
+    newer: Any = {"explained": {"": 1.0, "model_version=m3": 0.1}, "contrast": 99.0, "segment": None, "since": "a"}
+    assert merge_attribution(older, newer) == older
+    both = {**newer, "explained": {**older["explained"], **newer["explained"]}}
+    assert merge_attribution(older, both) == both
 
 
 def test_the_class_balance_is_suspected_before_a_version_that_came_with_it() -> None:
