@@ -33,11 +33,6 @@ def world_on_both(tmp_path: Path, store_url: str) -> Iterator[World]:
     made.close()
 
 
-def configure(world: World, **monitor: Any) -> Path:
-    """Watch in buckets of a quarter of an hour: a baseline has a third of those that it has by default."""
-    return world.configure(bucket="15m", **monitor)
-
-
 def window(**changes: Any) -> list[dict[str, Any]]:
     return rows_of(START + 2 * DAY - HOUR, HOUR, seed=1, **changes)
 
@@ -48,7 +43,7 @@ def of(verdict: dict[str, Any], check: str, column: str | None) -> dict[str, Any
 
 
 def test_a_healthy_window_exits_0(world_on_both: World) -> None:
-    configure(world_on_both)
+    world_on_both.configure()
     world_on_both.log(window())
     code, verdict = world_on_both.json(*AT)
     assert (code, verdict["status"]) == (0, "ok")
@@ -62,7 +57,7 @@ def test_a_healthy_window_exits_0(world_on_both: World) -> None:
 
 
 def test_a_new_version_is_named_as_the_suspected_change(world_on_both: World) -> None:
-    configure(world_on_both)
+    world_on_both.configure()
     world_on_both.log(window(shift=0.5, model="v2"))
     code, verdict = world_on_both.json(*AT)
     assert code == 1
@@ -86,7 +81,7 @@ def test_a_new_version_is_named_as_the_suspected_change(world_on_both: World) ->
 def test_what_changed_fires_by_name_and_exits_1(
     world: World, changes: dict[str, Any], check: str, column: str | None
 ) -> None:
-    configure(world, better={"volume": "unchanged"})
+    world.configure(better={"volume": "unchanged"})
     world.log(window(**changes))
     code, verdict = world.json(*AT)
     assert (code, verdict["status"]) == (1, "firing")
@@ -94,7 +89,7 @@ def test_what_changed_fires_by_name_and_exits_1(
 
 
 def test_more_traffic_is_recorded_as_an_improvement_and_alerts_nobody(world: World) -> None:
-    configure(world)
+    world.configure()
     world.log(window(per_minute=60))
     code, verdict = world.json(*AT)
     growth = of(verdict, "volume", None)
@@ -103,13 +98,13 @@ def test_more_traffic_is_recorded_as_an_improvement_and_alerts_nobody(world: Wor
 
 @pytest.mark.parametrize(("better", "code"), [("higher", 0), ("lower", 1), ("neutral", 1), ("unchanged", 1)])
 def test_the_direction_in_which_a_column_improves_is_configurable(world: World, better: str, code: int) -> None:
-    configure(world, better={"amount": better})
+    world.configure(better={"amount": better})
     world.log(window(shift=0.5))
     assert world.json(*AT)[0] == code
 
 
 def test_a_segment_is_measured_apart(world: World) -> None:
-    configure(world, segments=["model_version"])
+    world.configure(segments=["model_version"])
     world.log([*window(), *window(shift=1.0, model="v2", per_minute=4)])
     _, verdict = world.json(*AT)
     methods = ("drift", "amount", "kolmogorov_smirnov")
@@ -121,7 +116,7 @@ def test_a_segment_is_measured_apart(world: World) -> None:
 
 
 def test_an_empty_window_could_not_tell_and_exits_2(world_on_both: World) -> None:
-    configure(world_on_both)
+    world_on_both.configure()
     code, verdict = world_on_both.json(*AT)
     assert (code, verdict["status"]) == (2, "inconclusive")
     assert verdict["reason"]
@@ -129,18 +124,18 @@ def test_an_empty_window_could_not_tell_and_exits_2(world_on_both: World) -> Non
 
 @pytest.mark.parametrize("rows", [1, 30])
 def test_too_few_rows_say_nothing_of_the_model_but_the_volume_fell(world: World, rows: int) -> None:
-    configure(world)
+    world.configure()
     world.log(window()[:rows])
     code, verdict = world.json(*AT)
     assert (code, verdict["status"]) == (1, "firing")
     assert [f["check"] for f in verdict["findings"] if f["status"] == "drifted"] == ["volume"]
     assert of(verdict, "drift", "amount")["reason"].startswith("too_few")
-    configure(world, checks=["drift"])
+    world.configure(checks=["drift"])
     assert world.json(*AT)[0] == 2
 
 
 def test_a_table_of_one_row_and_an_empty_one_could_not_tell(world_on_both: World) -> None:
-    configure(world_on_both)
+    world_on_both.configure()
     world_on_both.execute('DELETE FROM "inference log"')
     assert world_on_both.json(*AT)[1]["status"] == "inconclusive"
     world_on_both.log(window()[:1])
@@ -148,14 +143,14 @@ def test_a_table_of_one_row_and_an_empty_one_could_not_tell(world_on_both: World
 
 
 def test_an_empty_baseline_could_not_tell(world: World) -> None:
-    configure(world, baseline={"from": "2020-01-01", "to": "2020-01-02"})
+    world.configure(baseline={"from": "2020-01-01", "to": "2020-01-02"})
     code, verdict = world.json(*AT)
     assert (code, verdict["status"]) == (2, "inconclusive")
     assert "no_baseline" in verdict["reason"]
 
 
 def test_a_column_that_is_gone_from_the_source_is_an_error_with_a_suggestion(world: World) -> None:
-    configure(world, features=["amuont"])
+    world.configure(features=["amuont"])
     code, verdict = world.json(*AT)
     assert (code, verdict["status"]) == (2, "error")
     assert "'amount'" in verdict["reason"]
@@ -171,14 +166,14 @@ def test_a_column_that_is_gone_from_the_source_is_an_error_with_a_suggestion(wor
 )
 def test_a_source_that_cannot_be_read_exits_2_with_a_sentence(world: World, broken: dict[str, Any], says: str) -> None:
     source = {"url": world.source_url, "table": "inference log", "columns": {"timestamp": "Zeit"}, **broken}
-    configure(world, source=source)
+    world.configure(source=source)
     code, verdict = world.json(*AT)
     assert (code, verdict["status"]) == (2, "error")
     assert says in verdict["reason"]
 
 
 def test_wrong_usage_exits_2_and_names_the_line(world: World) -> None:
-    path = configure(world, windw="1h")
+    path = world.configure(windw="1h")
     done = world.run(*AT)
     assert done.returncode == 2
     assert str(path) in done.stderr
@@ -188,7 +183,7 @@ def test_wrong_usage_exits_2_and_names_the_line(world: World) -> None:
 
 
 def test_config_check_lists_columns_with_type_null_share_and_role(world: World) -> None:
-    configure(world)
+    world.configure()
     code, (entry,) = world.json("config", "check")
     assert code == 0
     columns = {column["column"]: column for column in entry["columns"]}
@@ -200,7 +195,7 @@ def test_config_check_lists_columns_with_type_null_share_and_role(world: World) 
 
 
 def test_a_monitor_without_rules_is_measured_and_alerts_nobody(world: World) -> None:
-    configure(world, rules=[])
+    world.configure(rules=[])
     world.log(window(shift=0.5))
     code, verdict = world.json(*AT)
     assert (code, verdict["status"]) == (0, "ok")
@@ -210,7 +205,7 @@ def test_a_monitor_without_rules_is_measured_and_alerts_nobody(world: World) -> 
 def test_a_baseline_from_a_file(world: World) -> None:
     lines = ["amount,plan", *(f"{row['amount']},{row['plan']}" for row in rows_of(START, DAY))]
     (world.folder / "old.csv").write_text("\n".join(lines))
-    configure(world, baseline={"file": "old.csv"})
+    world.configure(baseline={"file": "old.csv"})
     world.log(window(shift=1.0))
     code, verdict = world.json(*AT)
     assert code == 1

@@ -24,7 +24,7 @@ STRETCH = ["--monitor", "shop", "--from", (START + 2 * DAY).isoformat(), "--to",
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path, f"sqlite:///{tmp_path / 'log.db'}")
-    made.configure(baseline=BASELINE, bucket="15m")
+    made.configure(baseline=BASELINE)
     made.log(rows_of(START, 3 * DAY))
     yield made
     made.close()

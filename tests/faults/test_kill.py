@@ -71,7 +71,12 @@ def test_every_bucket_is_done_exactly_once_whatever_dies(worlds: tuple[World, Wo
     chance = random.Random(20261123)
     listen = {"server": {"listen": "127.0.0.1:0"}}
     middle = (START + HALF).isoformat()
-    history = {"start": middle, "catch_up": "3650d", "baseline": {"from": START.isoformat(), "to": middle}}
+    history = {
+        "bucket": "5m",
+        "start": middle,
+        "catch_up": "3650d",
+        "baseline": {"from": START.isoformat(), "to": middle},
+    }
     killed.configure(listen, **history)
     calm.configure(listen, **history)
     looked_at = {world: Database(world.store_url) for world in worlds}

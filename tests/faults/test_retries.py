@@ -29,6 +29,7 @@ from tests.support.world import START, World, rows_of
 HOUR, FIVE = timedelta(hours=1), timedelta(minutes=5)
 LIVE = START + HOUR
 HISTORY: dict[str, Any] = {
+    "bucket": "5m",
     "baseline": {"from": START.isoformat(), "to": LIVE.isoformat(), "min_rows": 100},
     "catch_up": "3650d",
 }

@@ -46,7 +46,7 @@ def world(tmp_path: Path) -> World:
     made = World(tmp_path, f"sqlite:///{tmp_path / 'log.db'}")
     made.log(log_of(0 * HOUR, 25 * HOUR, 0, v1=0.01, v2=0.01))
     made.log(log_of(25 * HOUR, 2 * HOUR, 1, v1=0.01, v2=0.18))
-    made.configure(bucket="15m", checks=[{"drift": {"columns": ["amount"]}}], segments=["model_version"])
+    made.configure(checks=[{"drift": {"columns": ["amount"]}}], segments=["model_version"])
     return made
 
 

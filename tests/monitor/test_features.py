@@ -203,7 +203,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 def live(world: World, hours: float, **settings: Any) -> Any:
     """Run the daemon up to a moment and return its watch."""
     baseline = {"from": START.isoformat(), "to": (START + 6 * HOUR).isoformat()}
-    config = load(world.configure(baseline=baseline, bucket="15m", catch_up="3650d", **settings))
+    config = load(world.configure(baseline=baseline, catch_up="3650d", **settings))
     with open_store(config, upgrade=True) as database:
         daemon = make_daemon(database, config, Hand(START + hours * HOUR))
         daemon.tick_all()

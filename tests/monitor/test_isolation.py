@@ -32,7 +32,7 @@ def database(tmp_path: Path, migrated_url: str) -> Iterator[Database]:
     world = World(tmp_path, f"sqlite:///{tmp_path / 'log.db'}", migrated_url)
     world.log(rows_of(START, 4 * HOUR))
     baseline = {"from": START.isoformat(), "to": (START + 2 * HOUR).isoformat(), "min_rows": 100}
-    world.configure(baseline=baseline, catch_up="3650d", bucket="15m")
+    world.configure(baseline=baseline, catch_up="3650d")
     with open_store(load(tmp_path / "driftd.yaml"), upgrade=True) as made:
         yield made
     world.close()

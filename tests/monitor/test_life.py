@@ -32,7 +32,9 @@ class Life:
     def __init__(self, world: World, **monitor: Any) -> None:
         extra = {"slack": {"token": "t", "channel": "#ml", "base_url": "http://127.0.0.1:1/api/"}}
         rules = [{"when": ["drift"], "do": ["slack"], "resolve_for": 2}]
-        path = world.configure(extra, **{"baseline": BASELINE, "catch_up": "3650d", "rules": rules, **monitor})
+        path = world.configure(
+            extra, **{"bucket": "5m", "baseline": BASELINE, "catch_up": "3650d", "rules": rules, **monitor}
+        )
         self.config = load(path)
         self.context = open_store(self.config, upgrade=True)
         self.database: Database = self.context.__enter__()

@@ -98,7 +98,7 @@ def both_ways(world: World) -> tuple[dict[Bucket, Told], dict[Bucket, Told]]:
 
 @pytest.mark.parametrize("changes", REFERENCES.values(), ids=REFERENCES)
 def test_a_replay_finds_what_ticks_find(world: World, changes: dict[str, Any]) -> None:
-    world.configure(bucket="15m", checks=["drift", "quality"], **changes)
+    world.configure(checks=["drift", "quality"], **changes)
     whole, single = both_ways(world)
     assert whole == single
     assert {key.split("/")[0] for found in single.values() for key in found} >= {"drift"}
@@ -112,7 +112,7 @@ def test_a_replay_finds_what_ticks_find(world: World, changes: dict[str, Any]) -
 
 def test_a_replay_gives_a_check_of_the_records_its_name(world: World) -> None:
     world.log(rows_of(START + 26 * HOUR, 2 * HOUR, per_minute=20, seed=3))
-    world.configure(bucket="15m", checks=[{"volume": {"name": "traffic", "threshold": 0.5}}])
+    world.configure(checks=[{"volume": {"name": "traffic", "threshold": 0.5}}])
     whole, single = both_ways(world)
     assert whole == single
     assert {key.split("/")[0] for found in whole.values() for key in found} == {"traffic"}
@@ -120,7 +120,7 @@ def test_a_replay_gives_a_check_of_the_records_its_name(world: World) -> None:
 
 def test_a_replay_finds_the_same_further_changes(world: World) -> None:
     world.log(rows_of(START + 28 * HOUR, 3 * HOUR, seed=3, shift=1.6, plan="team"))
-    world.configure(bucket="15m")
+    world.configure()
     monitor = load(world.folder / "driftd.yaml").monitors[0]
     since, end = START + 27 * HOUR, START + 31 * HOUR
     with open_reader(monitor) as reader:

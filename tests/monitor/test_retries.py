@@ -40,7 +40,7 @@ class Life:
     """A monitor whose baseline of an hour is learnt, and whose live buckets are still to come."""
 
     def __init__(self, world: World) -> None:
-        path = world.configure(baseline=BASELINE, catch_up="3650d", no_data={"after": 3})
+        path = world.configure(bucket="5m", baseline=BASELINE, catch_up="3650d", no_data={"after": 3})
         self.config = load(path)
         self.opened = open_store(self.config, upgrade=True)
         self.database: Database = self.opened.__enter__()

@@ -108,7 +108,7 @@ class Log:
                 {
                     "name": "bot",
                     "source": {"url": self.url, "table": "calls", "columns": columns},
-                    "bucket": "1m",
+                    "bucket": "2m",
                     "window": "10m",
                     "settle": "0s",
                     "catch_up": "3650d",
@@ -168,8 +168,8 @@ def test_outside_of_its_time_a_challenger_is_served_traffic(log: Log) -> None:
 def test_a_shadow_opens_no_incident_and_spends_nothing_and_its_comparison_sees_both(log: Log, watching: Start) -> None:
     log.write(log.challenger())
     life = watching(log.configure(shadows=[SHADOW]))
-    life.until(FROM + MINUTE, step=HOUR)
-    life.until(END, step=MINUTE)
+    life.until(FROM + 2 * MINUTE, step=HOUR)
+    life.until(END, step=2 * MINUTE)
     assert life.rows() == ([], [])
     with life.database.read() as connection:
         spent = ledger.since(connection, "bot", [FROM], END)[FROM]
@@ -185,8 +185,8 @@ def test_a_shadow_opens_no_incident_and_spends_nothing_and_its_comparison_sees_b
 def test_an_undeclared_second_model_is_an_incident_with_a_rollback(log: Log, watching: Start) -> None:
     log.write(log.challenger())
     life = watching(log.configure())
-    life.until(FROM + MINUTE, step=HOUR)
-    life.until(END, step=MINUTE)
+    life.until(FROM + 2 * MINUTE, step=HOUR)
+    life.until(END, step=2 * MINUTE)
     incidents, actions = life.rows()
     assert "m2" in {row.suspected_change["value"] for row in incidents if row.suspected_change}
     assert actions
@@ -217,7 +217,7 @@ def test_what_a_drift_costs_is_of_served_requests(log: Log, watching: Start) -> 
     for settings in ({"shadows": [SHADOW]}, {}):
         (log.folder / "driftd.db").unlink(missing_ok=True)
         checks = [{"performance": {"positive": "1"}}]
-        life = watching(log.configure(checks=checks, features=[], segments=[], bucket="2m", **settings))
+        life = watching(log.configure(checks=checks, features=[], segments=[], **settings))
         life.until(END + 10 * MINUTE, step=HOUR)
         spec = RetrainingSpec(price=500, error_cost=2)
         with life.database.read() as connection:
@@ -316,8 +316,8 @@ EXPERIMENT = {
 def test_an_arm_that_serves_no_users_enters_its_experiment_and_nothing_else(log: Log, watching: Start) -> None:
     log.write(log.challenger())
     life = watching(log.configure(experiments=[{**EXPERIMENT, "unserved": ["m2"]}]))
-    life.until(FROM + MINUTE, step=HOUR)
-    life.until(END, step=MINUTE)
+    life.until(FROM + 2 * MINUTE, step=HOUR)
+    life.until(END, step=2 * MINUTE)
     assert life.rows() == ([], [])
     with life.database.read() as connection:
         told = comparisons.load_report(connection, "bot", "experiment", "offline").told["m2"]

@@ -82,7 +82,7 @@ class World:
             connection.exec_driver_sql(statement)
 
     def configure(self, extra: Mapping[str, Any] | None = None, **monitor: Any) -> Path:
-        """Write driftd.yaml: one monitor over the log, a day of baseline, 5-minute buckets."""
+        """Write driftd.yaml: one monitor over the log, a day of baseline, buckets of 15 minutes."""
         config = {
             "store": self.store_url,
             "monitors": [
@@ -93,7 +93,7 @@ class World:
                         "table": str(LOG.name),
                         "columns": {"timestamp": "Zeit", "id": "id", "model_version": "model", "response": "answer"},
                     },
-                    "bucket": "5m",
+                    "bucket": "15m",
                     "window": "1h",
                     "settle": "0s",
                     "baseline": {"from": START.isoformat(), "to": (START + timedelta(days=1)).isoformat()},
