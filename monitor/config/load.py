@@ -17,6 +17,7 @@ from monitor.config import signals
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.checks import MODELS, Models, RateConfig, SloConfig, check_schema, flatten
 from monitor.config.models import BASELINE_RULE, Config, Monitor
+from monitor.config.other_traffic import divide_by_traffic, find_problems
 from monitor.config.rules import rule_name
 from monitor.config.sections import FileSchema, nearest
 from monitor.config.source import ROLES
@@ -42,7 +43,7 @@ def load(path: Path, environment: dict[str, str] | None = None, checks: Models =
         raise document.explain(problems)
     for problem in deprecations(document.data, checks):
         _warn_once(str(document.explain([problem])))
-    return config
+    return divide_by_traffic(config)
 
 
 def deprecations(data: Any, checks: Models) -> Iterator[Problem]:  # noqa: ANN401
@@ -153,6 +154,7 @@ def cross_check(config: Config, checks: Models = MODELS) -> list[Problem]:
         problems += _unknown((*at, "mute_times"), monitor.mute_times, times)
         problems += _breakers((*at, "breakers"), monitor, config)
         problems += _comparisons(at, monitor, config)
+        problems += find_problems(at, monitor, names)
     return problems + _evaluations(config, names, known_actions)
 
 
@@ -183,6 +185,9 @@ def _comparisons(where: tuple[str | int, ...], monitor: Monitor, config: Config)
         ]
         for place, spec in enumerate(specs):
             problems += _messages_only((*where, kind, place, "do"), spec.do, config)
+            if spec.unserved_arms and spec.arm in monitor.signal_names:
+                message = f"{spec.arm!r} is a signal; name a logged column, by which unserved records are recognised."
+                problems.append(Problem((*where, kind, place, "arm"), message))
     for place, shadow in enumerate(monitor.shadows):
         for other in monitor.shadows:
             if (shadow.arm, shadow.champion) == (other.arm, other.challenger) and shadow.overlaps(other):

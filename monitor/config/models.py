@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.breakers import BreakerSpec
 from monitor.config.checks import (
+    CheckConfig,
     CheckEntry,
     DriftConfig,
     LatencyConfig,
@@ -29,7 +30,7 @@ from monitor.config.savings import Savings
 from monitor.config.sections import Duration, Section, Time, nearest
 from monitor.config.signals import Entry, column_name
 from monitor.config.source import Source
-from monitor.config.traffic import RoleRule, TrafficMark, UnservedRole, role_rules
+from monitor.config.traffic import RoleRule, TrafficMark, TrafficRole, UnservedRole, role_rules
 from monitor.core.yamlfile import ConfigError
 
 __all__ = ["Config", "ConfigError", "Monitor"]
@@ -209,6 +210,10 @@ class Monitor(Section):
         copy._muting = settings
         return copy
 
+    _roles: tuple[TrafficRole, ...] = PrivateAttr(("served",))
+    _rules: tuple[RoleRule, ...] | None = PrivateAttr(None)
+    _part_of: str | None = PrivateAttr(None)
+
     @property
     def comparisons(self) -> list[Experiment | Shadow]:
         """Return the experiments and the shadows."""
@@ -217,7 +222,34 @@ class Monitor(Section):
     @property
     def role_rules(self) -> list[RoleRule]:
         """Return the rules by which the role of a record is decided; a later one takes precedence."""
-        return role_rules(self.comparisons, self.traffic)
+        return role_rules(self.source, self.comparisons, self.traffic) if self._rules is None else list(self._rules)
+
+    @property
+    def roles(self) -> tuple[TrafficRole, ...]:
+        """Return the roles of the records that the monitor looks at."""
+        return self._roles
+
+    @property
+    def part_of(self) -> str | None:
+        """Return the name of the configured monitor whose other traffic this one looks at; None for that one."""
+        return self._part_of
+
+    def of_traffic(
+        self, roles: tuple[TrafficRole, ...], checks: Sequence[CheckConfig], people: Collection[str]
+    ) -> Monitor:
+        """Return a monitor of other traffic of the same source.
+
+        Parameters
+        ----------
+        people
+            Receivers of messages; others are not used, since traffic that no user gets is no reason for an effect.
+        """
+        rules = [rule.model_copy(update={"do": [name for name in rule.do if name in people]}) for rule in self.rules]
+        update: dict[str, object] = {"savings": None, **dict.fromkeys(("breakers", "experiments", "shadows"), [])}
+        name = f"{self.name}.{'-'.join(roles)}"
+        part = self.model_copy(update={**update, "name": name, "checks": list(checks), "rules": rules})
+        part._roles, part._rules, part._part_of = roles, tuple(self.role_rules), self.name
+        return part
 
     @property
     def performance(self) -> PerformanceConfig | None:
@@ -381,11 +413,16 @@ class Config(WithReceivers):
         object.__setattr__(self, "monitors", monitors)
         return self
 
+    @property
+    def configured(self) -> list[Monitor]:
+        """Return the monitors without those of other traffic."""
+        return [monitor for monitor in self.monitors if monitor.part_of is None]
+
     def monitor(self, name: str | None) -> Monitor:
         """Return the named monitor, or the only one."""
         names = [monitor.name for monitor in self.monitors]
-        if name is None and len(names) == 1:
-            return self.monitors[0]
+        if name is None and len(self.configured) == 1:
+            return self.configured[0]
         if name not in names:
             hint = f"there is no monitor {name!r}" if name else "there are several monitors; name one with --monitor"
             raise ConfigError(f"{hint}. Configured: {', '.join(names)}.{nearest(name or '', names)}")

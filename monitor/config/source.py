@@ -30,6 +30,7 @@ ROLES = (
     "weight",
     "sampling_fraction",
     "label_probability",
+    "traffic",
 )
 TEXT_ROLES = ("question", "context", "response", "samples", "logprobs")
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from detectors.binning import to_categories
 from monitor.config.models import ConfigError, Monitor
 from monitor.sources.base import Reader, read_in_steps
-from monitor.sources.traffic_roles import keep_served, role_columns
+from monitor.sources.traffic_roles import keep_monitored, role_columns
 
 
 def busiest_models(reader: Reader, monitor: Monitor, first: datetime, last: datetime, most: int) -> list[str]:
@@ -19,5 +19,5 @@ def busiest_models(reader: Reader, monitor: Monitor, first: datetime, last: date
     counted: Counter[str] = Counter()
     columns = list(dict.fromkeys(["model_version", *role_columns(monitor, schema)]))
     for page in read_in_steps(reader, columns, first, last):
-        counted.update(name for name in to_categories(keep_served(page, monitor)["model_version"]) if name)
+        counted.update(name for name in to_categories(keep_monitored(page, monitor)["model_version"]) if name)
     return [name for name, _ in counted.most_common(most)]

@@ -14,7 +14,7 @@ from monitor.jobs.savings_tally import find_tariff, tally_page
 from monitor.profiling.learn import with_signals
 from monitor.profiling.weights import split_by_weight
 from monitor.sources.base import Reader, read_in_steps
-from monitor.sources.traffic_roles import keep_served
+from monitor.sources.traffic_roles import keep_monitored
 
 
 def count(reader: Reader, monitor: Monitor, plans: Sequence[Plan], start: datetime, end: datetime) -> dict[str, Cells]:
@@ -29,7 +29,7 @@ def count(reader: Reader, monitor: Monitor, plans: Sequence[Plan], start: dateti
     total: dict[str, Cells] = {plan.name: {} for plan in plans}
     keys = set[object]()
     for read in read_in_steps(reader, columns, start, end):
-        weighted, _ = split_by_weight(keep_served(read, monitor).unseen(keys), monitor)
+        weighted, _ = split_by_weight(keep_monitored(read, monitor).unseen(keys), monitor)
         page = with_signals(weighted, made)
         for plan in plans if page.rows else ():
             total[plan.name] = merge([total[plan.name], tally_page(plan, page, tariff, monitor.savings or Savings())])

@@ -14,7 +14,7 @@ from monitor.profiling.learn import Learner, with_signals
 from monitor.profiling.source_columns import columns_to_read
 from monitor.profiling.weights import has_label_probability
 from monitor.sources.base import Reader, SourceError, read_in_steps
-from monitor.sources.traffic_roles import keep_served
+from monitor.sources.traffic_roles import keep_monitored
 
 Note = Callable[[Sequence[Choice]], None]
 """Receives the choices of columns when a baseline is learnt, each with its reason."""
@@ -48,7 +48,7 @@ def learn_from_pages(
     weighted = has_label_probability(monitor)
     learner = Learner(kinds, monitor.performance, monitor.rates, screened, weighted_labels=weighted)
     for page in pages:
-        learner.add(with_signals(keep_served(page, monitor), monitor.signals))
+        learner.add(with_signals(keep_monitored(page, monitor), monitor.signals))
     layouts, out = learner.layouts(), learner.left_out
     note([Choice(each.name, None, out[each.name]) if each.name in out else each for each in choices])
     return layouts

@@ -27,7 +27,7 @@ from monitor.config.models import ConfigError, Monitor
 from monitor.profiling.learn import with_signals
 from monitor.profiling.source_columns import columns_to_read
 from monitor.sources.base import Reader, read_in_steps
-from monitor.sources.traffic_roles import keep_served
+from monitor.sources.traffic_roles import keep_monitored
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ def sample(
     keys = np.zeros(0)
     records: Records = {}
     for read in read_in_steps(reader, columns_to_read(monitor, layouts, reader.schema()), start, end):
-        page = keep_served(read, monitor)
+        page = keep_monitored(read, monitor)
         drawn = chance.random(page.rows)
         chosen = drawn < (keys.max() if len(keys) >= rows else np.inf)
         if not chosen.any():

@@ -17,7 +17,7 @@ from monitor.profiling.ab_counts import Arms, required_columns
 from monitor.profiling.learn import with_signals
 from monitor.profiling.shadow_join import Joiner, Pairs
 from monitor.sources.base import Reader, read_in_steps
-from monitor.sources.traffic_roles import keep_own_arms, keep_served, role_columns
+from monitor.sources.traffic_roles import keep_monitored, keep_own_arms, role_columns
 
 
 def read_pages(
@@ -38,7 +38,10 @@ def read_pages(
     columns = [name for name in dict.fromkeys(names) if name in schema]
     served_ids, own_ids = set[object](), set[object]()
     for page in read_in_steps(reader, columns, start, end):
-        served, own = keep_served(page, monitor).unseen(served_ids), keep_own_arms(page, monitor, spec).unseen(own_ids)
+        served, own = (
+            keep_monitored(page, monitor).unseen(served_ids),
+            keep_own_arms(page, monitor, spec).unseen(own_ids),
+        )
         both = RecordBatch(concatenate([served, own])) if own.rows else served
         yield with_signals(both.take(np.argsort(both.times, kind="stable")), computed)
 

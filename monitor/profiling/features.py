@@ -15,7 +15,7 @@ from monitor.config.source import TEXT_ROLES
 from monitor.sources.base import ColumnInfo
 
 NOT_FEATURES = (
-    *("timestamp", "id", "label", "feedback", "model_version", "prompt_version"),
+    *("timestamp", "id", "label", "feedback", "model_version", "prompt_version", "traffic"),
     *(LABEL_PROBABILITY, *WEIGHTS, *TEXT_ROLES),
 )
 FREE_TEXT_LENGTH = 64

@@ -17,7 +17,7 @@ from monitor.profiling.derived_columns import WHOLE_ONLY, derive_columns
 from monitor.profiling.facts import Facts
 from monitor.profiling.learn import with_signals
 from monitor.profiling.weights import has_label_probability, split_by_weight, split_labels_by_weight
-from monitor.sources.traffic_roles import keep_own_arms, keep_served
+from monitor.sources.traffic_roles import keep_monitored, keep_own_arms
 
 
 class Profiler:
@@ -50,7 +50,7 @@ class Profiler:
         for arms in self._arms:
             own = keep_own_arms(batch, monitor, arms.spec).unseen(self._own_keys.setdefault(arms.spec.name, set()))
             self._add_arms([arms], split_by_weight(own, monitor)[0])
-        served = keep_served(batch, monitor)
+        served = keep_monitored(batch, monitor)
         unique = served.unseen(self._keys)
         self.facts.duplicates += served.rows - unique.rows
         usable, unusable = split_by_weight(unique, monitor)

@@ -16,13 +16,15 @@ from monitor.config.presets.base import Narrow
 from monitor.config.source import Source
 from monitor.core.record_batch import RecordBatch
 from monitor.sources.base import READ_STEP, Counts
-from monitor.sources.dialects.base import Dialect
+from monitor.sources.dialects.base import Dialect, raw
 from monitor.sources.reader import SqlReader
 from monitor.sources.times import TimeColumn
-from monitor.sources.traffic_roles import are_served, keep_own_arms, keep_served, role_columns
+from monitor.sources.traffic_roles import are_monitored, keep_monitored, keep_own_arms, role_columns
 
 FIRST_STEP = timedelta(minutes=5)
 """First range in which the newest record is searched; each further range before it is twice as long."""
+ROWS = "(rows)"
+"""Column with the number of rows that a counted record stands for."""
 MOST_SAMPLED = 16
 """A sample reads at most this many times its size, for a source that is mostly not served traffic."""
 
@@ -47,13 +49,49 @@ class TrafficReader(SqlReader):
         """Count the rows with ``start <= timestamp < end``."""
         schema = self.schema()
         marks = [role for role in ("label", "feedback") if role in schema]
+        columns = role_columns(self._monitor, schema)
+        counted = self._count_by(start, end, columns, marks)
+        pages = self.read(start, end, [*columns, *marks]) if counted is None else iter(())
+        parts = [counted] if counted is not None else (_as_counted(page, marks) for page in pages)
         rows, compared, present = 0, 0, dict.fromkeys(marks, 0)
-        for batch in self.read(start, end, [*role_columns(self._monitor, schema), *marks]):
-            kept = keep_served(batch, self._monitor)
-            rows += kept.rows
-            compared += sum(keep_own_arms(batch, self._monitor, spec).rows for spec in self._monitor.comparisons)
-            present = {mark: count + int((~kept[mark].missing).sum()) for mark, count in present.items()}
+        for part in parts:
+            kept = keep_monitored(part, self._monitor)
+            arms = [keep_own_arms(part, self._monitor, spec) for spec in self._monitor.comparisons]
+            rows, compared = rows + _total(kept, ROWS), compared + sum(_total(arm, ROWS) for arm in arms)
+            present = {mark: count + _total(kept, mark) for mark, count in present.items()}
         return Counts(rows, present.get("label", 0), present.get("feedback", 0), compared)
+
+    def _count_by(
+        self, start: datetime, end: datetime, columns: Sequence[str], marks: Sequence[str]
+    ) -> RecordBatch | None:
+        """Count in the database: a record for each combination of values, with its number of rows and of marks.
+
+        None if records with the same values may differ in their role, or if the condition of the range is not exact.
+        """
+        bounds = [bound for rule in self._monitor.role_rules for bound in (rule.start, rule.end) if bound is not None]
+        with self._session() as connection:
+            name = self._origin.resolve(connection)
+            infos = self._columns(connection, name)
+            time = self._time(connection, name, infos)
+            if not time.exact or any(start < bound < end for bound in bounds):
+                return None
+            values = [self._value(infos[column]).label(f"c{place}") for place, column in enumerate(columns)]
+            marked = [raw(infos[mark].name).label(f"m{place}") for place, mark in enumerate(marks)]
+            read = [infos[column].name for column in (*columns, *marks)]
+            rows = sa.select(sa.literal_column("1").label("one"), *values, *marked)
+            inner = rows.select_from(self._from(name, start, read)).where(self._within(time, start, end)).subquery()
+            groups = [inner.c[value.name] for value in values]
+            counts = [sa.func.count(), *(sa.func.count(inner.c[mark.name]) for mark in marked)]
+            found = connection.execute(sa.select(*groups, *counts).select_from(inner).group_by(*groups)).all()
+        parts = list(zip(*found, strict=True)) or [()] * (len(columns) + len(counts))
+        counted = zip((ROWS, *marks), parts[len(columns) :], strict=True)
+        return RecordBatch(
+            {
+                "timestamp": Column.floats(np.full(len(found), start.timestamp())),
+                **{name: self._decoder.column(name, part) for name, part in zip(columns, parts, strict=False)},
+                **{name: Column.floats(np.array(part)) for name, part in counted},
+            }
+        )
 
     def newest(self) -> datetime | None:
         """Return the newest event time that is not in the future; None if there is none.
@@ -87,7 +125,7 @@ class TrafficReader(SqlReader):
     def _times(self, start: datetime, end: datetime) -> np.ndarray:
         """Return the times of the records of a range, float64 seconds since 1970."""
         columns = role_columns(self._monitor, self.schema())
-        pages = [keep_served(page, self._monitor).times for page in self.read(start, end, columns)]
+        pages = [keep_monitored(page, self._monitor).times for page in self.read(start, end, columns)]
         return np.concatenate([np.zeros(0), *pages])
 
     def _sample(
@@ -113,5 +151,15 @@ class TrafficReader(SqlReader):
         columns = {"timestamp": Column.floats(time.seconds([row[-1] for row in rows]))}
         for name in role_columns(self._monitor, roles):
             columns[name] = self._decoder.column(name, [row[roles.index(name)] for row in rows])
-        kept = are_served(RecordBatch(columns), self._monitor)
+        kept = are_monitored(RecordBatch(columns), self._monitor)
         return [row for row, keep in zip(rows, kept, strict=True) if keep]
+
+
+def _as_counted(batch: RecordBatch, marks: Sequence[str]) -> RecordBatch:
+    """Return records with the number of rows and of marks that each stands for."""
+    counted = {mark: Column.floats((~batch[mark].missing).astype(np.float64)) for mark in marks}
+    return batch.with_columns({ROWS: Column.floats(np.ones(batch.rows)), **counted})
+
+
+def _total(records: RecordBatch, column: str) -> int:
+    return int(records[column].values.sum()) if column in records else 0

@@ -35,19 +35,20 @@ def decide_roles(records: RecordBatch, rules: Sequence[RoleRule]) -> np.ndarray:
     return roles
 
 
-def are_served(records: RecordBatch, monitor: Monitor) -> np.ndarray:
-    """Return whether each record is served traffic, bool of shape (rows,)."""
-    return np.asarray(decide_roles(records, monitor.role_rules) == SERVED)
+def are_monitored(records: RecordBatch, monitor: Monitor) -> np.ndarray:
+    """Return whether each record has a role that the monitor looks at, bool of shape (rows,)."""
+    roles = [TRAFFIC_ROLES.index(role) for role in monitor.roles]
+    return np.isin(decide_roles(records, monitor.role_rules), roles)
 
 
-def keep_served(records: RecordBatch, monitor: Monitor) -> RecordBatch:
-    """Return the records of served traffic."""
-    return _take(records, are_served(records, monitor))
+def keep_monitored(records: RecordBatch, monitor: Monitor) -> RecordBatch:
+    """Return the records of the roles that the monitor looks at: served traffic, unless its checks name others."""
+    return _take(records, are_monitored(records, monitor))
 
 
 def keep_own_arms(records: RecordBatch, monitor: Monitor, spec: Experiment | Shadow) -> RecordBatch:
     """Return the records of the arms of a comparison that are not served, by its settings or by `traffic:`."""
-    marked, rule = decide_roles(records, mark_rules(monitor.traffic)), arm_rule(spec)
+    marked, rule = decide_roles(records, mark_rules(monitor.source, monitor.traffic)), arm_rule(spec)
     own = _matches(records, rule) & (marked == SERVED)
     own |= _matches(records, replace(rule, values=tuple(spec.challengers))) & (marked == TRAFFIC_ROLES.index(rule.role))
     return _take(records, own)

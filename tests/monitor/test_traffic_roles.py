@@ -22,6 +22,7 @@ from monitor.cli.connections import open_reader
 from monitor.config.load import load
 from monitor.config.models import Monitor
 from monitor.config.savings import RetrainingSpec, Savings
+from monitor.config.traffic import TRAFFIC_ROLES
 from monitor.core.incident import Incident
 from monitor.core.record_batch import RecordBatch
 from monitor.core.yamlfile import ConfigError
@@ -37,6 +38,7 @@ from monitor.profiling.ab_counts import Arms
 from monitor.profiling.comparison_reads import read_pages
 from monitor.profiling.profiler import Profiler
 from monitor.sources.base import SourceError
+from monitor.sources.traffic_roles import decide_roles, keep_monitored
 from monitor.store import comparisons, ledger, tables
 from tests.support import prefork
 from tests.support.calls import HOUR, MINUTE, SECRET, Watching
@@ -340,6 +342,85 @@ def test_a_challenger_enters_no_experiment_of_others(log: Log) -> None:
                 arms.add(page)
         counted.append(sum(held["latency"].n for held in arms.tallies.values()))
     assert counted == [LIVE, LIVE, 2 * LIVE]
+
+
+PROBES = {"probe": {"column": "tenant", "values": ["ping"]}}
+
+
+def test_slow_probes_are_an_incident_of_their_own_and_never_roll_back(log: Log, watching: Start) -> None:
+    slow = START + 90 * MINUTE
+    usual = log.challenger(START, slow, model="m1", tenant="ping", latency=1.0 + np.arange(2700) % 7 / 10)
+    log.write(usual, log.challenger(slow, END, model="m1", tenant="ping", latency=20.0))
+    checks = ["latency", {"latency": {"name": "probes", "traffic": ["probe"], "p95": "5s"}}]
+    path = log.configure(traffic=PROBES, checks=checks, segments=[], bucket="5m", rules=[{"do": ["back"]}])
+    life = watching(path)
+    life.until(FROM + 5 * MINUTE, step=HOUR)
+    life.until(END, step=5 * MINUTE)
+    incidents, actions = life.rows()
+    assert ([row.monitor for row in incidents], actions) == (["bot.probe"], [])
+    assert incidents[0].reason.startswith("p95 latency")
+    assert life.config.monitor(None).name == "bot"
+
+
+def test_checks_of_other_traffic_are_a_monitor_that_tells_people_only(log: Log) -> None:
+    checks = [
+        "drift",
+        {"latency": {"traffic": ["probe", "evaluation"]}},
+        {"spend": {"daily": 9, "traffic": ["served", "evaluation"]}},
+        {"drift": {"traffic": ["evaluation", "probe"]}},
+    ]
+    traffic = {**EVALUATION, **PROBES}
+    receivers = {"chat": {"kind": "slack", "token": "xoxb-none", "channel": "#alerts"}}
+    path = log.configure(traffic=traffic, checks=checks, shadows=[SHADOW], rules=[{"do": ["back", "chat"]}])
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "receivers": receivers}))
+    bot, both, billed = load(path).monitors
+    assert [[one.name, [check.kind for check in one.checks]] for one in (bot, both, billed)] == [
+        ["bot", ["drift"]],
+        ["bot.evaluation-probe", ["latency", "drift"]],
+        ["bot.served-evaluation", ["spend"]],
+    ]
+    assert (bot.rules[0].do, both.rules[0].do, both.shadows, bot.part_of, both.part_of) == (
+        ["back", "chat"],
+        ["chat"],
+        [],
+        None,
+        "bot",
+    )
+    assert bot.role_rules == both.role_rules  # the challenger is still no evaluation
+    batch = RecordBatch(
+        {
+            "timestamp": Column.floats(FROM.timestamp() + np.arange(4.0)),
+            "tenant": Column.of(["acme", "ping", "driftd-evaluation", "acme"]),
+            "model_version": Column.of(["m1", "m1", "m2", "m2"]),
+        }
+    )
+    kept = [keep_monitored(batch, one)["tenant"].values.tolist() for one in (bot, both, billed)]
+    assert kept == [["acme"], ["ping", "driftd-evaluation"], ["acme", "driftd-evaluation"]]
+
+
+def test_a_role_without_records_and_a_taken_name_are_errors(log: Log) -> None:
+    with pytest.raises(ConfigError, match="no record of this monitor has the role 'probe'; set `traffic: {probe"):
+        load(log.configure(checks=[{"latency": {"traffic": ["probe"]}}]))
+    path = log.configure(traffic=PROBES, checks=[{"latency": {"traffic": ["probe"]}}])
+    config = yaml.safe_load(path.read_text())
+    config["monitors"].append({**config["monitors"][0], "name": "bot.probe", "checks": ["drift"]})
+    path.write_text(yaml.safe_dump(config))
+    with pytest.raises(ConfigError, match=r"the monitor of this traffic is named 'bot\.probe', which is taken"):
+        load(path)
+    signal = {**EXPERIMENT, "arm": "failed", "unserved": ["m2"]}
+    with pytest.raises(ConfigError, match="'failed' is a signal; name a logged column"):
+        load(log.configure(signals=["failed"], experiments=[signal]))
+
+
+def test_a_column_has_the_role_of_each_record(log: Log) -> None:
+    monitor = log.monitor()
+    columns = {**monitor.source.columns, "traffic": monitor.source.columns["tenant"]}
+    monitor = monitor.model_copy(update={"source": monitor.source.model_copy(update={"columns": columns})})
+    roles = ["served", "shadow", "experiment", "evaluation", "probe", None, "Probe", "canary"]
+    batch = RecordBatch({"timestamp": Column.floats(np.arange(8.0)), "traffic": Column.of(roles)})
+    decided = decide_roles(batch, monitor.role_rules)
+    assert [TRAFFIC_ROLES[role] for role in decided] == [*roles[:5], "served", "served", "served"]
+    assert decide_roles(batch, log.monitor().role_rules).tolist() == [0] * 8  # a column of that name that is not mapped
 
 
 def test_an_arm_that_serves_no_users_must_be_a_treatment(log: Log) -> None:

@@ -47,6 +47,7 @@ def test_langfuse_v3_is_read_once_in_its_last_version(engine: sa.Engine, opened:
         reader,
         [
             *COMMON,
+            "traffic",
             "output_tokens",
             "cached_tokens",
             "prompt_version",

@@ -90,3 +90,11 @@ def test_a_condition_narrows_it_and_a_setting_wins_over_the_preset(written: list
     count = reader.counts(START, START + timedelta(days=1)).rows
     assert count == sum(call.tenant == "tenant-1" and call.number % 4 != 0 for call in written)
     assert read(opened("litellm", columns={"label": "status"}), ["label"])["label"][7] == "failure"
+
+
+def test_health_checks_of_the_proxy_are_probes(written: list, engine: sa.Engine, opened: Opener) -> None:
+    with engine.begin() as connection:
+        table, team = '"LiteLLM_SpendLogs"', "litellm-internal-health-check"
+        connection.exec_driver_sql(f"UPDATE {table} SET team_id = '{team}' WHERE request_id = '{written[3].id}'")
+    roles = read(opened("litellm"), ["traffic"])["traffic"]
+    assert [(place, role) for place, role in enumerate(roles) if role] == [(3, "probe")]

@@ -106,10 +106,13 @@ def test_many_traces_are_read_once_and_one_in_progress_is_not_yet_one(engine: sa
     mlflow.write(engine, made)
     with engine.begin() as connection:
         connection.exec_driver_sql(f"UPDATE trace_info SET status = 'IN_PROGRESS' WHERE request_id = '{made[5].id}'")
+        tag = f"'mlflow.eval.requestId', 'e', '{made[9].id}'"
+        connection.exec_driver_sql(f"INSERT INTO trace_tags (key, value, request_id) VALUES ({tag})")
     reader = opened("mlflow", page_size=64, where="experiment = 'bot'")
-    found = read(reader, ["id", "feedback", "score_grounded", "cost", "model_version", "app_version"])
+    found = read(reader, ["id", "feedback", "score_grounded", "cost", "model_version", "app_version", "traffic"])
     kept = [call for call in made if call.number != 5]
     assert found["id"] == [call.id for call in kept]
+    assert found["traffic"] == ["evaluation" if call.number == 9 else None for call in kept]
     assert found["score_grounded"] == [call.grounded for call in kept]
     assert found["cost"] == [call.cost or None for call in kept]
     assert found["model_version"] == [call.model for call in kept]

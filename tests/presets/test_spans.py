@@ -67,6 +67,29 @@ def test_phoenix(engine: sa.Engine, opened: Opener) -> None:
     assert reader.counts(START, START + timedelta(days=1)).rows == COUNT
 
 
+def test_calls_of_the_playground_and_of_experiments_of_phoenix_are_evaluations(
+    engine: sa.Engine, opened: Opener
+) -> None:
+    phoenix.create(engine)
+    phoenix.write(engine, list(calls(5)))
+    names = {
+        2: "playground",
+        3: f"Experiment-{'a1' * 12}",
+        4: "Experiment-1",
+    }  # a user may name a project like the last
+    with engine.begin() as connection:
+        spans = (
+            connection.exec_driver_sql("SELECT trace_rowid FROM spans WHERE span_kind = 'LLM' ORDER BY id")
+            .scalars()
+            .all()
+        )
+        for number, (project, name) in enumerate(names.items(), 1):
+            connection.exec_driver_sql(f"INSERT INTO projects (id, name) VALUES ({project}, '{name}')")
+            query = f"UPDATE traces SET project_rowid = {project} WHERE id = {spans[number]}"
+            connection.exec_driver_sql(query)
+    assert read(opened("phoenix"), ["traffic"])["traffic"] == [None, "evaluation", "evaluation", None, None]
+
+
 def test_a_column_that_goes_after_the_start_fails_only_what_asks_for_it(engine: sa.Engine, opened: Opener) -> None:
     phoenix.create(engine)
     phoenix.write(engine, list(calls(20)))
@@ -167,7 +190,7 @@ OTHER = {"http.method": "GET"}
 
 
 def test_otel_spans_by_old_and_new_names(engine: sa.Engine, opened: Opener) -> None:
-    spans(engine, [NEW, OLD, OTHER, AGENT])
+    spans(engine, [NEW, {**OLD, "user_agent.synthetic.type": "test"}, OTHER, AGENT])
     names = [
         "id",
         "model_version",
@@ -181,8 +204,10 @@ def test_otel_spans_by_old_and_new_names(engine: sa.Engine, opened: Opener) -> N
         "question",
         "response",
         "session_id",
+        "traffic",
     ]
     found = read(opened("otel"), names)
+    assert found["traffic"] == [None, "probe"]
     assert found["id"] == ["s0", "s1"]  # an agent's span repeats the tokens of its calls
     assert found["model_version"] == ["m1", "m0"]
     assert found["input_tokens"] == [7.0, 5.0]

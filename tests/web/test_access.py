@@ -177,7 +177,7 @@ def test_our_own_names_are_let_in(host: str, seed: Seed, serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:9478", "[::]:9478", "192.0.2.1:9478", "driftd.example:9478"])
-def test_other_machines_are_served_with_a_token_only(listen: str, database: Database) -> None:
+def test_other_machines_are_monitored_with_a_token_only(listen: str, database: Database) -> None:
     with pytest.raises(ConfigError, match="no token is set"):
         create_app(database, configuration("sqlite://", listen=listen), SystemClock())
     create_app(database, configuration("sqlite://", listen=listen, token="t"), SystemClock())

@@ -11,6 +11,7 @@ from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
 from pydantic_core import CoreSchema
 
 from monitor.config.sections import Section
+from monitor.config.traffic import TRAFFIC_ROLES, TrafficRole
 
 Columns = Literal["auto"] | list[str]
 ANY_KIND = ("columns", "method", "threshold", "max_increase", "min_samples", "segments")
@@ -38,6 +39,9 @@ class CheckConfig(Section):
     """Set by the key of the check."""
     name: str | None = None
     """Name in rules and metrics; default: the kind of the check."""
+    traffic: list[TrafficRole] = Field(["served"], min_length=1)
+    """Roles of the records that it looks at: `served`, `shadow`, `experiment`, `evaluation`, `probe`. Checks of other
+    traffic than `served` run in a monitor of their own."""
 
     @classmethod
     def key_names(cls) -> list[str]:
@@ -55,6 +59,11 @@ class CheckConfig(Section):
     def finding_name(self) -> str:
         """Return the name under which its findings are recorded."""
         return self.name or self.kind
+
+    @property
+    def roles(self) -> tuple[TrafficRole, ...]:
+        """Return the roles of the records that it looks at, in a fixed order."""
+        return tuple(role for role in TRAFFIC_ROLES if role in self.traffic)
 
     def expand(self) -> Sequence[CheckConfig]:
         """Return the checks that the entry expands to: itself, unless it is a group."""

@@ -100,6 +100,8 @@ class Preset:
         Typical delay of rows.
     clients
         Columns of the main table that identify the client of a record, used to count clients.
+    has_roles
+        Whether a column `traffic` has the role of records that are not served traffic.
     advice
         Canonical name to instructions for logging it.
     """
@@ -119,6 +121,7 @@ class Preset:
     final: bool = False
     settle: str = "30s"
     clients: tuple[str, ...] = ()
+    has_roles: bool = False
     advice: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -50,6 +50,10 @@ def columns(sql: Sql, names: Found) -> Columns:
         "trace_id": plain("trace_id"),
         "project": plain("project", "project_id"),
         "environment": plain("environment"),
+        "traffic": PresetColumn(
+            "if(startsWith(r.environment, 'langfuse-') OR r.environment = 'sdk-experiment', 'evaluation', NULL)",
+            ("environment",),
+        ),
         "name": PresetColumn("nullif(r.name, '')", ("name",)),
         "model_version": PresetColumn("nullif(r.provided_model_name, '')", ("provided_model_name",)),
         "prompt_version": PresetColumn(
@@ -115,5 +119,6 @@ PRESET = Preset(
     joins=joins,
     final=True,
     settle="90s",
+    has_roles=True,
     advice=ADVICE,
 )

@@ -14,6 +14,8 @@ from __future__ import annotations
 from monitor.config.presets.base import Columns, Found, Preset, PresetColumn, empty_as_missing, plain
 from monitor.config.presets.sql import Sql
 
+HEALTH_CHECK = "litellm-internal-health-check"
+"""Team of the proxy's own calls that check whether models are healthy; clients cannot set it."""
 FILLED = ("model_group", "model_id", "session_id", "mcp_namespaced_tool_name")
 
 
@@ -34,6 +36,7 @@ def columns(sql: Sql, _names: Found) -> Columns:
         "organization": empty_as_missing("organization_id"),
         "provider": empty_as_missing("custom_llm_provider"),
         "call_type": plain("call_type"),
+        "traffic": PresetColumn(f"CASE WHEN r.\"team_id\" = '{HEALTH_CHECK}' THEN 'probe' END", ("team_id",)),
         "cache_hit": empty_as_missing("cache_hit"),
         "cost": PresetColumn(
             'CASE WHEN r."spend" > 0 OR r."cache_hit" = \'True\' THEN r."spend" END', ("spend", "cache_hit")
@@ -63,6 +66,7 @@ PRESET = Preset(
     about="LiteLLM proxy's spend log (PostgreSQL).",
     columns=columns,
     settle="60s",
+    has_roles=True,
     clients=("tenant", "user", "session_id"),
     advice={
         "question": STORE,

@@ -91,6 +91,11 @@ def columns(sql: Sql, names: Found) -> Columns:
             ("experiment_id", "experiments.experiment_id", "experiments.name"),
         ),
         "trace_name": empty_as_missing("trace_name"),
+        "traffic": PresetColumn(
+            "CASE WHEN EXISTS (SELECT 1 FROM {trace_tags} AS t WHERE t.request_id = r.request_id "
+            "AND t.\"key\" = 'mlflow.eval.requestId') THEN 'evaluation' END",
+            ("request_id", "trace_tags.key"),
+        ),
         "status": plain("status"),
         "latency": PresetColumn("r.execution_time_ms / 1000.0", ("execution_time_ms",)),
         **{
@@ -126,6 +131,7 @@ PRESET = Preset(
     },
     where=where,
     settle="60s",
+    has_roles=True,
     advice={
         "model_version": TRACED,
         "input_tokens": TRACED,

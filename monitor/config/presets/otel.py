@@ -40,6 +40,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "question": ("gen_ai.input.messages", "gen_ai.prompt"),
     "response": ("gen_ai.output.messages", "gen_ai.completion"),
 }
+SYNTHETIC = ("user_agent.synthetic.type",)
 NUMBERS = ("cost", "time_to_first_token", *(role for role in ALIASES if role.endswith("_tokens")))
 NO_CALLS = ("execute_tool", "invoke_agent", "create_agent", "invoke_workflow", "plan", "retrieval")
 
@@ -69,6 +70,7 @@ def columns(sql: Sql, _names: Found) -> Columns:
         "status": plain("StatusCode"),
         "latency": PresetColumn('r."Duration" / 1e9', ("Duration",)),
         **{role: _attribute(role, sql) for role in ALIASES},
+        "traffic": PresetColumn(f"CASE WHEN {_any(SYNTHETIC, sql)} = 'test' THEN 'probe' END", ("SpanAttributes",)),
     }
 
 
@@ -92,6 +94,7 @@ PRESET = Preset(
     key=("trace_id", "id"),
     dialects=("clickhousedb", "postgresql", "sqlite"),
     settle="60s",
+    has_roles=True,
     advice={
         "question": CAPTURE,
         "response": CAPTURE,

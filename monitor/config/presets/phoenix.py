@@ -23,6 +23,10 @@ from monitor.config.presets.base import (
 )
 from monitor.config.presets.sql import Sql, literal
 
+EVALUATIONS = (
+    "p.name = 'playground' OR length(p.name) = 35 AND (p.name LIKE 'Experiment-%' OR p.name LIKE 'Playground-%')"
+)
+"""Projects that Phoenix itself creates: of the playground, and of experiments, with 24 hexadecimal digits."""
 JUDGED = "annotator_kind <> 'HUMAN'"
 TEXTS = {
     "model_version": ("llm", "model_name"),
@@ -68,6 +72,11 @@ def columns(sql: Sql, names: Found) -> Columns:
             "WHERE t.id = r.trace_rowid)",
             ("trace_rowid", "traces.project_rowid", "projects.name"),
         ),
+        "traffic": PresetColumn(
+            f"CASE WHEN EXISTS (SELECT 1 FROM {{traces}} AS t JOIN {{projects}} AS p ON p.id = t.project_rowid "
+            f"WHERE t.id = r.trace_rowid AND ({EVALUATIONS})) THEN 'evaluation' END",
+            ("trace_rowid", "traces.project_rowid", "projects.name"),
+        ),
         "span_name": plain("span_name", "name"),
         "status": plain("status_code"),
         "error_type": PresetColumn(
@@ -110,6 +119,7 @@ PRESET = Preset(
     names={"scores": Names("span_annotations", "name", "id", JUDGED, ("annotator_kind",))},
     where=where,
     settle="60s",
+    has_roles=True,
     advice={
         "model_version": INSTRUMENT,
         "input_tokens": INSTRUMENT,

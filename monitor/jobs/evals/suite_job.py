@@ -44,7 +44,7 @@ def plan_jobs(config: Config, store: str) -> list[SuiteJob]:
     """Return the jobs of the configuration."""
     return [
         SuiteJob(spec, store, config.monitor(spec.monitor), config.receivers)
-        if spec.monitor or len(config.monitors) == 1
+        if spec.monitor or len(config.configured) == 1
         else SuiteJob(spec, store)
         for spec in config.evaluations
     ]

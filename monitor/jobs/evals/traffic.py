@@ -15,7 +15,7 @@ from monitor.config.models import Monitor
 from monitor.jobs.evals.client import Answer, Failure
 from monitor.jobs.evals.suite import Budget, Case, Daily, Suite
 from monitor.sources.base import Reader
-from monitor.sources.traffic_roles import keep_served, role_columns
+from monitor.sources.traffic_roles import keep_monitored, role_columns
 from monitor.store.judge_labels import LONGEST_ID
 
 COLUMNS = ("id", "question", "context", "response")
@@ -66,7 +66,7 @@ def sample(
     rows = 0
     columns = [*COLUMNS, *(role_columns(monitor, schema) if monitor else ())]
     for page in reader.read(start, end, [name for name in dict.fromkeys(columns) if name in schema]):
-        for record, values in _records(keep_served(page, monitor) if monitor else page):
+        for record, values in _records(keep_monitored(page, monitor) if monitor else page):
             rows += 1
             place = -sampling_place(suite.name, record)
             if -place < traffic.share and all(record != other for _, other, _ in sampled):
