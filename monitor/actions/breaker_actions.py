@@ -8,6 +8,8 @@ from datetime import datetime
 
 from detectors.cost.breaker import Breaker
 from monitor.actions.identity import MESSAGE_NOT_AFTER, NAMESPACE, identity
+from monitor.alerting.messages.notices import write_breaker_headline
+from monitor.alerting.messages.render import render
 from monitor.config.breakers import BreakerSpec
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
@@ -57,19 +59,13 @@ def plan_transition(
 def _payload(monitor: Monitor, spec: BreakerSpec, value: str, breaker: Breaker) -> Payload:
     """Return the payload, which is the same for every receiver."""
     subject = f"{spec.name} for {value}" if value else spec.name
-    by = f" by {breaker.who}" if breaker.who else ""
-    state = {
-        "open": "is open: requests are refused",
-        "half_open": "is half-open: probes are allowed",
-        "closed": "is closed again",
-    }[breaker.state]
-    return {
+    body: Payload = {
         "type": f"driftd.breaker.{breaker.state}",
         "timestamp": breaker.since.isoformat(),
         "data": {
             "monitor": monitor.name,
             "severity": "critical" if breaker.state == "open" else "warning",
-            "headline": f"{monitor.name}: breaker {subject} {state}{by}; {breaker.reason}",
+            "headline": write_breaker_headline(monitor.name, subject, breaker.state),
             "breaker": {
                 "name": spec.name,
                 "value": value or None,
@@ -82,3 +78,5 @@ def _payload(monitor: Monitor, spec: BreakerSpec, value: str, breaker: Breaker) 
             },
         },
     }
+    body["data"]["summary"] = render(KINDS[breaker.state], body).second_line
+    return body

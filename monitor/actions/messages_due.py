@@ -23,10 +23,11 @@ LONGEST_RETRY = timedelta(hours=4)
 
 @dataclass(frozen=True)
 class MessageDue:
-    """A message that is due: its kind, whether it is the first to the receiver, and the changes since the last one."""
+    """A message that is due: its kind, the last one that the receiver has, and the changes since."""
 
+    receiver: str
     kind: ActionKind
-    is_first: bool
+    before: PastAction | None
     news: News
 
 
@@ -46,7 +47,7 @@ def message_for(monitor: Monitor, decision: Decision, name: str, context: Decisi
     last = standing[-1] if standing else None
     if incident.state == "resolved":
         over = decision.transition == "resolved" and incident.fired_at is not None and not decision.quiet
-        return MessageDue("resolved", not before, {}) if over and (last is None or last.kind != "resolved") else None
+        return MessageDue(name, "resolved", before, {}) if over and (last is None or last.kind != "resolved") else None
     if incident.state != "firing":
         return None
     news = find_news(monitor, incident, before) if before else {}
@@ -58,7 +59,7 @@ def message_for(monitor: Monitor, decision: Decision, name: str, context: Decisi
         following = _next_kind(monitor, incident, standing, context)
     if following is None:
         return None
-    return MessageDue(following if before else "firing", not before, news if following == "update" else {})
+    return MessageDue(name, following if before else "firing", before, news if following == "update" else {})
 
 
 def _pause(monitor: Monitor, failures: int) -> timedelta:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitor.actions.identity import MESSAGE_NOT_AFTER, NAMESPACE, identity
+from monitor.alerting.messages.notices import write_verdict_headline
+from monitor.alerting.messages.render import render
 from monitor.alerting.verdicts import SEVERITY, VerdictChange
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
 from monitor.core.action import Action, AlertHistory
-from monitor.core.payload import EventData
+from monitor.core.payload import EventData, Payload
 from monitor.core.schedule import Bucket
 from monitor.profiling.ab_counts import CHECK as EXPERIMENT
 
@@ -90,8 +92,9 @@ def announce_experiment(
         Number of the message in the thread.
     """
     data: EventData = {
-        "headline": f"{monitor.name}: experiment {spec.name}, {treatment} against {spec.control}: "
-        f"{report['verdict']}. {report['reason']}",
+        "headline": write_verdict_headline(
+            monitor.name, "experiment", spec.name, treatment, spec.control, report["verdict"]
+        ),
         "experiment": {"name": spec.name, "control": spec.control, "treatment": treatment, **report},
     }
     thread = thread_key(monitor.name, spec.name, treatment)
@@ -111,8 +114,9 @@ def announce_shadow(
 ) -> list[Action]:
     """Return the messages about the verdict of a shadow from the pairs up to ``end``, without texts of answers."""
     data: EventData = {
-        "headline": f"{monitor.name}: shadow {spec.name}, {spec.challenger} beside {spec.champion}: "
-        f"{report['verdict']}, over {report['pairs']} pairs. {report['reason']}",
+        "headline": write_verdict_headline(
+            monitor.name, "shadow", spec.name, spec.challenger, spec.champion, report["verdict"]
+        ),
         "shadow": {"name": spec.name, "champion": spec.champion, "challenger": spec.challenger, **report},
     }
     thread = thread_key(monitor.name, spec.name, spec.challenger, "shadow")
@@ -134,6 +138,8 @@ def _messages(
         "window": {"start": spec.start.isoformat(), "end": end.isoformat()},
     }
     kind = "experiment" if isinstance(spec, Experiment) else "shadow"
+    body: Payload = {"type": f"driftd.{kind}.verdict", "timestamp": end.isoformat(), "data": data}
+    data["summary"] = render("verdict", body).second_line
     return [
         Action(
             id=identity(notice.thread, name, "verdict", int(end.timestamp())),
@@ -144,7 +150,7 @@ def _messages(
             mode="auto",
             state="pending",
             reason="every change of a verdict is announced",
-            payload={"type": f"driftd.{kind}.verdict", "timestamp": end.isoformat(), "data": data},
+            payload=body,
             created_at=notice.created_at,
             sequence=notice.sequence,
             not_after=notice.not_after,

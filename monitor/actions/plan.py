@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 
 from monitor.actions.decision_context import DecisionContext
-from monitor.actions.effects import (
-    decide_effect,
-    effect_due,
-    guilty_version,
-    last_known_good,
-    newest_effect,
-    obstacle_to_rollback,
-)
+from monitor.actions.effects import decide_effect, effect_due, last_known_good, newest_effect, obstacle_to_rollback
 from monitor.actions.identity import MESSAGE_NOT_AFTER, identity
+from monitor.actions.message_data import describe_incident, describe_message, newest_effects
 from monitor.actions.messages_due import MessageDue, backlog_pause, message_for
 from monitor.actions.retraining import fit_to_limit
-from monitor.alerting.messages.headline import describe_situation, leading_suspect, write_headline
+from monitor.alerting.messages.render import render
 from monitor.config.models import Monitor
 from monitor.config.receivers import EffectSettings, ReceiverConfig
-from monitor.core.action import DESTRUCTIVE, Action, PastAction
+from monitor.core.action import Action, PastAction
 from monitor.core.incident import Decision, Incident
-from monitor.core.payload import ActionSummary, EventData, News
-from monitor.core.schedule import Bucket
-
-MOST_CHANGES = 5
+from monitor.core.payload import EventData, Payload
 
 
 def split_open(incidents: Iterable[Incident]) -> tuple[dict[str, Incident], list[Incident]]:
@@ -51,15 +43,17 @@ def plan(
     """
     incident, rows = decision.incident, context.list_actions(decision.incident)
     settings = {name: specs[name].effect_settings for name in names if name in specs}
-    messages = {
-        name: message_for(monitor, decision, name, context) for name, effect in settings.items() if effect is None
-    }
+    dues = [
+        due
+        for name, effect in settings.items()
+        if effect is None and (due := message_for(monitor, decision, name, context))
+    ]
     effects = {
         name: effect
         for name, effect in settings.items()
         if effect is not None and effect_due(decision, name, effect, rows, context.now, fresh=context.fresh)
     }
-    if not effects and not any(messages.values()):
+    if not effects and not dues:
         return []
     target = last_known_good(incident, context.versions, context.blamed)
     common = describe_incident(monitor, incident, context.bucket, target)
@@ -68,16 +62,13 @@ def plan(
         _effect(incident, name, effect, common, context, dry_run=specs[name].dry_run)
         for name, effect in effects.items()
     ]
-    mentions: list[Action | PastAction] = [*planned, *_newest_effects(rows, list(effects))]
-    common["actions"] = [_mention(action) for action in mentions]
-    return [
-        *(
-            _message(monitor, incident, name, message, common, context, dry_run=specs[name].dry_run)
-            for name, message in messages.items()
-            if message is not None
-        ),
-        *planned,
+    mentions: list[Action | PastAction] = [*planned, *newest_effects(rows, list(effects))]
+    pause = backlog_pause(monitor, context.bucket, context.now)
+    messages = [
+        _message(incident, due, describe_message(incident, due, common, mentions, specs[due.receiver]), context, pause)
+        for due in dues
     ]
+    return [*messages, *planned]
 
 
 def is_unannounced(incident: Incident, past: Sequence[PastAction]) -> bool:
@@ -87,37 +78,29 @@ def is_unannounced(incident: Incident, past: Sequence[PastAction]) -> bool:
 
 
 def _message(
-    monitor: Monitor,
-    incident: Incident,
-    name: str,
-    message: MessageDue,
-    common: EventData,
-    context: DecisionContext,
-    *,
-    dry_run: bool,
+    incident: Incident, message: MessageDue, data: EventData, context: DecisionContext, pause: timedelta
 ) -> Action:
-    kind, bucket, now, sequence = message.kind, context.bucket, context.now, context.sequence
-    news = message.news
-    headline = write_headline(incident, kind, news, is_first=message.is_first)
-    described: News | None = (
-        {**news, "findings": news["findings"][:10], "changes": news["changes"][-MOST_CHANGES:]} if news else None
-    )
-    data: EventData = {**common, "headline": headline, "news": described, "dry_run": dry_run}
-    pause = backlog_pause(monitor, bucket, now)
+    kind, now, sequence, name = message.kind, context.now, context.sequence, message.receiver
+    body: Payload = {
+        "type": f"driftd.incident.{kind}",
+        "timestamp": context.bucket.end.isoformat(),
+        "data": data,
+    }
+    data["summary"] = render(kind, body, follows=message.before is not None).second_line
     return Action(
         id=identity(incident.id, name, kind, sequence),
-        monitor=monitor.name,
+        monitor=incident.monitor,
         incident=incident.id,
         name=name,
         kind=kind,
         mode="auto",
         state="pending",
         reason="every transition is announced",
-        payload=fit_to_limit({"type": f"driftd.incident.{kind}", "timestamp": bucket.end.isoformat(), "data": data}),
+        payload=fit_to_limit(body),
         created_at=now,
         sequence=sequence,
         not_after=now + MESSAGE_NOT_AFTER,
-        dry_run=dry_run,
+        dry_run=data["dry_run"],
         not_before=now + pause if pause and kind != "resolved" else None,
         supersedes=True,
     )
@@ -157,49 +140,3 @@ def _effect(
         dry_run=dry_run,
         replaces=before.id if before and before.state in ("pending", "awaiting_approval") else None,
     )
-
-
-def describe_incident(
-    monitor: Monitor, incident: Incident, bucket: Bucket, target: Mapping[str, object] | None
-) -> EventData:
-    """Return the data that all actions of a decision share.
-
-    After a further change of the incident, ``suspected_change`` is the suspect of the latest change.
-    """
-    observed = guilty_version(incident)
-    return {
-        "monitor": monitor.name,
-        "severity": incident.severity,
-        "headline": describe_situation(incident),
-        "incident": {
-            "id": incident.id,
-            "state": incident.state,
-            "rule": incident.rule,
-            "opened_at": incident.opened_at.isoformat(),
-            "reason": incident.reason,
-        },
-        "window": {"start": (bucket.end - monitor.window).isoformat(), "end": bucket.end.isoformat()},
-        "observed_version": {observed[0]: observed[1]} if observed else None,
-        "suspected_change": leading_suspect(incident),
-        "suspects": list(incident.suspects),
-        "changes": list(incident.changes[-MOST_CHANGES:]),
-        "target": target,
-        "findings": list(incident.evidence.values())[:10],
-    }
-
-
-def _newest_effects(rows: Sequence[PastAction], without: Sequence[str]) -> list[PastAction]:
-    """Return the last effect of each receiver except those in ``without``."""
-    return list({row.name: row for row in rows if row.kind in DESTRUCTIVE and row.name not in without}.values())
-
-
-def _mention(action: Action | PastAction) -> ActionSummary:
-    reason = action.reason if isinstance(action, Action) and action.state in ("held", "expired") else None
-    return {
-        "id": action.id,
-        "name": action.name,
-        "kind": action.kind,
-        "mode": action.mode,
-        "state": action.state,
-        "reason": reason,
-    }

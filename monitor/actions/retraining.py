@@ -296,6 +296,8 @@ def fit_to_limit(body: Payload) -> Payload:
         data["changes"] = data["changes"][1:]
     if wire_size(made) > LARGEST:
         data["headline"] = _cut(data["headline"])
+        if "summary" in data:
+            data["summary"] = _cut(data["summary"])
         data["incident"] = {**data["incident"], "reason": _cut(data["incident"]["reason"])}
     return made
 

@@ -358,6 +358,7 @@ def merge_evidence(
             "statistic": finding.statistic,
             "threshold": finding.threshold,
             "worst": max(before["worst"] if before else 0.0, finding.statistic or 0.0),
+            "peak": _describe_peak(before, finding),
             "since": before.get("since") if before else at.isoformat() if at else None,
             "about": finding.about,
             "direction": finding.direction,
@@ -377,6 +378,13 @@ def merge_evidence(
         merged[finding.key] = item
     ranked = sorted(merged, key=lambda key: -_excess(merged[key]))
     return {key: merged[key] for key in ranked[:MOST_EVIDENCE]}
+
+
+def _describe_peak(before: IncidentFinding | None, finding: Finding) -> str:
+    """Return the quantity of a finding when it was worst."""
+    is_worst = before is None or (finding.statistic or 0.0) >= before["worst"]
+    sentence = finding.reason if before is None or is_worst else before.get("peak", before["reason"])
+    return sentence.partition("; ")[0]
 
 
 def _attribution(finding: Finding) -> Attribution | None:

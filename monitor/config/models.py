@@ -363,6 +363,8 @@ class ServerConfig(Section):
 
     listen: str = Field("127.0.0.1:9478", pattern=r"^.+:\d{1,5}$")
     """Host and port of the web interface, the API and /metrics."""
+    external_url: str | None = Field(None, pattern=r"^https?://")
+    """Address under which people reach the web interface, such as `https://driftd.example.com`; messages link to it."""
     token: SecretStr | None = None
     """Bearer token, long and random; required for any address except loopback. `token_file` reads it from a file."""
 
@@ -410,7 +412,9 @@ class Config(WithReceivers):
         times = {one.name: one for one in self.mute_time_intervals}
         muting = MuteSettings(times, self.inhibit, [monitor.name for monitor in self.monitors])
         monitors = [monitor.route_baseline_rule(people).with_muting(muting) for monitor in self.monitors]
+        linked = {name: one.with_external_url(self.server.external_url) for name, one in self.receivers.items()}
         object.__setattr__(self, "monitors", monitors)
+        object.__setattr__(self, "receivers", linked)
         return self
 
     @property

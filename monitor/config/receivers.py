@@ -10,17 +10,19 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import reduce
 from operator import or_
-from typing import Annotated, ClassVar, Literal, Protocol
+from typing import Annotated, ClassVar, Literal, Protocol, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, GetJsonSchemaHandler, PlainValidator, SerializeAsAny, TypeAdapter, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
-from monitor.config.sections import Duration, Section
+from monitor.config.sections import Duration, Section, Zone
 
 RECEIVERS: dict[str, str] = {
     "slack": "monitor.actions.receivers.slack:Slack",
     "webhook": "monitor.actions.receivers.webhook:Webhook",
+    "email": "monitor.actions.receivers.email:Email",
 }
 """Class of each kind as `module:attribute`, imported when a configuration uses the kind."""
 
@@ -54,18 +56,31 @@ class ReceiverConfig(Section):
     """
 
     audience: ClassVar[Literal["people", "software"]] = "people"
-    example: ClassVar[Mapping[str, str]]
+    example: ClassVar[Mapping[str, object]]
     address_key: ClassVar[str]
 
     kind: str
     """Kind of the receiver."""
     dry_run: bool = False
     """Do everything except sending."""
+    timezone: Zone = "UTC"
+    """IANA time zone in which messages show times besides UTC."""
+    external_url: str | None = None
+    """Address of the web interface for links; default: `server.external_url`."""
 
     @property
     def effect_settings(self) -> EffectSettings | None:
         """Return the settings of its effect; None for a receiver of messages."""
         return None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return its time zone."""
+        return ZoneInfo(self.timezone)
+
+    def with_external_url(self, address: str | None) -> Self:
+        """Return the receiver with an address for links, if it has none of its own."""
+        return self if self.external_url or address is None else self.model_copy(update={"external_url": address})
 
 
 class EffectReceiverConfig(ReceiverConfig):
@@ -109,7 +124,7 @@ def read_receiver(value: object) -> ReceiverConfig:
 
 
 def _example() -> str:
-    return f"{{kind: {sorted(RECEIVERS)[0]}, …}}"
+    return f"{{kind: {next(iter(RECEIVERS))}, …}}"
 
 
 class _SchemaOfKinds:

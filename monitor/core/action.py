@@ -89,6 +89,8 @@ class PastAction:
         Whether a message waits because its receiver refused it.
     observed
         Role and value of the version that an effect concerns.
+    target
+        Last known good version of an effect.
     missed
         Whether an effect expired before it was sent or could be approved.
     """
@@ -109,6 +111,9 @@ class PastAction:
     missed: bool = False
     observed: tuple[str, str] | None = None
     reason: str = ""
+    target: Mapping[str, object] | None = None
+    not_after: datetime | None = None
+    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True)

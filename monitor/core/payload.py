@@ -12,7 +12,13 @@ ActionKind = Literal[
 
 
 class Suspect(TypedDict):
-    """A candidate cause of an incident, and the part of the effect that it explains, from 0 to 1."""
+    """A candidate cause of an incident.
+
+    Parameters
+    ----------
+    share
+        Part of the effect that it explains, from 0 to 1.
+    """
 
     kind: str
     column: str
@@ -20,6 +26,9 @@ class Suspect(TypedDict):
     first_seen: str
     share: NotRequired[float]
     prompt: NotRequired[str | None]
+    author: NotRequired[str | None]
+    commit: NotRequired[str | None]
+    link: NotRequired[str | None]
 
 
 class Attribution(TypedDict):
@@ -72,7 +81,7 @@ class Mute(TypedDict):
 
 
 class IncidentFinding(TypedDict):
-    """A finding of an incident, with its latest and its worst value."""
+    """A finding of an incident, with its latest and its worst value; ``peak`` is the worst one as text."""
 
     check: str
     column: str | None
@@ -81,6 +90,7 @@ class IncidentFinding(TypedDict):
     statistic: float | None
     threshold: float | None
     worst: float
+    peak: NotRequired[str]
     since: NotRequired[str | None]
     about: str
     direction: NotRequired[str]
@@ -120,10 +130,20 @@ class IncidentSummary(TypedDict):
     rule: str
     opened_at: str
     reason: str
+    fired_at: NotRequired[str | None]
+    resolved_at: NotRequired[str | None]
 
 
 class ActionSummary(TypedDict):
-    """The fields of an action that a message contains."""
+    """The fields of an action that a message contains.
+
+    Parameters
+    ----------
+    at
+        When it was sent, or ended otherwise.
+    is_new
+        Whether it was planned, or its state has changed, since the last message to the receiver.
+    """
 
     id: str
     name: str
@@ -131,6 +151,11 @@ class ActionSummary(TypedDict):
     mode: str
     state: str
     reason: NotRequired[str | None]
+    target: NotRequired[Mapping[str, object] | None]
+    not_after: NotRequired[str | None]
+    at: NotRequired[str | None]
+    dry_run: NotRequired[bool]
+    is_new: NotRequired[bool]
 
 
 class RetrainingData(TypedDict):
@@ -146,6 +171,9 @@ class EventData(TypedDict, total=False):
     monitor: str
     severity: str
     headline: str
+    summary: str
+    link: str | None
+    peak: str
     incident: IncidentSummary
     window: Mapping[str, str]
     observed_version: Mapping[str, str] | None

@@ -12,7 +12,7 @@ import yaml
 
 Where = tuple[str | int, ...]
 
-SECRET_KEYS = frozenset({"token", "secret", "url", "store", "api_key"})
+SECRET_KEYS = frozenset({"token", "secret", "url", "store", "api_key", "password"})
 FILE_KEYS = SECRET_KEYS | {"schema"}
 """Keys whose value can be read from a separate file, named by the key with the suffix `_file`."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}\n]*))?\}")

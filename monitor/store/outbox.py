@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.actions.identity import MESSAGE_NOT_AFTER, identity
+from monitor.alerting.messages.notices import write_expired_headline
 from monitor.core.action import MESSAGES, STANDING, Action, ActionRecord, PastAction
 from monitor.core.payload import ActionSummary, EventData
 from monitor.store import leases
@@ -23,7 +24,7 @@ LEASE = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class PastRow:
-    """An action as `PastAction` needs it; the last four are parts of its payload."""
+    """An action as `PastAction` needs it; the last five are parts of its payload."""
 
     id: str
     name: str
@@ -36,11 +37,13 @@ class PastRow:
     attempts: int
     not_after: datetime | None
     next_attempt_at: datetime | None
+    finished_at: datetime | None
     reason: str
     at: str | None
     suspect: str | None
     severity: str | None
     observed: Mapping[str, str] | None
+    target: Mapping[str, object] | None
 
 
 _NEWEST_SEQUENCES = (
@@ -51,11 +54,12 @@ _NEWEST_SEQUENCES = (
 _OPEN = sa.select(incidents.c.id).where(incidents.c.monitor == sa.bindparam("monitor"), incidents.c.state != "resolved")
 _PAST = (
     sa.select(
-        *columns(actions, PastRow, "at", "suspect", "severity", "observed"),
+        *columns(actions, PastRow, "at", "suspect", "severity", "observed", "target"),
         actions.c.payload["timestamp"].as_string().label("at"),
         actions.c.payload[("data", "suspected_change", "value")].as_string().label("suspect"),
         actions.c.payload[("data", "severity")].as_string().label("severity"),
         actions.c.payload[("data", "observed_version")].as_json().label("observed"),
+        actions.c.payload[("data", "target")].as_json().label("target"),
     )
     .where(actions.c.monitor == sa.bindparam("monitor"))
     .where(sa.or_(actions.c.created_at >= sa.bindparam("since"), actions.c.incident.in_(_OPEN)))
@@ -145,6 +149,9 @@ def _past(row: PastRow) -> PastAction:
         severity=row.severity,
         observed=next(iter((row.observed or {}).items()), None),
         reason=row.reason,
+        target=row.target,
+        not_after=row.not_after,
+        finished_at=row.finished_at,
         backlog=waits and not row.attempts and (row.next_attempt_at or row.created_at) > row.created_at,
         refused=waits and row.attempts > 0,
         missed=never_sent and (decided_late or row.mode == "auto"),
@@ -289,10 +296,7 @@ def _messages_unapproved(connection: Connection, effect: ActionRow, at: datetime
     if incident is None or is_silenced(connection, data, at):
         return []
     receivers = sa.select(actions.c.name).where(actions.c.incident == effect.incident, actions.c.kind.in_(MESSAGES))
-    what = f"the {effect.kind} {effect.name!r}"
-    headline = (
-        f"{effect.monitor}: {what} was not approved before {effect.not_after:%Y-%m-%d %H:%M} UTC; it will not be sent"
-    )
+    headline = write_expired_headline(effect.monitor, effect.kind, effect.name, effect.not_after)
     mention: ActionSummary = {
         "id": effect.id,
         "name": effect.name,

@@ -444,44 +444,44 @@ def test_a_bucket_is_no_longer_current_after_its_successor_has_ended() -> None:
 # ---- what a message says -------------------------------------------------------------------------------------------
 
 SUSPECT = {"kind": "model_version", "column": "model_version", "value": "m2", "first_seen": START.isoformat()}
-WORDS = "; model_version 'm2' first appeared at 2026-11-01 00:00 UTC"
 
 
-def said(kind: Any, news: Any = None, is_first: bool = False, **incident: Any) -> str:
-    return write_headline(incident_of(**incident), kind, news or {}, is_first=is_first)
+def said(kind: Any, news: Any = None, **incident: Any) -> str:
+    return write_headline(incident_of(**incident), kind, news or {})
 
 
-def test_a_message_says_in_one_sentence_what_happens() -> None:
+def test_a_headline_says_what_is_wrong_in_natural_units() -> None:
     assert said("firing") == "bot: novelty rose"
-    assert said("firing", suspected_change=SUSPECT) == f"bot: novelty rose{WORDS}"
-    prompt = {**SUSPECT, "prompt": "greeting 2"}
-    assert said("firing", suspected_change=prompt) == f"bot: novelty rose{WORDS} (greeting 2)"
-    assert (
-        said("reminder", suspected_change=SUSPECT)
-        == f"bot: still firing since 2026-11-01 00:00 UTC: novelty rose{WORDS}"
+    assert said("firing", reason="novelty 3 (95 % interval 2–4), baseline 1; rank shift 0.4") == (
+        "bot: novelty 3 (95 % interval 2–4), baseline 1"
     )
-    assert said("reminder", fired_at=None) == "bot: still firing since an unknown time: novelty rose"
+    later = {"updated_at": START + 4 * HOUR, "evidence": {"k": evidence_of(reason="novelty 5; rank shift 1")}}
+    assert said("reminder", **later) == "bot: still firing after 4h: novelty 5"
+    assert said("reminder", fired_at=None) == "bot: still firing after an unknown time: novelty rose"
 
 
 def test_an_update_says_what_is_new() -> None:
-    joined = evidence_of(column="length", reason="longer")
+    joined = evidence_of(column="length", reason="longer; rank shift 1")
     assert said("update", {"findings": [joined]}) == "bot: also longer"
     segment = evidence_of(column=None, check="volume", segment="plan=pro", reason="more")
     assert said("update", {"findings": [segment, joined]}) == "bot: also more; 1 more finding"
-    assert said("update", {"suspected_change": SUSPECT}, suspected_change=SUSPECT) == f"bot: now suspected{WORDS}"
+    assert said("update", {"suspected_change": SUSPECT}) == "bot: now suspected: model_version 'm2'"
+    assert said("update", {"severity": "critical"}) == "bot: now critical: novelty rose"
     assert said("update", {"again": True, "findings": [joined]}) == "bot: novelty rose"
-    assert said("update", {"changes": [{}], "findings": [joined]}) == "bot: novelty rose"
+    for reason in (
+        "changed again: length 7; rank shift 1",
+        "novelty rose; more; changed again: length 7; rank shift 1",
+    ):
+        assert said("update", {"changes": [{"reason": reason}]}) == "bot: changed again: length 7"
 
 
-def test_an_end_says_how_long_it_was_and_what_it_was_to_those_who_never_heard() -> None:
+def test_an_end_says_how_long_it_was_and_how_bad() -> None:
     over = {"state": "resolved", "reason": "clean for 2 buckets", "resolved_at": START + 2 * HOUR}
-    times = "it fired from 2026-11-01 00:00 UTC to 2026-11-01 02:00 UTC"
-    assert said("resolved", **over) == f"bot: resolved, clean for 2 buckets; {times}"
-    changes = [{"reason": "novelty rose", "suspected_change": None}]
-    assert said("resolved", changes=changes, **over) == f"bot: resolved, clean for 2 buckets; {times}"
-    what = said("resolved", is_first=True, changes=changes, suspected_change=SUSPECT, **over)
-    assert what == f"bot: resolved, clean for 2 buckets; novelty rose{WORDS}; {times}"
-    assert said("resolved", is_first=True, **over) == f"bot: resolved, clean for 2 buckets; {times}"
+    worst = evidence_of(peak="novelty 9", worst=0.9)
+    other = evidence_of(column="cost", direction="neutral", worst=9.0, peak="cost 8")
+    assert said("resolved", evidence={"a": other, "k": worst}, **over) == "bot: resolved after 2h; peak: novelty 9"
+    assert said("resolved", evidence={"k": evidence_of()}, **over) == "bot: resolved after 2h; peak: novelty rose"
+    assert said("resolved", evidence={}, **over) == "bot: resolved after 2h"
 
 
 def test_the_suspect_of_the_last_change_leads() -> None:
@@ -592,12 +592,19 @@ def test_a_message_carries_its_evidence_and_the_effects_beside_it() -> None:
         "monitor": "bot",
         "severity": "critical",
         "headline": "bot: novelty rose",
+        "summary": "Critical since 2026-11-01 00:00 UTC. No cause is known: no version, value or segment in the log "
+        "explains it. Rollback to model_version 'big' (r) waits for approval until 00:15 UTC (15m left): "
+        f"`driftd actions approve {effect.id}`",
+        "link": None,
+        "peak": "novelty rose",
         "incident": {
             "id": "i-1",
             "state": "firing",
             "rule": "drift",
             "opened_at": START.isoformat(),
             "reason": "novelty rose",
+            "fired_at": START.isoformat(),
+            "resolved_at": None,
         },
         "window": {"start": (START - 5 * MINUTE).isoformat(), "end": START.isoformat()},
         "observed_version": {"model_version": "small"},
@@ -614,6 +621,11 @@ def test_a_message_carries_its_evidence_and_the_effects_beside_it() -> None:
                 "mode": "approve",
                 "state": "awaiting_approval",
                 "reason": None,
+                "target": data["target"],
+                "not_after": (START + 15 * MINUTE).isoformat(),
+                "at": None,
+                "dry_run": False,
+                "is_new": True,
             }
         ],
         "acknowledged_by": None,
@@ -631,7 +643,9 @@ def test_a_message_carries_its_evidence_and_the_effects_beside_it() -> None:
     assert (effect.monitor, effect.incident, effect.kind, effect.mode) == ("bot", "i-1", "rollback", "approve")
     assert (effect.not_after, effect.created_at, effect.sequence) == (START + 15 * MINUTE, START, 0)
     assert (effect.supersedes, effect.replaces, effect.reason[:13]) == (False, None, "mode approve:")
-    shared = {name: value for name, value in data.items() if name not in ("news", "actions")}
+    own = ("news", "actions", "summary", "link", "peak")
+    shared = {name: value for name, value in data.items() if name not in own}
+    shared["incident"] = {name: data["incident"][name] for name in ("id", "state", "rule", "opened_at", "reason")}
     assert effect.payload == {
         "type": "driftd.rollback",
         "timestamp": START.isoformat(),
@@ -669,7 +683,8 @@ def test_an_update_carries_what_is_new_and_its_suspect() -> None:
     }
     assert [(one["name"], one["kind"], one["state"]) for one in data["actions"]] == [("r", "rollback", "delivered")]
     again = updated(opened_at=START - 9 * MINUTE, fired_at=START - 9 * MINUTE, changes=told).payload["data"]
-    assert again["headline"].startswith("bot: novelty rose; model_version 'm2' first appeared at")
+    assert again["headline"] == "bot: 1"
+    assert again["summary"] == "Likely cause now: model_version 'm2', first seen at 00:00 UTC."
     assert again["suspected_change"] == SUSPECT
     assert [one["reason"] for one in again["news"]["changes"]] == list("54321")
     assert again["news"]["suspected_change"] == SUSPECT
@@ -690,17 +705,21 @@ def test_a_higher_severity_is_an_update() -> None:
 
 def test_an_end_is_told_at_once_and_says_to_whom_it_was_news_what_it_was() -> None:
     over = incident_of(
-        state="resolved", resolved_at=START, changes=[{"at": START.isoformat(), "reason": "novelty rose"}]
+        state="resolved", resolved_at=START, changes=[{"at": START.isoformat(), "reason": "novelty rose; rank 1"}]
     )
-    for rows, what in (([message(HOUR)], ""), ([], " novelty rose;")):
+    for rows, what in (([message(HOUR)], ""), ([], " Nobody was told before: novelty rose.")):
         context = DecisionContext(BUCKET, START + HOUR, sequence=1, past=rows)
         (told,) = plan(
             monitor_of(), Decision(over, "resolved", ""), ["slack", "r"], {"r": SPEC, "slack": SLACK}, context
         )
+        data = told.payload["data"]
         assert (told.kind, told.not_before) == ("resolved", None)
-        times = "from 2026-11-01 00:00 UTC to 2026-11-01 00:00 UTC"
-        assert told.payload["data"]["headline"] == f"bot: resolved, novelty rose;{what} it fired {times}"
-        assert told.payload["data"]["news"] is None
+        assert data["headline"] == "bot: resolved after 1m; peak: novelty rose"
+        assert data["summary"] == (
+            f"It fired from 2026-11-01 00:00 UTC to 00:00 UTC; novelty rose.{what} No cause is known: no version, "
+            "value or segment in the log explains it. It recovered without an action of driftd."
+        )
+        assert data["news"] is None
 
 
 def test_a_missed_effect_is_decided_anew_in_time_only_and_by_the_last_of_its_name() -> None:

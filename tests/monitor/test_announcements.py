@@ -23,9 +23,21 @@ RECEIVERS = {"slack": SLACK}
 
 
 @pytest.mark.parametrize(
-    ("verdict", "severity"), [("win", "info"), ("lose", "warning"), ("invalid", "warning"), ("no difference", "info")]
+    ("verdict", "severity", "words", "step"),
+    [
+        ("win", "info", "b is better than a", " To do: decide whether to roll it out, and end the comparison."),
+        ("lose", "warning", "b is worse than a", " To do: keep a, and end the comparison."),
+        (
+            "invalid",
+            "warning",
+            "b cannot be compared with a",
+            " To do: correct the assignment of the traffic; the figures are not comparable.",
+        ),
+        ("no difference", "info", "b is as good as a", " To do: choose the cheaper one, and end the comparison."),
+        ("keep running", "info", "b and a cannot be told apart yet", ""),
+    ],
 )
-def test_an_experiment_is_announced_with_its_verdict(verdict: str, severity: str) -> None:
+def test_an_experiment_is_announced_with_its_verdict(verdict: str, severity: str, words: str, step: str) -> None:
     verdicts = {"verdict": verdict, "reason": "because"}
     (action,) = announce_experiment(monitor_of(), EXPERIMENT, "b", verdicts, BUCKET.end, 3, RECEIVERS)
     assert (action.monitor, action.name, action.kind, action.mode, action.state) == (
@@ -44,7 +56,8 @@ def test_an_experiment_is_announced_with_its_verdict(verdict: str, severity: str
         "data": {
             "monitor": "bot",
             "severity": severity,
-            "headline": f"bot: experiment e, b against a: {verdict}. because",
+            "headline": f"bot: experiment e: {words}",
+            "summary": f"Verdict {verdict!r}, since 2026-11-01 00:00 UTC: because.{step}",
             "experiment": {"name": "e", "control": "a", "treatment": "b", "verdict": verdict, "reason": "because"},
             "window": {"start": START.isoformat(), "end": BUCKET.end.isoformat()},
         },
@@ -63,7 +76,9 @@ def test_a_shadow_is_announced_with_its_pairs_and_for_a_day() -> None:
         "data": {
             "monitor": "bot",
             "severity": "warning",
-            "headline": "bot: shadow s, b beside a: lose, over 120 pairs. because",
+            "headline": "bot: shadow s: b is worse than a",
+            "summary": "Verdict 'lose' from 120 pairs, since 2026-11-01 00:00 UTC: because. "
+            "To do: keep a, and end the comparison.",
             "shadow": {"name": "s", "champion": "a", "challenger": "b", **told},
             "window": {"start": START.isoformat(), "end": BUCKET.end.isoformat()},
         },

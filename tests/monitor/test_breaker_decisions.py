@@ -293,14 +293,29 @@ def told(state: Any, value: str = "", who: str | None = None, **settings: Any) -
 
 
 @pytest.mark.parametrize(
-    ("state", "kind", "severity", "words"),
+    ("state", "kind", "severity", "words", "summary"),
     [
-        ("open", "firing", "critical", "is open: requests are refused"),
-        ("half_open", "update", "warning", "is half-open: probes are allowed"),
-        ("closed", "resolved", "warning", "is closed again"),
+        (
+            "open",
+            "firing",
+            "critical",
+            "is open: requests are refused",
+            "Critical since 2026-11-10 12:00 UTC: because. It stays so until 13:00 UTC. "
+            "To allow requests at once: `driftd breakers close guard --reason …`",
+        ),
+        ("half_open", "update", "warning", "is half-open: probes are allowed", "Since 2026-11-10 12:00 UTC: because."),
+        (
+            "closed",
+            "resolved",
+            "warning",
+            "is closed again: requests are allowed",
+            "Since 2026-11-10 12:00 UTC: because.",
+        ),
     ],
 )
-def test_a_transition_is_told_to_slack_and_to_webhooks(state: str, kind: str, severity: str, words: str) -> None:
+def test_a_transition_is_told_to_slack_and_to_webhooks(
+    state: str, kind: str, severity: str, words: str, summary: str
+) -> None:
     slack, hook, dry = told(state, do=["slack", "r", "gone", "d"])
     assert [(one.name, one.kind, one.dry_run) for one in (slack, hook, dry)] == [
         ("slack", kind, False),
@@ -317,7 +332,8 @@ def test_a_transition_is_told_to_slack_and_to_webhooks(state: str, kind: str, se
         "data": {
             "monitor": "bot",
             "severity": severity,
-            "headline": f"bot: breaker guard {words}; because",
+            "headline": f"bot: breaker guard {words}",
+            "summary": summary,
             "breaker": {
                 "name": "guard",
                 "value": None,
@@ -336,9 +352,8 @@ def test_a_transition_is_told_to_slack_and_to_webhooks(state: str, kind: str, se
 
 def test_a_value_and_a_person_are_named() -> None:
     (action,) = told("open", "acme", "ann")
-    assert action.payload["data"]["headline"] == (
-        "bot: breaker guard for acme is open: requests are refused by ann; because"
-    )
+    assert action.payload["data"]["headline"] == "bot: breaker guard for acme is open: requests are refused"
+    assert action.payload["data"]["summary"].startswith("Critical since 2026-11-10 12:00 UTC, by ann: because.")
     assert action.payload["data"]["breaker"]["value"] == "acme"
     assert action.payload["data"]["breaker"]["by"] == "ann"
 

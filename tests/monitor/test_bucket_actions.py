@@ -228,7 +228,7 @@ def test_a_verdict_is_told_once_to_each_receiver_of_its_comparison() -> None:
         **WON,
         "announced": "win",
     }
-    assert shadow.payload["data"]["headline"] == "bot: shadow s, b beside a: lose, over 120 pairs. because"
+    assert shadow.payload["data"]["headline"] == "bot: shadow s: b is worse than a"
     assert plan.incidents == []
 
 

@@ -524,7 +524,7 @@ def test_evidence_keeps_the_last_the_worst_and_the_first_time() -> None:
     two = merge_evidence(one, [finding(0.5, reason="more")], START + MINUTE)
     three = merge_evidence(two, [finding(0.2, n_baseline=7, n_window=8)], START + 2 * MINUTE)
     (item,) = three.values()
-    assert item == evidence_of(statistic=0.2, worst=0.5, n_baseline=7, n_window=8)
+    assert item == evidence_of(statistic=0.2, worst=0.5, peak="more", n_baseline=7, n_window=8)
     (undated,) = merge_evidence({}, [finding(0.3)]).values()
     assert undated["since"] is None
     (unmeasurable,) = merge_evidence({}, [replace(finding(0.0), statistic=None)]).values()

@@ -23,9 +23,11 @@ from monitor.actions.receivers.base import Delivery, DeliveryResult, Receiver
 from monitor.config.receivers import RECEIVERS, ReceiverConfig, config_model, read_receiver
 from monitor.core.yamlfile import SECRET_KEYS
 from tests.support import receiver as far
-from tests.support.receivers import NOW, attempt, receiver_at
+from tests.support import smtp
+from tests.support.receivers import NOW, SMTP, attempt, receiver_at
 
 KINDS = sorted(RECEIVERS)
+BY_HTTP = [kind for kind in KINDS if kind not in SMTP]
 MESSAGE = Delivery("id-1", "firing", {"type": "driftd.incident.firing", "data": {"headline": "bot: it rose"}}, NOW)
 OK = b"HTTP/1.1 200 OK\r\n"
 ERROR = b"HTTP/1.1 500 Internal Server Error\r\n"
@@ -73,8 +75,8 @@ def drip(connection: socket.socket, data: bytes) -> None:
         threading.Event().wait(0.05)
 
 
-def reset(connection: socket.socket) -> None:
-    connection.recv(10)
+def reset(connection: socket.socket, after: int = 10) -> None:
+    connection.recv(after)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
     connection.close()
 
@@ -112,6 +114,40 @@ MISBEHAVIOURS = {
     ),
 }
 
+BY_SMTP = {
+    "resets at once": Misbehaviour(lambda c: reset(c, after=0), ENDS),
+    "closes at once": MISBEHAVIOURS["closes at once"],
+    "accepts and never answers": Misbehaviour(lambda _: None, ("timeout",)),
+    "drips its greeting": Misbehaviour(lambda c: drip(c, b"220-a\r\n" * 100), ("timeout",)),
+    "never ends its greeting": Misbehaviour(lambda c: c.sendall(b"220-mail.internal\r\n"), ("timeout",)),
+    "never answers after its greeting": Misbehaviour(lambda c: c.sendall(b"220 mail.internal\r\n"), ("timeout",)),
+    "speaks nonsense": Misbehaviour(lambda c: (c.sendall(b"\x00\xff" * 500), c.close()), ENDS),
+    "speaks another protocol": Misbehaviour(lambda c: (c.sendall(b"SSH-2.0-x\r\n"), c.close()), ENDS),
+    "sends an endless line": Misbehaviour(lambda c: c.sendall(b"220 " + b"x" * 1_000_000), ("server", *ENDS)),
+    "closes after its greeting": Misbehaviour(lambda c: (c.sendall(b"220 a\r\n"), c.recv(99), c.close()), ENDS),
+}
+CASES = [
+    pytest.param(kind, each, id=f"{kind}-{name}")
+    for kind in KINDS
+    for name, each in (BY_SMTP if kind in SMTP else MISBEHAVIOURS).items()
+]
+
+
+@contextmanager
+def refusing(kind: str) -> Iterator[str]:
+    """Listen as a far side that refuses everything for now."""
+    if kind in SMTP:
+        with smtp.listening(smtp.MailServer({"MAIL": "451 later"})) as server:
+            yield f"http://{server.address}/"
+    else:
+        with far.listening(far.Receiver(lambda _: (500, {}, b""))) as side:
+            yield side.url
+
+
+@pytest.fixture(params=BY_HTTP)
+def http_kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
@@ -137,10 +173,12 @@ def secrets_of(config: ReceiverConfig) -> list[str]:
     return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
 
 
-@pytest.mark.parametrize("name", MISBEHAVIOURS)
-def test_a_far_side_that_misbehaves_costs_one_bounded_attempt(kind: str, name: str, watched: Any) -> None:
+@pytest.mark.parametrize(("kind", "misbehaviour"), CASES)
+def test_a_far_side_that_misbehaves_costs_one_bounded_attempt(
+    kind: str, misbehaviour: Misbehaviour, watched: Any
+) -> None:
     """The far side goes on until the test is over, so that an attempt that returns has ended by itself."""
-    behave, reasons = MISBEHAVIOURS[name]
+    behave, reasons = misbehaviour
     with raw(behave) as url:
         result = attempt(receiver_at(kind, url), MESSAGE, 1.0)
     assert result.reason in reasons
@@ -166,31 +204,31 @@ def test_a_far_side_that_misbehaves_costs_one_bounded_attempt(kind: str, name: s
         (504, "server", True),
     ],
 )
-def test_every_status_has_its_result(kind: str, status: int, reason: str, retry: bool, watched: Any) -> None:
+def test_every_status_has_its_result(http_kind: str, status: int, reason: str, retry: bool, watched: Any) -> None:
     body = json.dumps({"ok": False, "error": WRITTEN}).encode()
     with far.listening(far.Receiver(lambda _: (status, {}, body))) as side:
-        result = attempt(receiver_at(kind, side.url), MESSAGE)
+        result = attempt(receiver_at(http_kind, side.url), MESSAGE)
         assert len(side.requests) == 1
     assert (result.reason, result.retry) == (reason, retry)
-    watched(kind, result)
+    watched(http_kind, result)
 
 
-def test_a_redirect_is_not_followed_and_takes_no_secret_along(kind: str, watched: Any) -> None:
+def test_a_redirect_is_not_followed_and_takes_no_secret_along(http_kind: str, watched: Any) -> None:
     for status in (301, 302, 303, 307, 308):
         with far.listening(far.Receiver()) as private:
             answer = (status, {"location": f"{private.url}/latest/meta-data"}, b"")
             with far.listening(far.Receiver(lambda _, answer=answer: answer)) as side:
-                result = attempt(receiver_at(kind, side.url), MESSAGE)
+                result = attempt(receiver_at(http_kind, side.url), MESSAGE)
             assert private.requests == []
         assert (result.delivered, result.retry) == (False, False)
-        watched(kind, result)
+        watched(http_kind, result)
 
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("name", ["retry-after", "Retry-After", "RETRY-AFTER"])
-def test_a_pause_that_is_asked_for_is_told(kind: str, status: int, name: str) -> None:
+def test_a_pause_that_is_asked_for_is_told(http_kind: str, status: int, name: str) -> None:
     with far.listening(far.Receiver(lambda _: (status, {name: "7"}, b""))) as side:
-        assert attempt(receiver_at(kind, side.url), MESSAGE).retry_after == timedelta(seconds=7)
+        assert attempt(receiver_at(http_kind, side.url), MESSAGE).retry_after == timedelta(seconds=7)
 
 
 def test_what_is_read_of_an_answer_is_bounded(kind: str) -> None:
@@ -217,8 +255,8 @@ def test_nobody_listens(kind: str) -> None:
 @pytest.mark.parametrize("payload", [{}, {"data": None}, {"data": {"findings": None, "news": None, "actions": None}}])
 @pytest.mark.parametrize("action", ["firing", "update", "resolved", "expired", "verdict", "breaker", "rollback"])
 def test_no_payload_is_too_poor(kind: str, payload: dict[str, Any], action: Any) -> None:
-    with far.listening(far.Receiver(lambda _: (500, {}, b""))) as side:
-        assert attempt(receiver_at(kind, side.url), Delivery("id-1", action, payload, NOW)).reason == "server"
+    with refusing(kind) as url:
+        assert attempt(receiver_at(kind, url), Delivery("id-1", action, payload, NOW)).reason == "server"
 
 
 def test_an_attempt_whose_deadline_has_passed_is_none(kind: str) -> None:

@@ -67,7 +67,7 @@ def test_a_new_receiver_is_in_the_schema_in_the_errors_of_the_command_line_and_i
     (tmp_path / "driftd.yaml").write_text(json.dumps(wrong))
     refused = CliRunner().invoke(app, ["config", "check", "--config", str(tmp_path / "driftd.yaml")])
     said = f"{refused.output} {refused.exception}"
-    assert "receivers.team.kind: unknown value 'letterbax'. Allowed: letterbox, slack, webhook." in said
+    assert "receivers.team.kind: unknown value 'letterbax'. Allowed: email, letterbox, slack, webhook." in said
     page = docs.configuration()
     assert "| `letterbox` | A letterbox that takes letters by HTTP. | messages or effects | people |" in page
     assert "| `address` | required | Where it hangs. |" in page
@@ -146,7 +146,7 @@ def test_naming_the_receivers_imports_no_transport() -> None:
         "import sys; from monitor.config.models import Config;"
         "from monitor.config.receivers import RECEIVERS, config_model;"
         "import monitor.actions.receivers; [config_model(kind) for kind in RECEIVERS];"
-        "print([name for name in ('slack_sdk', 'httpx', 'asyncio') if name in sys.modules])"
+        "print([name for name in ('slack_sdk', 'httpx', 'asyncio', 'smtplib', 'jinja2') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from monitor.actions.receivers.base import Delivery, DeliveryResult
-from monitor.actions.receivers.slack.templates import render
+from monitor.actions.receivers.slack.templates import render_blocks
 from tests.support.receiver import Receiver, Request, listening, slack, texts_of, units
 from tests.support.receivers import NOW, attempt, receiver_at
 
@@ -19,7 +19,11 @@ DATA: dict[str, Any] = {
     "monitor": "bot",
     "severity": "critical",
     "headline": f"bot: novelty rose {HOSTILE}",
-    "findings": [{"check": "drift", "column": HOSTILE, "n_window": 900, "reason": f"novelty rose in {HOSTILE}"}] * 7,
+    "incident": {"id": "i-1", "rule": "drift", "opened_at": "2026-11-23T12:00:00+00:00", "reason": "novelty rose"},
+    "findings": [
+        {"check": "drift", "column": HOSTILE, "n_window": 900, "reason": f"novelty rose in {place} {HOSTILE}"}
+        for place in range(7)
+    ],
     "suspected_change": {"kind": "model_version", "value": HOSTILE, "first_seen": "2026-11-23T11:59:00+00:00"},
     "actions": [{"id": "a-1", "name": "back", "kind": "rollback", "state": "awaiting_approval"}],
     "window": {"start": "a", "end": "b"},
@@ -35,7 +39,7 @@ def message(kind: Any = "firing", thread: dict[str, str] | None = None, **data: 
 
 
 def test_a_message_is_escaped_bounded_and_says_what_matters() -> None:
-    text, blocks = render(message(headline="x" * 100_000))
+    text, blocks = render_blocks(message(headline="x" * 100_000))
     shown = json.dumps(blocks)
     assert "<!channel>" not in shown
     assert "<https" not in shown
@@ -43,7 +47,7 @@ def test_a_message_is_escaped_bounded_and_says_what_matters() -> None:
     assert "and 2 more" in shown
     assert len(text) <= 40_000
     assert all(len(block["text"]["text"]) <= 3000 for block in blocks if "text" in block)
-    assert render(Delivery("id", "firing", {}, NOW))[1]
+    assert render_blocks(Delivery("id", "firing", {}, NOW))[1]
 
 
 def test_an_incident_is_one_thread_that_turns_green() -> None:
@@ -112,13 +116,19 @@ def test_both_calls_of_a_message_end_by_one_deadline() -> None:
     assert result.detail == "the first message could not be changed (timeout)"
 
 
-def test_a_suspected_change_is_named_once() -> None:
-    change = {"kind": "model_version", "value": "small-7b", "first_seen": "12:00"}
-    headline = "bot: it rose; model_version 'small-7b' first appeared at 12:00"
-    _, blocks = render(message(headline=headline, suspected_change=change))
+def test_a_suspected_change_is_named_in_the_second_line_and_further_ones_are_ranked() -> None:
+    change = {"kind": "model_version", "column": "model", "value": "small-7b", "first_seen": "12:00", "share": 0.93}
+    _, blocks = render_blocks(message(headline="bot: it rose", suspected_change=change))
+    said = words(blocks)
+    assert "Likely cause: model 'small-7b', first seen at 12:00, explains 93 % of the effect." in said[1]
     assert json.dumps(blocks).count("small-7b") == 1
-    _, blocks = render(message(headline="bot: it rose", suspected_change=change))
-    assert "Suspected: model_version `small-7b`" in json.dumps(blocks)
+    other = {"kind": "segment", "column": "tenant", "value": "acme", "first_seen": "11:00", "share": 0.2}
+    said = words(render_blocks(message(suspected_change=change, suspects=[change, other]))[1])
+    assert said[3].splitlines() == [
+        "*Suspects*",
+        "1. model 'small-7b', first seen at 12:00, explains 93 % of the effect",
+        "2. Only tenant 'acme' is affected, since 11:00, explains 20 % of the effect",
+    ]
 
 
 def blocks_of(request: Request) -> list[dict[str, Any]]:
@@ -170,16 +180,17 @@ def test_the_thread_says_what_is_new_and_repeats_no_fact() -> None:
         "n_window": 900,
         "reason": "longer",
     }
-    news = {"findings": [new], "suspected_change": {"kind": "model_version", "value": "v3", "first_seen": "12:00"}}
-    shown = words(render(message("update", thread, headline="bot: also longer", news=news))[1])
+    suspect = {"kind": "model_version", "column": "model", "value": "v3", "first_seen": "12:00"}
+    news = {"findings": [new], "suspected_change": suspect}
+    shown = words(render_blocks(message("update", thread, headline="bot: also longer", news=news))[1])
     assert any("longer (n 900)" in text for text in shown)
-    assert any("Suspected: model_version `v3`" in text for text in shown)
+    assert any("Likely cause now: model 'v3', first seen at 12:00." in text for text in shown)
     assert not any("novelty rose in" in text for text in shown)
     for kind in ("reminder", "resolved"):
-        shown = words(render(message(kind, thread))[1])
+        shown = words(render_blocks(message(kind, thread))[1])
         assert not any("against" in text for text in shown)
         assert len(shown) == len(set(shown))
-    alone = words(render(message("resolved"))[1])
+    alone = words(render_blocks(message("resolved"))[1])
     assert any("novelty rose in" in text for text in alone)  # nobody was told before
 
 

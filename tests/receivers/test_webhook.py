@@ -8,7 +8,6 @@ import hmac
 import json
 import socket
 import ssl
-import subprocess
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +21,7 @@ from monitor.actions.receivers.webhook.config import WebhookConfig
 from monitor.actions.receivers.webhook.signature import sign, verify
 from tests.receivers.test_contract import raw
 from tests.support.receiver import Receiver, listening
-from tests.support.receivers import NOW, attempt, settings_of
+from tests.support.receivers import NOW, attempt, make_certificate, settings_of
 
 KEY = bytes(range(32))
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
@@ -227,30 +226,7 @@ def test_the_checked_address_is_the_one_that_is_connected_to() -> None:
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a self-signed certificate for deploy.internal."""
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=deploy.internal",
-            "-addext",
-            "subjectAltName=DNS:deploy.internal",
-            "-keyout",
-            folder / "key.pem",
-            "-out",
-            folder / "cert.pem",
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return folder
+    return make_certificate(tmp_path_factory.mktemp("tls"), "deploy.internal")
 
 
 @pytest.mark.parametrize(

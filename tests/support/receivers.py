@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from monitor.actions.receivers import make_receivers
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, Receiver
 from monitor.config.receivers import ReceiverConfig, config_model, read_receiver
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+SMTP = ("email",)
+"""Kinds that speak SMTP; the others speak HTTP."""
 SECRET = "whsec_c2VjcmV0LW9mLXRoZS1ob29r"
 
 
@@ -25,10 +30,22 @@ def slack_settings(url: str = "http://127.0.0.1:1") -> ReceiverConfig:
 
 def receiver_at(kind: str, url: str, **settings: Any) -> Receiver:
     """Return the receiver of a kind that listens at an address."""
-    config = settings_of(kind, **{config_model(kind).address_key: url, **settings})
+    place: dict[str, Any] = {config_model(kind).address_key: url}
+    if kind in SMTP:
+        place = {"server": urlsplit(url).netloc, "security": "none", "username": None, "password": None}
+    config = settings_of(kind, **place, **settings)
     return make_receivers({kind: config})[kind]
 
 
 def attempt(receiver: Receiver, delivery: Delivery, seconds: float = 10.0) -> DeliveryResult:
     """Deliver once, with so many seconds for it."""
     return receiver.deliver(delivery, Deadline.after(NOW, timedelta(seconds=seconds)))
+
+
+def make_certificate(folder: Path, name: str) -> Path:
+    """Make a self-signed certificate for a host: `cert.pem` and `key.pem` in the folder."""
+    key, cert = folder / "key.pem", folder / "cert.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    made += ["-addext", f"subjectAltName=DNS:{name}", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(made, check=True, capture_output=True)
+    return folder

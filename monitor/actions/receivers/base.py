@@ -15,6 +15,8 @@ from monitor.core.payload import ActionKind, Payload
 Reason = Literal[
     "delivered", "client", "server", "auth", "rate_limited", "timeout", "dns", "tls", "refused", "expired", "other"
 ]
+THREADED = ("update", "reminder", "resolved")
+"""Kinds of messages that belong to the thread of an earlier message, if there is one."""
 LONGEST_PAUSE = timedelta(hours=1)
 
 

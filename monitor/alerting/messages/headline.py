@@ -1,13 +1,19 @@
-"""Headlines of messages about incidents."""
+"""Headlines of messages about incidents: what is wrong, what is new, or that it is over."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
 
-from monitor.alerting.incidents import count_others
+from detectors.base import Finding, Status
+from monitor.alerting.incidents import count_others, most_harmful
+from monitor.alerting.messages.times import format_age
 from monitor.alerting.suspects import describe_suspect
-from monitor.core.incident import SEGMENT, UPSTREAM, Incident
-from monitor.core.payload import ActionKind, News, Suspect
+from monitor.core.incident import Incident
+from monitor.core.payload import ActionKind, IncidentFinding, News, Suspect
+
+CHANGED_AGAIN = "changed again: "
+CODE = re.compile(": [a-z]+_[a-z_]+: ")
+"""Code of the reason why a bucket has no result."""
 
 
 def leading_suspect(incident: Incident) -> Suspect | None:
@@ -17,46 +23,75 @@ def leading_suspect(incident: Incident) -> Suspect | None:
     return incident.suspected_change
 
 
-def write_headline(incident: Incident, kind: ActionKind, news: News, *, is_first: bool) -> str:
+def describe_situation(incident: Incident) -> str:
+    """Return what an incident is about: the most harmful finding in natural units."""
+    return f"{incident.monitor}: {first_clause(incident.reason)}"
+
+
+def write_headline(incident: Incident, kind: ActionKind, news: News) -> str:
     """Return the headline of a message: what fires, what is new, or that the incident continues or is resolved."""
-    name, why = incident.monitor, _suspicion(leading_suspect(incident))
     if kind == "resolved":
-        times = f"from {_clock(incident.fired_at)} to {_clock(incident.resolved_at)}"
-        what = f" {incident.changes[-1]['reason']}{why};" if incident.changes and is_first else ""
-        return f"{name}: resolved, {incident.reason};{what} it fired {times}"
+        peak = find_peak(incident)
+        what = f"; peak: {peak}" if peak else ""
+        return f"{incident.monitor}: resolved after {format_age(incident.fired_at, incident.resolved_at)}{what}"
     if kind == "reminder":
-        return f"{name}: still firing since {_clock(incident.fired_at)}: {incident.reason}{why}"
-    if kind == "update" and not news.get("again") and not news.get("changes"):
-        return f"{name}: {_new_findings(news) or _new_severity(news, incident) or 'now suspected'}{why}"
+        what = find_newest(incident) or first_clause(incident.reason)
+        return f"{incident.monitor}: still firing after {format_age(incident.fired_at, incident.updated_at)}: {what}"
+    if kind == "update" and not news.get("again"):
+        return f"{incident.monitor}: {_describe_news(incident, news)}"
     return describe_situation(incident)
 
 
-def describe_situation(incident: Incident) -> str:
-    """Return what an incident is about, and what is suspected."""
-    return f"{incident.monitor}: {incident.reason}{_suspicion(leading_suspect(incident))}"
+def _describe_news(incident: Incident, news: News) -> str:
+    findings, suspect = news.get("findings") or [], news.get("suspected_change")
+    if changes := news.get("changes"):
+        lead, again, rest = changes[-1]["reason"].rpartition(CHANGED_AGAIN)
+        return f"{again}{first_clause(rest if again else lead or rest)}"
+    if findings:
+        return f"also {first_clause(findings[0]['reason'])}{count_others(len(findings))}"
+    if news.get("severity"):
+        return f"now {news['severity']}: {find_newest(incident) or first_clause(incident.reason)}"
+    return f"now suspected: {describe_suspect(suspect)}" if suspect else first_clause(incident.reason)
 
 
-def _new_findings(news: News) -> str:
-    """Describe the new findings of an incident: the first one, and the number of others."""
-    findings = news.get("findings") or []
-    if not findings:
-        return ""
-    return f"also {findings[0]['reason']}{count_others(len(findings))}"
+def first_clause(reason: str) -> str:
+    """Return the natural quantity of a finding's sentence, without the statistic and its threshold.
+
+    Examples
+    --------
+    >>> first_clause("failure rate 31 % (95 % interval 28–34 %), baseline 5 %; rank shift 0.4, threshold 0.1")
+    'failure rate 31 % (95 % interval 28–34 %), baseline 5 %'
+    >>> first_clause("no result for 3 buckets: no_rows: the bucket is empty")
+    'no result for 3 buckets: the bucket is empty'
+    """
+    return CODE.sub(": ", reason.partition("; ")[0], count=1)
 
 
-def _new_severity(news: News, incident: Incident) -> str:
-    return f"now {news['severity']}: {incident.reason}" if news.get("severity") else ""
+def find_newest(incident: Incident) -> str:
+    """Return the most harmful finding of an incident as it was measured last; empty if it has no findings."""
+    return _describe_lead(incident, peak=False)
 
 
-def _suspicion(suspect: Suspect | None) -> str:
-    if not suspect:
-        return ""
-    prompt = f" ({suspect['prompt']})" if suspect.get("prompt") else ""
-    first_time = _clock(datetime.fromisoformat(suspect["first_seen"]))
-    if suspect["kind"] in (SEGMENT, UPSTREAM):
-        return f"; {describe_suspect(suspect)} since {first_time}"
-    return f"; {suspect['column']} {suspect['value']!r} first appeared at {first_time}{prompt}"
+def find_peak(incident: Incident) -> str:
+    """Return the most harmful finding of an incident at its worst; empty if it has no findings."""
+    return _describe_lead(incident, peak=True)
 
 
-def _clock(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "an unknown time"
+def _describe_lead(incident: Incident, *, peak: bool) -> str:
+    findings = [_finding(item, peak=peak) for item in incident.evidence.values()]
+    return first_clause(most_harmful(findings).reason) if findings else ""
+
+
+def _finding(item: IncidentFinding, *, peak: bool) -> Finding:
+    return Finding(
+        check=item["check"],
+        column=item["column"],
+        method=item["method"],
+        segment=item["segment"],
+        status=Status.DRIFTED,
+        reason=item.get("peak", item["reason"]) if peak else item["reason"],
+        statistic=item["worst"],
+        threshold=item["threshold"],
+        about="pipe" if item["about"] == "pipe" else "model",
+        direction="neutral" if item.get("direction") == "neutral" else "worse",
+    )

@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, NotDelivered
 from monitor.actions.receivers.slack.config import SlackConfig
-from monitor.actions.receivers.slack.templates import Block, as_past, is_back, render
+from monitor.actions.receivers.slack.templates import Block, as_past, is_back, render_blocks
 
 
 class Slack:
@@ -21,11 +21,12 @@ class Slack:
         from monitor.actions.receivers.slack.transport import SlackTransport
 
         self._channel = config.channel
+        self._zone = config.zone
         self._transport = SlackTransport(config.token.get_secret_value(), config.base_url)
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
         """Try to deliver once; the first message of an incident starts its thread."""
-        text, blocks = render(delivery)
+        text, blocks = render_blocks(delivery, self._zone)
         thread = delivery.thread or {}
         message = {
             "channel": str(thread.get("channel") or self._channel),
@@ -57,7 +58,7 @@ class Slack:
         if delivery.kind != "resolved" and not is_back(delivery):
             return ""
         first = cast("Sequence[Block] | None", thread.get("blocks"))
-        facts = first or render(replace(delivery, kind="firing", thread=None))[1][1:]
+        facts = first or render_blocks(replace(delivery, kind="firing", thread=None), self._zone)[1][1:]
         message = {
             "channel": str(thread["channel"]),
             "ts": str(thread["ts"]),

@@ -1,0 +1,119 @@
+"""Sentences about suspected causes, and what to do about each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from monitor.alerting.messages.message import Step
+from monitor.alerting.messages.times import Times
+from monitor.alerting.suspects import describe_suspect
+from monitor.core.incident import EVERYWHERE, LABEL, NO_DATA, SEGMENT, TRAFFIC_GROWTH, UPSTREAM, VERSIONS
+from monitor.core.payload import EventData, Suspect
+
+APPEARS = (*VERSIONS, "category", "column")
+"""Kinds of suspects that are first seen; the others hold since some time."""
+PLACES = (SEGMENT, EVERYWHERE)
+"""Kinds of suspects that say where the effect is, not why."""
+UNEXPLAINED = "No cause is known: no version, value or segment in the log explains it."
+WITHOUT_SUSPECTS = (NO_DATA, "baseline", "evaluation")
+TO_DO: Mapping[str, str] = {
+    NO_DATA: "check that the application still writes its log, and that driftd can read it",
+    "baseline": "decide whether the baseline is still what the application should be compared with",
+    "evaluation": "look at the cases that failed",
+    "category": "check whether {column} {value!r} is expected",
+    "column": "check whether the new column {value!r} is expected",
+    SEGMENT: "look at the records of {column} {value!r}",
+    UPSTREAM: "ask those who fill the column {value!r} what they changed",
+    LABEL: "check whether the new balance of the labels is real; going back to another model does not change it",
+    TRAFFIC_GROWTH: "check whether the application has the capacity for the traffic",
+}
+"""By rule or by kind of the suspect."""
+COMMANDS: Mapping[str, str] = {"baseline": "driftd baseline show --monitor {monitor}", "evaluation": "driftd eval list"}
+
+
+def list_suspects(data: EventData) -> Sequence[Suspect]:
+    """Return the suspects of an incident, the most likely first."""
+    if suspects := data.get("suspects"):
+        return suspects
+    suspect = data.get("suspected_change")
+    return [suspect] if suspect else []
+
+
+def describe_cause(data: EventData, times: Times) -> str:
+    """Return the most likely cause as a sentence, or that none is known."""
+    suspects = list_suspects(data)
+    if suspects:
+        return f"{'Likely cause: ' if is_cause(suspects[0]) else ''}{describe_evidence(suspects[0], times)}."
+    return "" if find_topic(data) in ("", *WITHOUT_SUSPECTS) else UNEXPLAINED
+
+
+def is_cause(suspect: Suspect) -> bool:
+    """Return whether a suspect says why, and not only where the effect is."""
+    return suspect.get("kind") not in PLACES
+
+
+def describe_evidence(suspect: Suspect, times: Times) -> str:
+    """Return a suspect, since when, the share of the effect that it explains, and who made the change."""
+    since = "first seen at" if suspect.get("kind") in APPEARS else "since"
+    share, author, commit = suspect.get("share"), suspect.get("author"), suspect.get("commit")
+    parts = [
+        _name(suspect),
+        f"{since} {times.short(suspect.get('first_seen'))}",
+        "" if share is None else f"explains {100 * share:.0f} % of the effect",
+        suspect.get("prompt") or "",
+        f"by {author}" if author else "",
+        f"commit {commit}" if commit else "",
+    ]
+    text = ", ".join(filter(None, parts))
+    return text if is_cause(suspect) else capitalize(text)
+
+
+def _name(suspect: Suspect) -> str:
+    """Return a suspect without its time; messages of earlier versions may have no column."""
+    return describe_suspect({**suspect, "column": suspect.get("column", suspect.get("kind", ""))})
+
+
+def rank_suspects(data: EventData, times: Times) -> list[str]:
+    """Return the suspects as numbered lines; none if the summary says all of the only one."""
+    suspects = list_suspects(data)
+    if len(suspects) < 2 and not any(one.get("link") for one in suspects):
+        return []
+    lines = [", ".join(filter(None, [describe_evidence(one, times), one.get("link")])) for one in suspects]
+    return [f"{place}. {line}" for place, line in enumerate(lines, 1)]
+
+
+def find_topic(data: EventData) -> str:
+    """Return the rule of an incident without the name of a suite."""
+    incident = data.get("incident")
+    return str(incident["rule"]).partition(".")[0] if incident else ""
+
+
+def advise(data: EventData) -> Step:
+    """Return what to do about an incident that no action is planned for."""
+    suspect = next(iter(list_suspects(data)), None)
+    topic = find_topic(data)
+    if topic not in TO_DO and suspect is not None:
+        topic = suspect.get("kind", "")
+    if topic in VERSIONS and suspect is not None:
+        return Step(_advise_rollback(data, suspect))
+    text = TO_DO.get(topic, "compare records from before and after, and what changed outside of the log")
+    command = COMMANDS[topic].format(monitor=data.get("monitor")) if topic in COMMANDS else None
+    values = {"column": suspect.get("column"), "value": suspect.get("value")} if suspect is not None else {}
+    return Step(f"To do: {text.format(**values)}.", command)
+
+
+def _advise_rollback(data: EventData, suspect: Suspect) -> str:
+    target = describe_target(data.get("target"))
+    if target:
+        return f"To do: consider going back to {target}, the last version without an incident."
+    return f"To do: check {_name(suspect)}; no earlier version is known to be good."
+
+
+def describe_target(target: Mapping[str, object] | None) -> str:
+    """Return the version that a rollback goes back to; empty if there is none."""
+    return next((f"{role} {target[role]!r}" for role in VERSIONS if role in target), "") if target else ""
+
+
+def capitalize(text: str) -> str:
+    """Return a sentence that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
