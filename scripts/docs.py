@@ -419,7 +419,9 @@ def webhooks() -> str:
         "`driftd.incident.firing`, `.update` (with the changes in `news`), `.reminder` and `.resolved`, `driftd.action.expired`\n"
         "(an effect was not approved in time) and `driftd.breaker.*`. Effects are `driftd.rollback` and `driftd.retrain`. `data`\n"
         "has `monitor`, `severity`, `headline`, `incident`, `window`, `observed_version`, `suspected_change`, `changes`, `target`\n"
-        "(the last known good version), `findings` (at most ten), `acknowledged_by`, `assignee`, `not_after` and `dry_run`; a retraining also has `retraining`.\n",
+        "(the last known good version), `findings` (at most ten), `acknowledged_by`, `assignee`, `not_after` and `dry_run`; a retraining also has `retraining`.\n"
+        "A message also has `summary`, which follows the headline as in Slack and e-mail, `suspects`, `actions` (with `target`,\n"
+        "`not_after` and whether each `is_new` since the last message), `peak`, and `link` (see `server.external_url`).\n",
         "## data.retraining\n",
         "What to train on, and why. The conditions select the records since the change, those of the baseline, or both, from\n"
         "the source as it is when you read it: compare the number of rows. Within a version, fields are only added. It is null\n"

@@ -201,6 +201,7 @@ def schema() -> dict[str, object]:
         "window": _object(window),
         "observed_version": some,
         "suspected_change": some,
+        "suspects": {"type": "array", "items": {"type": "object"}},
         "target": some,
         "changes": {"type": "array", "items": {"type": "object"}},
         "findings": {"type": "array", "items": {"type": "object"}, "maxItems": 10},

@@ -11,6 +11,7 @@ from monitor.alerting.incidents import IDENTITY
 from monitor.checks.baseline import Baseline
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import Monitor, NoData
+from monitor.config.sections import format_duration
 from monitor.core.action import AlertHistory
 from monitor.core.incident import NO_DATA, Decision, Incident, IncidentState
 from monitor.core.schedule import Bucket
@@ -71,7 +72,7 @@ def decide_no_data_incident(
     grown = replace(incident, bad=blind, updated_at=at)
     if incident.state == "firing":
         return Decision(grown, None, "still no data")
-    reason = f"no result for {blind} bucket{'s' * (blind > 1)}: {why}"
+    reason = f"no data for {format_duration(blind * monitor.bucket)}: {why}"
     if blind < setting.after:
         return Decision(replace(grown, reason=reason), opened, reason)
     return Decision(replace(grown, state="firing", fired_at=at, reason=reason), "firing", reason)

@@ -22,7 +22,7 @@ def conclude(
     if profiled.facts.rows == 0 and profiled.facts.invalid_weights:
         return "inconclusive", f"invalid_weights: all {profiled.facts.invalid_weights} rows {LEFT_OUT}"
     if profiled.facts.rows == 0:
-        return "inconclusive", "no_rows: the bucket is empty"
+        return "inconclusive", "no_rows: no records were logged"
     if not findings:
         return "done", "part of the baseline"
     of_columns = [finding for finding in findings if finding.check not in TRAFFIC_CHECKS] or list(findings)

@@ -88,18 +88,6 @@ Time = Annotated[datetime, BeforeValidator(parse_time)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
 
 
-def check_zone(name: str) -> str:
-    """Return the name of a time zone if it is known."""
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise PydanticCustomError("zone", "expected an IANA time zone, such as Europe/Berlin or UTC") from None
-    return name
-
-
-Zone = Annotated[str, AfterValidator(check_zone)]
-
-
 class FileSchema(GenerateJsonSchema):
     """JSON schema with default durations in the notation of the file."""
 

@@ -106,7 +106,7 @@ def test_a_bad_version_is_told_of_rolled_back_and_seen_to_be_over(world: World, 
             assert data["suspected_change"]["value"] == "v2"
             assert live.firing()
             eventually(lambda: messages(chat), 60, "the Slack message")
-            assert "first appeared" in messages(chat)[0]
+            assert "first seen at" in messages(chat)[0]
             live.feed(lambda: any("resolved" in text for text in messages(chat)), 90, "the resolution")
             assert len(hook.requests) == 1
             posts = [request.form() for request in chat.requests if request.path.endswith("chat.postMessage")]

@@ -141,7 +141,7 @@ def test_a_spent_budget_opens_within_a_bucket_and_the_new_day_closes(shop: Shop,
         assert daemon.monitors[0].monitor.breakers[0].renews
     bodies = [json.loads(request.body) for request in receiver.requests]
     assert [body["type"] for body in bodies] == ["driftd.breaker.open", "driftd.breaker.closed"]
-    assert "the daily budget of 100.00 USD is gone: 120.00 are spent" in bodies[0]["data"]["headline"]
+    assert "the daily budget of 100.00 USD is gone: 120.00 are spent" in bodies[0]["data"]["summary"]
     assert bodies[0]["data"]["breaker"]["until"] == (START + 24 * HOUR).isoformat()
     assert len({request.headers["webhook-id"] for request in receiver.requests}) == 2
 

@@ -152,7 +152,7 @@ def test_the_verdict_is_told_once_and_every_bucket_has_its_interval(trial: Trial
         trial.run(database, config, *every(START + 4 * HOUR))
         (message,) = messages(database)
         assert message.payload["data"]["experiment"]["verdict"] == "win"
-        assert "small-7b against big-4: win" in message.payload["data"]["headline"]
+        assert "small-7b is better than big-4" in message.payload["data"]["headline"]
         rows = found(database)
         assert rows["experiment.small-model"].reason.startswith("win: ")
         assert rows["experiment.small-model.solved"].detail["low"] > 0
@@ -381,7 +381,7 @@ def test_what_a_shadow_concludes_is_told_once_in_a_thread_of_its_own(tmp_path: P
     (message,) = sent
     assert message.name == "slack"
     assert message.incident == thread_key("bot", "small", "small", "shadow")
-    assert "shadow small, small beside big: win" in message.payload["data"]["headline"]
+    assert "shadow small: small is better than big" in message.payload["data"]["headline"]
     assert message.payload["type"] == "driftd.shadow.verdict"
 
 
@@ -396,7 +396,7 @@ def test_what_a_shadow_concludes_of_the_past_is_told_when_it_has_caught_up(tmp_p
             sent = connection.execute(sa.select(tables.actions).where(tables.actions.c.kind == "verdict")).all()
     trial.engine.dispose()
     (message,) = sent
-    assert "shadow small, small beside big: win" in message.payload["data"]["headline"]
+    assert "shadow small: small is better than big" in message.payload["data"]["headline"]
     assert message.created_at >= late
     assert message.not_after >= late + timedelta(days=1)
 

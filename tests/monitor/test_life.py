@@ -173,10 +173,10 @@ def test_a_second_change_is_told_in_the_thread_of_the_open_incident_and_a_new_ve
     of_first = [action.payload["data"]["headline"] for action in messages if action.incident == incident.id]
     assert ["changed again" in headline for headline in of_first] == [False, True]
     of_version = [
-        (action.kind, action.payload["data"]["headline"]) for action in messages if action.incident == version.id
+        (action.kind, action.payload["data"]["summary"]) for action in messages if action.incident == version.id
     ]
     assert of_version[0][0] == "firing"
-    assert "'v2' first appeared" in of_version[0][1]
+    assert "Likely cause: model_version 'v2', first seen at" in of_version[0][1]
 
 
 def test_silence_of_the_log_is_no_data_and_not_drift(world: World, lives: Any) -> None:

@@ -263,6 +263,7 @@ def test_the_schema_of_the_body_is_exact() -> None:
         "window": "object",
         "observed_version": ["object", "null"],
         "suspected_change": ["object", "null"],
+        "suspects": "array",
         "target": ["object", "null"],
         "changes": "array",
         "findings": "array",

@@ -317,7 +317,7 @@ def test_a_monitor_that_sees_nothing_says_so_after_as_many_buckets_as_were_asked
     assert sight(5, "done", None) == []
     assert sight(2, gaps=None) == [("firing", 3)]
     (firing,) = judged([], AlertHistory(missing=MissingData(2, 2, 2)), "skipped", "no_rows: none")
-    assert firing.incident.reason == "no result for 3 buckets: no_rows: none"
+    assert firing.incident.reason == "no data for 3m: no_rows: none"
 
 
 def test_a_source_that_cannot_be_read_says_for_how_many_buckets() -> None:
@@ -379,12 +379,12 @@ def test_the_incident_of_a_blind_monitor_has_all_that_people_need() -> None:
     assert (waiting.transition, waiting.incident.state) == (None, "pending")
     assert (first.transition, first.reason, one.reason) == (
         "pending",
-        *["no result for 1 bucket: no_rows: none"] * 2,
+        *["no data for 1m: no_rows: none"] * 2,
     )
     second = decide_no_data_incident(monitor, monitor.no_data, 2, "no_rows: none", one, START + MINUTE)
     assert second is not None
     assert (second.transition, second.incident.fired_at, second.incident.id) == ("firing", START + MINUTE, one.id)
-    assert second.reason == second.incident.reason == "no result for 2 buckets: no_rows: none"
+    assert second.reason == second.incident.reason == "no data for 2m: no_rows: none"
     third = decide_no_data_incident(monitor, monitor.no_data, 3, "no_rows: none", second.incident, START + 2 * MINUTE)
     assert third is not None
     assert (third.transition, third.reason, third.incident.bad) == (None, "still no data", 3)

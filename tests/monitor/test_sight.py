@@ -28,7 +28,7 @@ def results(rows: np.ndarray, length: int, fewest: int) -> Iterator[tuple[str, s
     sums = np.convolve(rows, np.ones(length), "full")[: len(rows)]
     for own, window in zip(rows.tolist(), sums.tolist(), strict=True):
         if not own:
-            yield "inconclusive", "no_rows: the bucket is empty"
+            yield "inconclusive", "no_rows: no records were logged"
         elif window >= fewest or own >= ADDED:
             yield "done", None
         else:

@@ -125,9 +125,8 @@ def test_a_suspected_change_is_named_in_the_second_line_and_further_ones_are_ran
     other = {"kind": "segment", "column": "tenant", "value": "acme", "first_seen": "11:00", "share": 0.2}
     said = words(render_blocks(message(suspected_change=change, suspects=[change, other]))[1])
     assert said[3].splitlines() == [
-        "*Suspects*",
-        "1. model 'small-7b', first seen at 12:00, explains 93 % of the effect",
-        "2. Only tenant 'acme' is affected, since 11:00, explains 20 % of the effect",
+        "*Other suspects*",
+        "2. tenant 'acme', since 11:00, explains 20 % of the effect",
     ]
 
 

@@ -39,33 +39,38 @@ def list_suspects(data: EventData) -> Sequence[Suspect]:
     return [suspect] if suspect else []
 
 
-def describe_cause(data: EventData, times: Times) -> str:
+def describe_cause(data: EventData, times: Times, label: str = "Likely cause") -> str:
     """Return the most likely cause as a sentence, or that none is known."""
     suspects = list_suspects(data)
     if suspects:
-        return f"{'Likely cause: ' if is_cause(suspects[0]) else ''}{describe_evidence(suspects[0], times)}."
+        return state_cause(suspects[0], times, label)
     return "" if find_topic(data) in ("", *WITHOUT_SUSPECTS) else UNEXPLAINED
 
 
-def is_cause(suspect: Suspect) -> bool:
-    """Return whether a suspect says why, and not only where the effect is."""
-    return suspect.get("kind") not in PLACES
+def state_cause(suspect: Suspect, times: Times, label: str) -> str:
+    """Return a suspect as a sentence; one that says only where the effect is gets no label."""
+    evidence = describe_evidence(suspect, times)
+    return f"{capitalize(evidence)}." if suspect.get("kind") in PLACES else f"{label}: {evidence}."
 
 
 def describe_evidence(suspect: Suspect, times: Times) -> str:
     """Return a suspect, since when, the share of the effect that it explains, and who made the change."""
+    if suspect.get("kind") == EVERYWHERE:
+        return (
+            f"all records are affected since {times.short(suspect.get('first_seen'))}; no change in the log explains it"
+        )
     since = "first seen at" if suspect.get("kind") in APPEARS else "since"
     share, author, commit = suspect.get("share"), suspect.get("author"), suspect.get("commit")
     parts = [
         _name(suspect),
-        f"{since} {times.short(suspect.get('first_seen'))}",
+        f"{since} {first_seen}",
         "" if share is None else f"explains {100 * share:.0f} % of the effect",
         suspect.get("prompt") or "",
         f"by {author}" if author else "",
         f"commit {commit}" if commit else "",
+        suspect.get("link") or "",
     ]
-    text = ", ".join(filter(None, parts))
-    return text if is_cause(suspect) else capitalize(text)
+    return ", ".join(filter(None, parts))
 
 
 def _name(suspect: Suspect) -> str:
@@ -74,12 +79,9 @@ def _name(suspect: Suspect) -> str:
 
 
 def rank_suspects(data: EventData, times: Times) -> list[str]:
-    """Return the suspects as numbered lines; none if the summary says all of the only one."""
-    suspects = list_suspects(data)
-    if len(suspects) < 2 and not any(one.get("link") for one in suspects):
-        return []
-    lines = [", ".join(filter(None, [describe_evidence(one, times), one.get("link")])) for one in suspects]
-    return [f"{place}. {line}" for place, line in enumerate(lines, 1)]
+    """Return the suspects after the first one, which the summary names, as numbered lines."""
+    named: list[Suspect] = [{**one, "kind": ""} if one.get("kind") == SEGMENT else one for one in list_suspects(data)]
+    return [f"{place}. {describe_evidence(one, times)}" for place, one in enumerate(named, 1)][1:]
 
 
 def find_topic(data: EventData) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from detectors.base import Finding, Status
-from monitor.alerting.incidents import count_others, most_harmful
+from monitor.alerting.consequence import most_harmful
+from monitor.alerting.incidents import count_others
 from monitor.alerting.messages.times import format_age
 from monitor.alerting.suspects import describe_suspect
 from monitor.core.incident import Incident
@@ -61,8 +62,8 @@ def first_clause(reason: str) -> str:
     --------
     >>> first_clause("failure rate 31 % (95 % interval 28–34 %), baseline 5 %; rank shift 0.4, threshold 0.1")
     'failure rate 31 % (95 % interval 28–34 %), baseline 5 %'
-    >>> first_clause("no result for 3 buckets: no_rows: the bucket is empty")
-    'no result for 3 buckets: the bucket is empty'
+    >>> first_clause("no data for 15m: no_rows: no records were logged")
+    'no data for 15m: no records were logged'
     """
     return CODE.sub(": ", reason.partition("; ")[0], count=1)
 

@@ -5,14 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from monitor.alerting.messages.causes import (
-    advise,
-    capitalize,
-    describe_cause,
-    describe_evidence,
-    is_cause,
-    rank_suspects,
-)
+from monitor.alerting.messages.causes import advise, capitalize, describe_cause, rank_suspects, state_cause
 from monitor.alerting.messages.headline import first_clause
 from monitor.alerting.messages.message import Message, Step
 from monitor.alerting.messages.steps import WAITING, describe_cure, is_waiting, list_steps
@@ -69,7 +62,7 @@ def _render_update(data: EventData, times: Times) -> Message:
     if news.get("again"):
         summary.append(f"It fires again since {times.full(_since(data))}.")
     if suspect:
-        summary.append(f"{'Likely cause now: ' if is_cause(suspect) else ''}{describe_evidence(suspect, times)}.")
+        summary.append(state_cause(suspect, times, "Likely cause now"))
     steps = list_steps(find_new(data), times)
     facts = list_facts(news.get("findings") or [], read_title(data))
     return Message(
@@ -107,7 +100,7 @@ def _render_resolved(data: EventData, times: Times, *, follows: bool) -> Message
         summary.append(f"It fired from {times.full(start)} to {times.short(end)}; {incident['reason']}.")
     if not follows and (changes := data.get("changes")):
         summary.append(f"Nobody was told before: {first_clause(changes[-1]['reason'])}.")
-    summary.append(describe_cause(data, times).replace("Likely cause", "Cause", 1))
+    summary.append(describe_cause(data, times, "Cause"))
     return Message(
         "resolved",
         read_severity(data),
@@ -127,9 +120,11 @@ def find_new(data: EventData) -> list[ActionSummary]:
 
 
 def list_facts(findings: Sequence[IncidentFinding], title: str) -> list[str]:
-    """Return the findings as lines, each quantity once, without what the title says."""
+    """Return the findings that exceed their threshold as lines, each quantity once, without what the title says."""
     lines: dict[str, str] = {}
     for item in findings:
+        if (item.get("statistic") or 0.0) < (item.get("threshold") or 0.0):
+            continue  # it is about to recover
         reason = str(item.get("reason", "?"))
         quantity, separator, statistic = reason.partition("; ")
         fact = f"{name_quantity(quantity)}: {statistic}" if separator and quantity in title else reason

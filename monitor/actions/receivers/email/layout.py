@@ -45,6 +45,7 @@ def compose(delivery: Delivery, config: EmailConfig, now: datetime) -> EmailMess
     colour = COLOURS.get("resolved" if message.state == "resolved" else message.severity, "#555555")
     html = TEMPLATES.get_template("message.html").render(message=message, colour=colour)
     mail.add_alternative(html, subtype="html")
+    mail.set_boundary(f"=-{delivery.id}")  # the same for every attempt
     return mail
 
 

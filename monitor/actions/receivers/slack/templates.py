@@ -77,7 +77,7 @@ def render_blocks(delivery: Delivery, zone: tzinfo = UTC) -> tuple[str, list[Blo
         headline,
         second,
         code_block("\n".join(map(escape_line, message.facts))) if message.facts else "",
-        "\n".join(["*Suspects*", *map(escape_line, message.suspects)]) if message.suspects else "",
+        "\n".join(["*Other suspects*", *map(escape_line, message.suspects)]) if message.suspects else "",
         "\n".join(fit_lines([_step(step) for step in message.steps])),
     ]
     blocks = [Block(type="section", text=_markdown(cut(text, SECTION))) for text in texts if text]
