@@ -55,10 +55,9 @@ def state_cause(suspect: Suspect, times: Times, label: str) -> str:
 
 def describe_evidence(suspect: Suspect, times: Times) -> str:
     """Return a suspect, since when, the share of the effect that it explains, and who made the change."""
+    first_seen = times.short(suspect.get("first_seen"))
     if suspect.get("kind") == EVERYWHERE:
-        return (
-            f"all records are affected since {times.short(suspect.get('first_seen'))}; no change in the log explains it"
-        )
+        return f"all records are affected since {first_seen}; no change in the log explains it"
     since = "first seen at" if suspect.get("kind") in APPEARS else "since"
     share, author, commit = suspect.get("share"), suspect.get("author"), suspect.get("commit")
     parts = [
