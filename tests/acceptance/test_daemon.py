@@ -22,6 +22,8 @@ from tests.support.world import World, rows_of
 
 SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
 PER_MINUTE = 1200
+PATIENCE = 240
+"""Seconds that each step may take on a busy machine; usually it takes three."""
 
 
 class Live:
@@ -86,16 +88,17 @@ def messages(chat: Receiver) -> list[str]:
     return [request.path.rsplit("/", 1)[1] + " " + str(request.form().get("text")) for request in chat.requests]
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("store_url", ["sqlite", nightly("postgresql")], indirect=True)
 def test_a_bad_version_is_told_of_rolled_back_and_seen_to_be_over(world: World, promtool: Path) -> None:
     with listening(Receiver()) as hook, listening(slack()) as chat:
         live = Live(world, hook, chat, "auto")
         try:
-            live.feed(lambda: live.get("/readyz").status_code == 200, 90, "ready")
-            live.feed(lambda: "driftd_finding_statistic{" in live.get("/metrics").text, 90, "findings")
+            live.feed(lambda: live.get("/readyz").status_code == 200, PATIENCE, "ready")
+            live.feed(lambda: "driftd_finding_statistic{" in live.get("/metrics").text, PATIENCE, "findings")
             assert not live.firing()
             swapped = time.monotonic()
-            live.feed(lambda: hook.requests, 90, "the rollback", shift=2.0, model="v2")
+            live.feed(lambda: hook.requests, PATIENCE, "the rollback", shift=2.0, model="v2")
             delay = time.monotonic() - swapped
             assert delay > 2
             request = hook.requests[0]
@@ -107,7 +110,7 @@ def test_a_bad_version_is_told_of_rolled_back_and_seen_to_be_over(world: World, 
             assert live.firing()
             eventually(lambda: messages(chat), 60, "the Slack message")
             assert "first seen at" in messages(chat)[0]
-            live.feed(lambda: any("resolved" in text for text in messages(chat)), 90, "the resolution")
+            live.feed(lambda: any("resolved" in text for text in messages(chat)), PATIENCE, "the resolution")
             assert len(hook.requests) == 1
             posts = [request.form() for request in chat.requests if request.path.endswith("chat.postMessage")]
             assert {post.get("thread_ts") for post in posts[1:]} == {"1700000000.000001"}
@@ -125,16 +128,17 @@ def test_a_bad_version_is_told_of_rolled_back_and_seen_to_be_over(world: World, 
         assert "Traceback" not in log
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("store_url", [nightly("sqlite"), "postgresql"], indirect=True)
 def test_approval_a_dropped_column_and_a_restart(world: World) -> None:
     with listening(Receiver()) as hook, listening(slack()) as chat:
         live = Live(world, hook, chat, "approve")
         try:
-            live.feed(lambda: "driftd_finding_statistic{" in live.get("/metrics").text, 90, "findings")
+            live.feed(lambda: "driftd_finding_statistic{" in live.get("/metrics").text, PATIENCE, "findings")
             world.execute('ALTER TABLE "inference log" DROP COLUMN plan')
             waiting = live.feed(
                 lambda: world.json("actions", "list", "--state", "awaiting_approval")[1],
-                90,
+                PATIENCE,
                 "an action that waits",
                 shift=2.0,
                 model="v2",
@@ -150,7 +154,7 @@ def test_approval_a_dropped_column_and_a_restart(world: World) -> None:
             assert world.run("actions", "approve", waiting[0]["id"]).returncode == 0
             assert world.run("actions", "reject", waiting[0]["id"]).returncode == 2
             live.process = world.start("run")
-            eventually(lambda: hook.requests, 90, "the approved rollback")
+            eventually(lambda: hook.requests, PATIENCE, "the approved rollback")
             assert hook.requests[0].headers["webhook-id"] == waiting[0]["id"]
             code, status = world.json("status")
             assert (code, status["monitors"][0]["state"]) == (1, "firing")

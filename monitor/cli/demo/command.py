@@ -31,19 +31,28 @@ from monitor.web.server import Server
 SPEED = 100
 LENGTH = timedelta(minutes=58)  # the trace ends 22 s later; the clock then stops
 SWAP_AFTER = timedelta(minutes=30)
-SECONDS_AT_MOST = 85
+SECONDS_AT_MOST = 240
+LEARNT = timedelta(minutes=20)
+"""Simulated time that passes before the first bucket is needed: the range of the baseline, and a few buckets."""
+LAG = timedelta(minutes=5)
+"""Simulated time by which the clock may be ahead of the last computed bucket; on a slow machine it waits."""
 
 
 class FastClock:
-    """Clock that runs ``speed`` times faster than wall time from ``start`` on and stops at ``end``."""
+    """Clock that runs ``speed`` times faster than wall time from ``start`` on and stops at ``end``.
+
+    It waits at ``limit``, which is moved on.
+    """
 
     def __init__(self, start: datetime, end: datetime, speed: float) -> None:
         self._start, self.end, self._speed = start, end, speed
+        self.limit = start + LEARNT
         self._began = time.monotonic()
 
     def now(self) -> datetime:
         """Return the simulated time."""
-        return min(self.end, self._start + timedelta(seconds=(time.monotonic() - self._began) * self._speed))
+        passed = timedelta(seconds=(time.monotonic() - self._began) * self._speed)
+        return min(self.end, self.limit, self._start + passed)
 
 
 def demo(
@@ -107,6 +116,8 @@ def _play(application: Application, narrator: DemoNarrator, clock: FastClock) ->
     while time.monotonic() - began < SECONDS_AT_MOST:
         application.serve()
         narrator.narrate(clock.now())
+        if until := narrator.computed_until():
+            clock.limit = max(clock.limit, until + LAG)
         if clock.now() >= clock.end and narrator.is_finished(clock.now()):
             return
         time.sleep(0.05)

@@ -14,6 +14,8 @@ from monitor.core.schedule import floor
 from monitor.store import reads
 from monitor.store.database import Database
 
+BUCKET = timedelta(minutes=1)
+
 
 class DemoNarrator:
     """Prints each event once, and summarizes them at the end."""
@@ -49,11 +51,16 @@ class DemoNarrator:
                 self._printed.add(key)
                 print_event(f"{now:%H:%M:%S}  {text}")
 
-    def is_finished(self, now: datetime) -> bool:
-        """Return whether the daemon has computed all buckets up to a time."""
+    def computed_until(self) -> datetime | None:
+        """Return the end of the newest computed bucket."""
         with self._database.read() as connection:
             newest = reads.newest_bucket(connection, "wow-bot")
-        return newest is not None and newest.start >= floor(now, timedelta(minutes=1)) - timedelta(minutes=2)
+        return None if newest is None else newest.start + BUCKET
+
+    def is_finished(self, now: datetime) -> bool:
+        """Return whether the daemon has computed all buckets up to a time."""
+        until = self.computed_until()
+        return until is not None and until >= floor(now, BUCKET) - BUCKET
 
     def summarize(self) -> dict[str, Any]:
         """Return a summary of the events of the store, the application and the hook."""
