@@ -22,6 +22,7 @@ from detectors.null_distribution import (
 )
 from detectors.season import SEASONS, choose, possible
 from detectors.unusual import find_unusual_stretch
+from tests.support.nightly import nightly_except
 
 WEEKS = 2.0
 
@@ -91,7 +92,7 @@ def twelve_unchanged(columns: int, slow: float) -> list[Unchanged]:
     return [learn_unchanged(rng, columns, slow) for _ in range(12)]
 
 
-@pytest.mark.parametrize("budget", [1.0, 7 / 30.4375])
+@pytest.mark.parametrize("budget", nightly_except([1.0, 7 / 30.4375], 1.0))
 @pytest.mark.parametrize(
     ("columns", "slow"),
     [

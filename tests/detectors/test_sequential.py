@@ -15,7 +15,7 @@ from detectors.profile import Profile
 from detectors.records import Column
 from detectors.sequential import Course
 from detectors.stack import Stack
-from tests.support.nightly import nightly_except
+from tests.support.nightly import nightly, nightly_except
 
 RATES = (1e-4, 1e-3, 1e-2, 0.1, 0.3)
 SIZES = (2, 20, 300)
@@ -83,8 +83,8 @@ def test_ten_hits_of_a_baseline_prove_no_rate_of_half_as_much_again() -> None:
     [
         (0.015, 0.08, 167, 2),  # 2,000 rows an hour: 10 minutes
         (0.01, 0.05, 33, 14),  # 400 rows an hour
-        (0.01, 0.02, 33, 150),
-        (0.001, 0.005, 33, 140),
+        nightly((0.01, 0.02, 33, 150)),
+        nightly((0.001, 0.005, 33, 140)),
         (0.001, 0.02, 33, 16),
         (0.01, 0.18, 6, 14),  # one model of three
         (0.05, 0.5, 2, 12),  # 20 rows an hour

@@ -18,6 +18,7 @@ from monitor.sources.connect import connect
 from monitor.sources.readiness import CAPABILITIES
 from tests.support.logs import langfuse_v2, litellm, phoenix
 from tests.support.logs.base import START, calls, naive
+from tests.support.nightly import nightly
 
 DAYS = 15
 
@@ -37,6 +38,7 @@ def url(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> str:
     return engine.url.render_as_string(hide_password=False)
 
 
+@pytest.mark.parametrize("store_url", ["sqlite", nightly("postgresql")], indirect=True)
 def test_litellm_is_recognised_configured_and_checked(engine: sa.Engine, url: str, tmp_path: Path) -> None:
     litellm.create(engine)
     litellm.write(engine, list(calls(3000, days=DAYS)))

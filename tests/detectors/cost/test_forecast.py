@@ -87,6 +87,7 @@ def test_the_finding_says_the_interval_and_is_bad_only_when_all_of_it_is_beyond(
     assert overrun(SCOPE, 1000.0, at, None).status is Status.INCONCLUSIVE
 
 
+@pytest.mark.nightly
 def test_the_interval_holds_real_and_simulated_months_about_as_often_as_it_says() -> None:
     real = [one for series in flights().values() for one in held_back(series, 7)]
     rng = np.random.default_rng(7)

@@ -12,6 +12,7 @@ from scipy import stats
 from detectors.base import Status
 from detectors.cost.objective import PAIRS, EventCounts, Objective, burning, largest_by_chance, pair_excess, starts
 from detectors.signals import slow
+from tests.support.nightly import nightly_except
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MONTH = timedelta(days=30)
@@ -98,7 +99,7 @@ def stream(seed: int, per_hour: int, shares: np.ndarray) -> tuple[np.ndarray, np
     return total, np.random.default_rng(seed).binomial(total, shares)
 
 
-@pytest.mark.parametrize("per_hour", [20, 200])
+@pytest.mark.parametrize("per_hour", nightly_except([20, 200], 200))
 def test_half_of_the_allowed_errors_alert_hardly_ever_whatever_the_traffic(per_hour: int) -> None:
     weeks = 60
     on = alerts(*stream(1, per_hour, np.full(weeks * 2016, 0.0005)), 0.001)

@@ -21,6 +21,7 @@ def test_pairs_see_what_arms_apart_cannot() -> None:
     assert shadow.pair_differences(champion, challenger).variance < apart / 100
 
 
+@pytest.mark.nightly
 def test_the_sequence_holds_at_every_look() -> None:
     rng = np.random.default_rng(1)
     missed = 0

@@ -49,7 +49,7 @@ def test_one_answer_of_the_grid_is_the_conditional_normal_law(monkeypatch: pytes
     assert law.quantiles(np.array([Z]))[0] == pytest.approx(mean + Z * np.sqrt(variance), rel=1e-6)
 
 
-@pytest.mark.parametrize("wander", [0.0, 0.01, 0.04])
+@pytest.mark.parametrize("wander", nightly_except([0.0, 0.01, 0.04], 0.01))
 @pytest.mark.parametrize("lag", nightly_except([1.0, 5.0, None], 5.0))
 def test_intervals_hold_at_their_nominal_rate_where_the_future_is_like_the_baseline(
     wander: float, lag: float | None
@@ -66,7 +66,7 @@ def test_intervals_hold_at_their_nominal_rate_where_the_future_is_like_the_basel
     assert low <= 1 - MISSES + 0.03  # where little is known it is wide rather than narrow
 
 
-@pytest.mark.parametrize("lag", [1.0, 6.0])
+@pytest.mark.parametrize("lag", nightly_except([1.0, 6.0], 6.0))
 def test_in_the_long_run_it_misses_as_often_as_it_says_whatever_the_world_does(lag: float) -> None:
     rng = np.random.default_rng(2)
     world = np.concatenate([rng.normal(0, 0.01, 100), rng.standard_cauchy(200) * 0.02, np.linspace(0, 1, 200)])

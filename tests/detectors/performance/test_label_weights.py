@@ -16,6 +16,7 @@ from detectors.performance.tables import labelled_table
 from detectors.profile import Profile
 from detectors.records import Column, take
 from detectors.weights import UNIT, WEIGHT, weight_column
+from tests.support.nightly import nightly_except
 
 WEIGHTED, PLAIN = learn_scores(weighted=True), learn_scores()
 Answers = dict[str, Column]
@@ -69,7 +70,10 @@ def test_coverage_of_weighted_labels_over_many_rounds(share: float) -> None:
     assert 0.935 <= share_inside(4000, 43, share) <= 0.98
 
 
-@pytest.mark.parametrize("name", ["accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier"])
+METRIC_NAMES = ["accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier"]
+
+
+@pytest.mark.parametrize("name", nightly_except(METRIC_NAMES, "precision", "roc_auc", "log_loss"))
 def test_metrics_of_weighted_labels_are_those_of_all_answers(name: str) -> None:
     rng = np.random.default_rng(44)
     answers = draw(rng, 100_000, 0.3, 0.02)
@@ -83,6 +87,7 @@ def test_metrics_of_weighted_labels_are_those_of_all_answers(name: str) -> None:
         assert abs(float(biased - truth)) > 6 * float(plain_error)
 
 
+@pytest.mark.nightly
 def test_intervals_of_metrics_contain_the_truth_where_labels_are_weighted() -> None:
     rng = np.random.default_rng(45)
     all_answers = labelled_table(profile(draw(rng, 200_000, 1.0, 1.0), PLAIN))

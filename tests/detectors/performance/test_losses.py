@@ -61,6 +61,7 @@ def test_the_trees_know_as_much_as_scikit_learns(model: LossModel) -> None:
     assert np.corrcoef(model.absolute.expected(fresh), theirs.predict(tables[1]))[0, 1] > 0.95
 
 
+@pytest.mark.nightly
 def test_window_by_window_the_labels_show_what_was_expected_when_inputs_move(model: LossModel) -> None:
     """Twenty windows of inputs that the baseline saw less often: the size of the prediction tells nothing of them."""
     rng = np.random.default_rng(2)

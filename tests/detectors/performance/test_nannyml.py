@@ -13,7 +13,10 @@ from detectors.performance.interval_calibration import MISSES, follow
 from detectors.performance.metrics import METRICS
 from detectors.performance.tables import expected_table
 
-pytestmark = pytest.mark.xdist_group("nannyml")  # the rows are estimated once, not by each worker
+pytestmark = [
+    pytest.mark.nightly,
+    pytest.mark.xdist_group("nannyml"),  # the rows are estimated once, not by each worker
+]
 
 
 @pytest.fixture(scope="module")

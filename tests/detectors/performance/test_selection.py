@@ -15,6 +15,7 @@ from detectors.performance.rates import Chosen, with_rate
 from detectors.performance.selection import Strata, is_selected, stratified_rate, weighted_rate
 from detectors.profile import Profile
 from detectors.records import Column
+from tests.support.nightly import nightly_except
 
 ROWS, ROUNDS = 3000, 200
 Answers = tuple[np.ndarray, np.ndarray]
@@ -41,7 +42,7 @@ def find(answers: Answers, chosen: Chosen | None = None) -> Finding:
     return with_rate(stated, profile, chosen=chosen)
 
 
-@pytest.mark.parametrize("share", [0.05, 0.1, 0.3])
+@pytest.mark.parametrize("share", nightly_except([0.05, 0.1, 0.3], 0.1))
 @pytest.mark.parametrize("how", ["random", "stratified", "doubtful", "complaints"])
 def test_the_rate_holds_the_truth_or_a_warning_says_that_it_may_not(how: str, share: float) -> None:
     rng = np.random.default_rng(30)
