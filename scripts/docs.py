@@ -76,6 +76,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "monitors[].checks[].KIND": CheckConfig,
     "monitors[].checks[].spend.limits.*": SpendLimit,
     "monitors[].rules[]": models.Rule,
+    "monitors[].escalate[]": models.Escalation,
     "monitors[].no_data": models.NoData,
     "monitors[].breakers[]": breakers.BreakerSpec,
     "monitors[].savings": savings.Savings,
@@ -419,7 +420,7 @@ def webhooks() -> str:
         "`driftd.incident.firing`, `.update` (with the changes in `news`), `.reminder` and `.resolved`, `driftd.action.expired`\n"
         "(an effect was not approved in time) and `driftd.breaker.*`. Effects are `driftd.rollback` and `driftd.retrain`. `data`\n"
         "has `monitor`, `severity`, `headline`, `incident`, `window`, `observed_version`, `suspected_change`, `changes`, `target`\n"
-        "(the last known good version), `findings` (at most ten), `acknowledged_by`, `assignee`, `not_after` and `dry_run`; a retraining also has `retraining`.\n"
+        "(the last known good version), `findings` (at most ten), `acknowledged_by`, `assignee`, `escalation`, `not_after` and `dry_run`; a retraining also has `retraining`.\n"
         "A message also has `summary`, which follows the headline as in Slack and e-mail, `suspects`, `actions` (with `target`,\n"
         "`not_after` and whether each `is_new` since the last message), `peak`, and `link` (see `server.external_url`).\n",
         "## data.retraining\n",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from monitor.alerting.responses import is_acknowledged
@@ -32,6 +32,8 @@ class DecisionContext:
         Who acknowledged the incident and who is assigned.
     repeat_interval
         Interval of reminders; None for no reminders.
+    escalated
+        By receiver, why the incident escalates to it.
     fresh
         Whether this bucket itself is bad, which is required to plan an effect again.
     retraining
@@ -46,6 +48,7 @@ class DecisionContext:
     past: Sequence[PastAction] = ()
     handling: Handling = Handling()
     repeat_interval: timedelta | None = None
+    escalated: Mapping[str, str] = field(default_factory=dict)
     fresh: bool = True
     retraining: RetrainingData | None = None
 

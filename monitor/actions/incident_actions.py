@@ -8,14 +8,14 @@ from dataclasses import replace
 from monitor.actions.decision_context import DecisionContext
 from monitor.actions.plan import is_unannounced, plan
 from monitor.actions.plan_context import PlanContext, Receivers
+from monitor.actions.recipients import choose_recipients, find_escalations
 from monitor.actions.retraining_context import build_retraining_context
 from monitor.actions.retraining_requests import find_retraining_requests
 from monitor.alerting.decisions import Decisions
 from monitor.alerting.muting import without_muted
 from monitor.config.models import Monitor
-from monitor.config.rules import rule_name
 from monitor.core.action import MESSAGES, STANDING, Action, PastAction
-from monitor.core.incident import NO_DATA, Decision
+from monitor.core.incident import Decision
 from monitor.core.schedule import Bucket
 
 
@@ -24,7 +24,6 @@ def plan_incidents(
 ) -> tuple[list[Decision], list[Action]]:
     """Plan the actions about incidents; return the decisions with updated ``notified_at``, and the actions."""
     history = context.history
-    rules = {rule_name(rule): rule for rule in monitor.rules}
     earlier = {incident.id: incident for incident in (*history.open.values(), *history.older)}
     requests = find_retraining_requests(monitor, decisions.incidents, receivers, history)
     retraining = build_retraining_context(monitor, requests, decisions.findings, context.retraining)
@@ -35,10 +34,9 @@ def plan_incidents(
             incidents.append(decision)
             continue
         incident = decision.incident
-        names = [name for name in incident.announcing_rules if name not in decision.mutes]
-        part = [rules[name] for name in names if name in rules]
+        recipients = choose_recipients(monitor, decision)
         before = earlier.get(incident.id)
-        shown = replace(decision, incident=without_muted(decision, rules))
+        shown = replace(decision, incident=without_muted(decision, monitor))
         first = not decision.transition and is_unannounced(incident, history.past)
         decision_context = DecisionContext(
             context.bucket,
@@ -48,13 +46,14 @@ def plan_incidents(
             blamed=history.blamed,
             past=history.past,
             handling=history.find_handling(incident.id),
-            repeat_interval=min((rule.repeat_interval for rule in part), default=None),
+            repeat_interval=recipients.repeat_interval,
             fresh=incident.bad > (before.bad if before else 0),
             retraining=retraining.get(incident.id),
         )
         decided = replace(shown, transition="firing") if first else shown
-        do = monitor.no_data.do if incident.group == NO_DATA else [name for rule in part for name in rule.do]
-        planned = plan(monitor, decided, list(dict.fromkeys(do)), receivers, decision_context)
+        escalated = find_escalations(recipients, shown.incident, decision_context)
+        names = list(dict.fromkeys([*recipients.names, *escalated]))
+        planned = plan(monitor, decided, names, receivers, replace(decision_context, escalated=escalated))
         actions += planned
         incidents.append(note_notification(decision, history.past, planned, context.bucket))
     return incidents, actions

@@ -86,6 +86,9 @@ def _message(
         "timestamp": context.bucket.end.isoformat(),
         "data": data,
     }
+    escalation = context.escalated.get(name)
+    if escalation:
+        data["escalation"] = escalation
     data["summary"] = render(kind, body, follows=message.before is not None).second_line
     return Action(
         id=identity(incident.id, name, kind, sequence),
@@ -95,7 +98,7 @@ def _message(
         kind=kind,
         mode="auto",
         state="pending",
-        reason="every transition is announced",
+        reason=escalation if escalation and kind == "firing" else "every transition is announced",
         payload=fit_to_limit(body),
         created_at=now,
         sequence=sequence,

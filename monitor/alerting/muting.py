@@ -6,7 +6,7 @@ its findings are, and an incident if all its rules are.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -168,9 +168,9 @@ def list_alerts(incident: Incident) -> list[Labels]:
     return [{**common, "rule": rule, **own} for rule in incident.firing_rules for own in findings or [{}]]
 
 
-def without_muted(decision: Decision, rules: Mapping[str, Rule]) -> Incident:
+def without_muted(decision: Decision, monitor: Monitor) -> Incident:
     """Return the incident of a decision as people get it: without muted findings, under a rule that is not muted."""
-    incident = decision.incident
+    incident, rules = decision.incident, {rule_name(rule): rule for rule in monitor.rules}
     heard = {key: item for key, item in incident.evidence.items() if "mute" not in item}
     leads = [rules[name] for name in incident.announcing_rules if name in rules and name not in decision.mutes]
     shown = replace(incident, evidence=heard or incident.evidence)

@@ -16,7 +16,7 @@ from pydantic import SecretStr, ValidationError
 from monitor.config import signals
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.checks import MODELS, Models, RateConfig, SloConfig, check_schema, flatten
-from monitor.config.models import BASELINE_RULE, Config, Monitor
+from monitor.config.models import BASELINE_RULE, Config, Escalation, Monitor
 from monitor.config.other_traffic import divide_by_traffic, find_problems
 from monitor.config.rules import rule_name
 from monitor.config.sections import FileSchema, nearest
@@ -144,6 +144,7 @@ def cross_check(config: Config, checks: Models = MODELS) -> list[Problem]:
         for place, rule in enumerate(monitor.rules):
             problems += _unknown((*at, "rules", place, "do"), rule.do, known_actions)
             problems += _unknown((*at, "rules", place, "mute_times"), rule.mute_times, times)
+            problems += _escalations((*at, "rules", place), rule.escalate, config)
             made = ["experiment"] * bool(monitor.experiments) + ["shadow"] * bool(monitor.shadows)
             names_of_checks = [check.name for check in monitor.checks if check.name]
             heads = [word.split(".", 1)[0] for word in rule.when]
@@ -152,6 +153,8 @@ def cross_check(config: Config, checks: Models = MODELS) -> list[Problem]:
             )
         problems += _unknown((*at, "no_data", "do"), monitor.no_data.do, known_actions)
         problems += _unknown((*at, "mute_times"), monitor.mute_times, times)
+        problems += _escalations((*at, "no_data"), monitor.no_data.escalate, config)
+        problems += _escalations(at, monitor.escalate, config)
         problems += _breakers((*at, "breakers"), monitor, config)
         problems += _comparisons(at, monitor, config)
         problems += find_problems(at, monitor, names)
@@ -225,6 +228,15 @@ def _breakers(where: tuple[str | int, ...], monitor: Monitor, config: Config) ->
             problems.append(Problem((*at, "name"), f"the name {spec.name!r} is taken; names of breakers are unique."))
         problems += _messages_only((*at, "do"), spec.do, config)
     return problems
+
+
+def _escalations(where: tuple[str | int, ...], steps: Sequence[Escalation], config: Config) -> list[Problem]:
+    """Return the problems of `escalate:`: unknown receivers, and receivers of effects."""
+    return [
+        problem
+        for place, step in enumerate(steps)
+        for problem in _messages_only((*where, "escalate", place, "do"), step.do, config)
+    ]
 
 
 def _messages_only(where: tuple[str | int, ...], names: list[str], config: Config) -> list[Problem]:

@@ -89,6 +89,15 @@ class BaselineConfig(Section):
         return self
 
 
+class Escalation(Section):
+    """Whom to notify of an incident that nobody acknowledges."""
+
+    after: Duration
+    """Time after the announcement, such as 15m."""
+    do: list[str] = Field(min_length=1)
+    """Names of receivers of messages; each gets the incident as a first message."""
+
+
 class Rule(Section):
     """When findings become an incident, and which receivers are notified."""
 
@@ -113,6 +122,8 @@ class Rule(Section):
     """Interval of reminders while an incident is firing."""
     mute_times: list[str] = []
     """Names of `mute_time_intervals:` during which its incidents alert nobody."""
+    escalate: list[Escalation] = []
+    """Whom to notify of its incidents if nobody acknowledges them."""
 
     def buckets(self, value: int | timedelta, bucket: timedelta) -> int:
         """Convert a count or a duration to a number of buckets, at least 1."""
@@ -134,6 +145,8 @@ class NoData(Section):
     """Severity of its incidents: info, warning or critical."""
     do: list[str] = []
     """Names of receivers; rollback and retraining are never triggered by missing data."""
+    escalate: list[Escalation] = []
+    """Whom to notify if nobody acknowledges the incident."""
 
 
 class Monitor(Section):
@@ -186,6 +199,8 @@ class Monitor(Section):
     """When missing data becomes an incident."""
     mute_times: list[str] = []
     """Names of `mute_time_intervals:` during which the monitor alerts nobody."""
+    escalate: list[Escalation] = []
+    """Whom to notify of any incident of the monitor, missing data included, if nobody acknowledges it."""
     breakers: list[BreakerSpec] = []
     """Circuit breakers that applications query before they send a request."""
     savings: Savings | None = None

@@ -6,6 +6,7 @@ So its baseline, incidents and sums are its own, and nothing about it can change
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from monitor.config.checks import CheckConfig
 from monitor.config.models import Config, Monitor
@@ -19,7 +20,10 @@ LONGEST_NAME = 63
 def divide_by_traffic(config: Config) -> Config:
     """Return the configuration with the monitors of other traffic, each after the one that it is part of."""
     people = [name for name, receiver in config.receivers.items() if receiver.audience == "people"]
-    return config.model_copy(update={"monitors": [part for one in config.monitors for part in _divide(one, people)]})
+    parts = [part for one in config.monitors for part in _divide(one, people)]
+    names = [part.name for part in parts]
+    monitors = [part.with_muting(replace(part.muting, monitors=names)) for part in parts]
+    return config.model_copy(update={"monitors": monitors})
 
 
 def _divide(monitor: Monitor, people: Collection[str]) -> Iterator[Monitor]:

@@ -188,6 +188,7 @@ class EventData(TypedDict, total=False):
     dry_run: bool
     acknowledged_by: str | None
     assignee: str | None
+    escalation: str
     not_after: str
     retraining: RetrainingData | None
     breaker: Mapping[str, object]

@@ -92,7 +92,7 @@ NOT_MEASURED = {
     *("name", "window", "settle", "start", "catch_up", "max_segments", "min_samples", "success", "alert_budget"),
     *("source.url", "source.key", "source.page_size", "source.timeout", "source.arrow", "baseline.min_rows"),
     "baseline.previous",
-    *("rules", "no_data", "mute_times", "group_by", "breakers", "savings", "experiments", "shadows"),
+    *("rules", "no_data", "mute_times", "escalate", "group_by", "breakers", "savings", "experiments", "shadows"),
     *("checks.name", "checks.columns", "checks.method", "checks.threshold", "checks.max_increase", "checks.objective"),
     *("checks.period", "checks.burn", "checks.max", "checks.max_age", "checks.labels_after", "checks.min_samples"),
     *("checks.p50", "checks.p90", "checks.p95", "checks.p99", "checks.daily", "checks.monthly", "checks.by"),

@@ -11,21 +11,17 @@ import pytest
 from pydantic import ValidationError
 
 from detectors.base import Finding, Status
-from monitor.actions.plan_actions import ActionPlan, PlanContext, plan_actions
 from monitor.alerting.alert_context import AlertContext
 from monitor.alerting.decide import decide
-from monitor.alerting.decisions import Decisions
 from monitor.alerting.muting import Muting
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import Config, Monitor
-from monitor.core.action import AlertHistory, PastAction
+from monitor.core.action import AlertHistory
 from monitor.core.incident import Incident, MissingData
-from monitor.core.matchers import Silence
 from monitor.core.schedule import Bucket
+from tests.support.course import Course, kinds
 from tests.support.decisions import (
     MINUTE,
-    SLACK,
-    SPEC,
     START,
     clean,
     evidence_of,
@@ -33,59 +29,13 @@ from tests.support.decisions import (
     incident_of,
     monitor_of,
     silence_of,
-    webhook,
 )
 
-RECEIVERS = {"slack": SLACK, "r": SPEC, "hook": webhook("notify")}
 PRICE = finding(0.5, column="price", reason="price rose")
 NOVELTY = finding(0.3)
 OF_PRICE = silence_of(7, column="price")
 MONITOR = {"name": "bot", "source": {"url": "sqlite://", "table": "t", "columns": {"timestamp": "ts"}}}
 WHY = "silenced by #7 until 2026-11-01 01:00 UTC"
-
-
-class Course:
-    """Decides and plans bucket after bucket; every planned action counts as delivered."""
-
-    def __init__(self, monitor: Monitor | None = None) -> None:
-        self.monitor = monitor or monitor_of(do=["slack", "r"])
-        self.end = START
-        self.incident: Incident | None = None
-        self.past: list[PastAction] = []
-        self.decisions = Decisions()
-
-    def step(self, findings: Sequence[Finding], silences: Sequence[Silence] = ()) -> ActionPlan:
-        bucket = Bucket(self.end - MINUTE, self.end)
-        standing = self.incident if self.incident and self.incident.state != "resolved" else None
-        history = AlertHistory(
-            open={"traffic": standing} if standing else {},
-            silences=silences,
-            sequences={standing.id: len(self.past)} if standing else {},
-            past=self.past,
-        )
-        self.decisions = decide(self.monitor, Evaluation(findings), AlertContext(history), bucket)
-        plan = plan_actions(self.monitor, RECEIVERS, self.decisions, PlanContext(history, bucket, self.end))
-        self.past += [
-            PastAction(
-                action.name,
-                action.created_at,
-                "delivered",
-                action.id,
-                action.incident,
-                action.kind,
-                sequence=action.sequence,
-                at=self.end,
-                severity=action.payload["data"]["severity"],
-            )
-            for action in plan.actions
-        ]
-        self.incident = next((one.incident for one in plan.incidents), None)
-        self.end += MINUTE
-        return plan
-
-
-def kinds(plan: ActionPlan) -> list[tuple[str, str]]:
-    return [(action.name, action.kind) for action in plan.actions]
 
 
 def test_an_incident_whose_findings_are_all_silenced_is_recorded_and_alerts_nobody() -> None:
@@ -102,7 +52,7 @@ def test_an_incident_is_announced_with_the_findings_that_are_not_silenced() -> N
     plan = Course().step([PRICE, NOVELTY], [OF_PRICE])
     assert kinds(plan) == [("slack", "firing"), ("r", "rollback")]
     data = plan.actions[0].payload["data"]
-    assert data["headline"] == "bot: novelty rose; bad for 1 buckets"
+    assert data["headline"] == "bot: novelty rose"
     assert [item["column"] for item in data["findings"]] == ["novelty"]
     assert set(plan.incidents[0].incident.evidence) == {PRICE.key, NOVELTY.key}
 

@@ -46,7 +46,7 @@ def _render_first(data: EventData, times: Times) -> Message:
         "firing",
         severity,
         title,
-        _sentences(since, describe_cause(data, times)),
+        _sentences(since, state_escalation(data), describe_cause(data, times)),
         first,
         list_facts(data.get("findings") or [], title),
         rank_suspects(data, times),
@@ -179,6 +179,12 @@ def _since(data: EventData) -> object:
     if changes and str(incident.get("reason", "")).startswith("again: "):
         return changes[-1]["at"]
     return incident["opened_at"]
+
+
+def state_escalation(data: EventData) -> str:
+    """Return a sentence that says why an incident escalated to the receiver; empty if it did not."""
+    escalation = data.get("escalation")
+    return f"{capitalize(escalation)}." if escalation else ""
 
 
 def _sentences(*parts: str) -> str:
