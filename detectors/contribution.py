@@ -103,7 +103,7 @@ def contributing_values(detector: Detector, baseline: Profile, window: Profile) 
     flag = is_flag(baseline) and is_flag(window)
     parts = [
         ValueGroup(
-            *_name(layout, starts, _trim_empty(old + new, run), flag=flag),
+            *name_values(layout, starts, _trim_empty(old + new, run), flag=flag),
             float(q[run].sum()),
             float(p[run].sum()),
             None if terms is None else float(terms[run].sum()),
@@ -162,7 +162,7 @@ def contributing_shift(baseline: Profile, window: Profile, *, up: bool, most: fl
     flag = is_flag(baseline) and is_flag(window)
     run = _trim_empty(baseline.counts + window.counts, slice(first, baseline.layout.bins))
     top = run if run.stop - run.start == 1 else slice(run.start, baseline.layout.bins)
-    value, kind = _name(baseline.layout, np.arange(baseline.layout.bins), top, flag=flag)
+    value, kind = name_values(baseline.layout, np.arange(baseline.layout.bins), top, flag=flag)
     return ValueGroup(value, kind, float(above[1][first]), float(above[0][first]))
 
 
@@ -245,7 +245,18 @@ def is_flag(side: Profile) -> bool:
     return bool(inside and float(side.total) == side.n - side.counts[zero])
 
 
-def _name(layout: Binning, starts: np.ndarray, run: slice, *, flag: bool = False) -> tuple[str, PartKind]:
+def name_values(layout: Binning, starts: np.ndarray, run: slice, *, flag: bool = False) -> tuple[str, PartKind]:
+    """Return the name of a run of groups of bins, and what kind of values it is.
+
+    Parameters
+    ----------
+    starts
+        Index of the first bin of each group.
+    run
+        The groups.
+    flag
+        Whether the column contains only 0 and 1.
+    """
     if layout.kind == "categorical":
         if run.start < len(layout.vocabulary):
             return layout.vocabulary[run.start], "category"

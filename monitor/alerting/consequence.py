@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
 
 from detectors import LATENCY, PERFORMANCE
-from detectors.base import Finding
+from detectors.base import About, Direction, Finding, Status
 from detectors.direction import TIMES_AND_COSTS
+from monitor.core.payload import IncidentFinding
 
 ANSWERS = frozenset(
     [
@@ -51,6 +54,13 @@ def classify_consequence(finding: Finding) -> str:
 def rank_harm(finding: Finding) -> int:
     """Return the place of the consequence of a finding in :data:`LEVELS`; 0 for neutral changes and improvements."""
     return LEVELS.index(classify_consequence(finding))
+
+
+def rank_item(item: IncidentFinding) -> int:
+    """Return the same of a finding in the evidence of an incident."""
+    finding = Finding(item["check"], item["column"], item["method"], item["segment"], Status.DRIFTED, item["reason"])
+    direction = cast("Direction", item.get("direction", "worse"))
+    return rank_harm(replace(finding, about=cast("About", item["about"]), direction=direction))
 
 
 def most_harmful(bad: Sequence[Finding]) -> Finding:

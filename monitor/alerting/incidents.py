@@ -140,6 +140,8 @@ def _is_bad(rule: Rule, finding: Finding, incident: Incident | None) -> bool:
     if finding.status is Status.DRIFTED:
         return True
     was_bad = incident is not None and finding.key in incident.evidence
+    if "state" in finding.detail:
+        return False  # an accumulated statistic falls slowly as it is
     return was_bad and finding.status is Status.OK and finding.excess >= rule.hysteresis
 
 

@@ -111,7 +111,7 @@ class Rule(Section):
     resolve_for: Annotated[int, Field(ge=1)] | Duration = 2
     """Number of consecutive clean buckets, or a duration, before the incident resolves."""
     hysteresis: float = Field(0.9, gt=0, le=1)
-    """While an incident is open, a finding counts as clean below this fraction of its threshold."""
+    """While an incident is open, a finding counts as clean below this fraction of its threshold; not if accumulated."""
     reopen_within: Duration = timedelta(days=1)
     """A resolved incident is reopened if it recurs within this time, on the same columns and without a new version."""
     severity: Literal["info", "warning", "critical"] = "warning"

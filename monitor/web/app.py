@@ -17,11 +17,10 @@ from monitor.store.database import Database
 from monitor.web.api import Api
 from monitor.web.breakers import Board
 from monitor.web.endpoints import Endpoints
-from monitor.web.experiments import Experiments
 from monitor.web.guardrails_api import GuardrailsApi
 from monitor.web.health import Health
 from monitor.web.login import Login
-from monitor.web.pages import Pages
+from monitor.web.page_routes import list_page_routes
 from monitor.web.templating import Renderer
 
 STYLE = Path(__file__).parent / "static" / "style.css"
@@ -55,10 +54,9 @@ def create_app(
         When the server is reachable from other machines and no token is set.
     """
     renderer = Renderer(clock, len(config.monitors))
-    pages, api = Pages(database, config, clock, renderer), Api(database, config, clock)
+    api = Api(database, config, clock)
     health, board = Health(database, config, standstill), board or Board(database, config, clock)
     login, endpoints = Login(config.server, clock, renderer.environment), Endpoints(renderer)
-    reads = endpoints.reading
     style = STYLE.read_bytes()
 
     async def stylesheet(_request: Request) -> Response:
@@ -80,10 +78,7 @@ def create_app(
         Route("/static/style.css", stylesheet),
         *api.routes(endpoints),
         Route("/api/v1/guard", GuardrailsApi(config).check, methods=["POST"]),
-        Route("/", reads(pages.home)),
-        Route("/monitors/{name}", reads(pages.monitor)),
-        *Experiments(database, config, renderer).routes(reads),
-        Route("/incidents/{id}", reads(pages.incident)),
+        *list_page_routes(database, config, clock, renderer, endpoints.reading),
     ]
     return Starlette(
         routes=routes,

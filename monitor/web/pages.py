@@ -1,4 +1,4 @@
-"""The web pages: home, monitor and incident."""
+"""The web pages: home and monitor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from monitor.store.database import Database
 from monitor.web import formatting, queries
 from monitor.web.cases import load_case
 from monitor.web.monitor_charts import (
-    ChartedFinding,
     draw_findings,
     draw_spark,
     incident_spans,
@@ -136,32 +135,6 @@ class Pages:
                 for arm in spec.treatments
             ],
             shadows=[(spec.name, compared.get(("shadow", spec.name))) for spec in monitor.shadows],
-        )
-
-    def incident(self, request: Request) -> Response:
-        """Show one incident: its history, evidence and actions."""
-        with self._database.read() as connection:
-            row = queries.incident(connection, request.path_params["id"])
-            if row is None or row.monitor not in {monitor.name for monitor in self._config.monitors}:
-                raise LookupError("There is no such incident.")
-            monitor = self._configured(row.monitor)
-            case = load_case(connection, monitor, row, self._clock.now())
-            steps = reads.transition_rows(connection, row.id)
-            end = row.resolved_at + 12 * monitor.bucket if row.resolved_at else row.updated_at
-            start = row.opened_at - max(36 * monitor.bucket, 2 * monitor.window)
-            start = max(start, end - MOST_BUCKETS * monitor.bucket)
-            changes = reads.change_rows(connection, monitor.name, 200)
-            chosen = [item for item in case.evidence if item["key"]][:MOST_CHARTS]
-            named = [ChartedFinding(**{k: item[k] for k in ("key", "check", "column", "segment")}) for item in chosen]
-            drawn = draw_findings(connection, monitor, named, start, end, [row], changes)
-        return self._renderer.render(
-            request,
-            "incident.html",
-            now=self._clock.now(),
-            case=case,
-            steps=steps,
-            charts=drawn,
-            span_end=row.resolved_at or self._clock.now(),
         )
 
     def _configured(self, name: str) -> Monitor:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from monitor import __version__
+from monitor.alerting.suspects import describe_suspect
 from monitor.core.clock import Clock
 from monitor.core.plain import visible
 from monitor.web import formatting
@@ -90,5 +91,7 @@ def make_environment(monitors: int) -> Environment:
         shorten=formatting.shorten,
         sentence=formatting.sentence,
         pretty=formatting.pretty,
+        moment=formatting.parse_moment,
+        suspect=describe_suspect,
     )
     return environment

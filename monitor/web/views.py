@@ -19,6 +19,7 @@ from monitor.core.matchers import Silence
 from monitor.metrics.monitor_status import ORDER, monitor_status
 from monitor.store.reads import MonitorState
 from monitor.web.charts import Point
+from monitor.web.evidence_view import rank_evidence
 from monitor.web.formatting import parse_moment
 
 SEVERITIES = ("critical", "warning", "info")
@@ -109,18 +110,6 @@ def can_approve(action: Any, now: datetime) -> bool:
     """Return whether an approval would still send an action."""
     in_time = action.not_after is None or now <= action.not_after
     return bool(action.state == "awaiting_approval" and in_time)
-
-
-def rank_evidence(evidence: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the evidence of an incident, worst first, each with its key and its ratio to the threshold."""
-    items = [{**item, "key": key, "excess": threshold_ratio(item)} for key, item in (evidence or {}).items()]
-    return sorted(items, key=lambda item: (-(item["excess"] or 0.0), item["key"]))
-
-
-def threshold_ratio(item: Mapping[str, Any]) -> float | None:
-    """Return the statistic in units of its threshold."""
-    statistic, threshold = item.get("statistic"), item.get("threshold")
-    return float(statistic) / float(threshold) if statistic is not None and threshold else None
 
 
 def write_headline(name: str, row: Any, evidence: Sequence[Mapping[str, Any]]) -> str:

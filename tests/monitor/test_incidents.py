@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from detectors.base import Finding
+from detectors.base import Finding, Status
 from detectors.joint import JOINT
 from monitor.alerting.incidents import (
     decide_incident,
@@ -174,6 +174,13 @@ def test_an_improvement_opens_nothing_and_holds_nothing_open() -> None:
     decision = judged([finding(0.3, direction="better")], going, rule={"resolve_for": 1})
     assert decision is not None
     assert decision.transition == "resolved"
+
+
+def test_an_accumulated_finding_needs_no_hysteresis() -> None:
+    known = incident_of(evidence={finding(0.3).key: evidence_of()})
+    near = replace(finding(0.095), status=Status.OK)
+    assert judged([near], known).incident.clean == 0
+    assert judged([replace(near, detail={"state": {"up": 1.0}})], known).incident.clean == 1
 
 
 def test_a_finding_that_was_never_bad_needs_no_hysteresis() -> None:

@@ -1,0 +1,69 @@
+"""Distributions of the columns of an incident, from the stored aggregates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.engine import Connection
+
+from detectors.contribution import ValueGroup
+from detectors.distribution import compare_distributions
+from detectors.joint import JOINT
+from monitor.baselines.definition import definition
+from monitor.checks.baseline import Baseline
+from monitor.config.models import Monitor
+from monitor.core.incident import Incident
+from monitor.profiling.bucket_profiles import add_profiles
+from monitor.store import baselines, windows
+
+MOST_COLUMNS = 3
+
+
+@dataclass(frozen=True)
+class ColumnDistribution:
+    """The values of a column in the baseline and in the window, of all rows or of a segment."""
+
+    column: str
+    segment: str | None
+    n_baseline: int
+    n_window: int
+    values: Sequence[ValueGroup]
+
+
+def load_distributions(connection: Connection, monitor: Monitor, incident: Incident) -> list[ColumnDistribution]:
+    """Return the distributions of the worst columns of an incident, in the last window in which it was bad.
+
+    Of each column that of all rows, and that of the suspected version or segment. Empty if the baseline has been
+    replaced by one of other columns, or the aggregates of that time have been deleted.
+    """
+    baseline = baselines.newest(connection, monitor.name, definition(monitor))
+    if baseline is None:
+        return []
+    end = incident.updated_at - incident.clean * monitor.bucket
+    parts = windows.load_window(connection, monitor.name, baseline, end - monitor.window, end)
+    profiles = add_profiles([part.profiles for part in parts.values()])
+    starts = list(parts)
+    found = []
+    for column in _rank_columns(incident, baseline):
+        before = baseline.within(column, starts)
+        for segment in dict.fromkeys([None, _suspected_segment(incident)]):
+            old, new = before.get(segment, before.get(None)), profiles.get(segment, {}).get(column)
+            if old is not None and new is not None and (values := compare_distributions(old, new)):
+                found.append(ColumnDistribution(column, segment, old.rows, new.rows, values))
+    return found
+
+
+def _rank_columns(incident: Incident, baseline: Baseline) -> list[str]:
+    """Return the columns of the evidence that were farthest above their thresholds."""
+    worst: dict[str, float] = {}
+    for item in incident.evidence.values():
+        column, excess = item["column"], item["worst"] / (item["threshold"] or 1.0)
+        if column is not None and column != JOINT and column in baseline.layouts:
+            worst[column] = max(worst.get(column, 0.0), excess)
+    return sorted(worst, key=lambda column: -worst[column])[:MOST_COLUMNS]
+
+
+def _suspected_segment(incident: Incident) -> str | None:
+    suspect = incident.suspected_change
+    return f"{suspect['column']}={suspect['value']}" if suspect else None

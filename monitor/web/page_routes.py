@@ -1,0 +1,35 @@
+"""The addresses of the web pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from monitor.config.models import Config
+from monitor.core.clock import Clock
+from monitor.store.database import Database
+from monitor.web.experiments import Experiments
+from monitor.web.incident_page import IncidentPage
+from monitor.web.pages import Pages
+from monitor.web.templating import Renderer
+
+
+def list_page_routes(
+    database: Database,
+    config: Config,
+    clock: Clock,
+    renderer: Renderer,
+    reads: Callable[[Callable[[Request], Response]], Any],
+) -> list[Route]:
+    """Return the routes of the pages; each endpoint is wrapped by ``reads``."""
+    pages = Pages(database, config, clock, renderer)
+    return [
+        Route("/", reads(pages.home)),
+        Route("/monitors/{name}", reads(pages.monitor)),
+        *Experiments(database, config, renderer).routes(reads),
+        Route("/incidents/{id}", reads(IncidentPage(database, config, clock, renderer).show)),
+    ]

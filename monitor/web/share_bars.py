@@ -1,0 +1,28 @@
+"""Bars of the shares of a group of values in the baseline and in the window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from detectors.contribution import ValueGroup
+from monitor.web.charts import at
+
+WIDTH, HEIGHT = 240.0, 20.0
+
+
+def share_bars(group: ValueGroup, groups: Sequence[ValueGroup]) -> Markup:
+    """Return two bars, the baseline above the window, relative to the largest share of all groups."""
+    largest = max((max(one.share, one.baseline_share) for one in groups), default=0.0) or 1.0
+    bars = [("before", group.baseline_share, 0.0), ("now", group.share, HEIGHT / 2)]
+    return Markup('<svg class="shares" viewBox="0 0 {} {}" aria-hidden="true">{}</svg>').format(
+        at(WIDTH),
+        at(HEIGHT),
+        Markup("").join(
+            Markup('<rect class="{}" x="0" y="{}" width="{}" height="{}"/>').format(
+                kind, at(top), at(WIDTH * share / largest), at(HEIGHT / 2 - 1)
+            )
+            for kind, share, top in bars
+        ),
+    )
