@@ -18,14 +18,15 @@ import structlog
 
 from monitor.actions.receivers.base import Receiver
 from monitor.core.clock import Clock
+from monitor.jobs import retention
 from monitor.jobs.catch_up import CatchUpJob
 from monitor.jobs.delivery import deliver_due, expire_late
 from monitor.jobs.evals.schedule import SuiteSchedule
 from monitor.jobs.monitor_job import MonitorJob
+from monitor.jobs.recovery import release_orphaned
 from monitor.jobs.scheduler import Job, JobScheduler
 from monitor.jobs.source_health import record_heartbeat, record_source_error
 from monitor.sources.base import SourceError
-from monitor.store import claims, outbox
 from monitor.store.database import Database
 
 LOG = structlog.get_logger(__name__)
@@ -51,9 +52,7 @@ class Daemon:
 
     def run(self) -> bool:
         """Run all jobs until the daemon is stopped; return whether all of them have ended."""
-        with self.database.write() as connection:
-            claims.release_orphaned(connection)
-            outbox.release_orphaned(connection)
+        release_orphaned(self.database)
         for monitor in self.monitors:
             monitor.lifecycle.sums_in_background = True
         scheduler = JobScheduler(list(self.jobs()))
@@ -75,6 +74,7 @@ class Daemon:
             yield Job(f"receiver {name}", partial(self.deliver_to, name), self.every)
         yield Job("outbox", self.tidy, self.every)
         yield Job("baselines", self.compute_sums, self.every)
+        yield Job("retention", partial(retention.delete_expired, self.database), retention.EVERY)
         if self.suites is not None:
             yield Job("evaluations", partial(self.start_suites, self.suites), self.every)
 

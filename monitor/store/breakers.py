@@ -61,9 +61,12 @@ def save(connection: Connection, monitor: str, broken: BreakerUpdate) -> list[Ac
     for name in broken.names:
         fresh = _row(monitor, (name, ""), Breaker("closed", broken.at, "no state change yet"))
         upsert(connection, breakers, [{**fresh, "as_of": broken.at}], replace=("as_of",))
-    if broken.after:
-        connection.execute(sa.delete(breaker_transitions).where(breaker_transitions.c.at < broken.at - RETENTION))
     return actions
+
+
+def delete_expired(connection: Connection, at: datetime) -> int:
+    """Delete the expired transitions of all breakers; return their number."""
+    return connection.execute(sa.delete(breaker_transitions).where(breaker_transitions.c.at < at - RETENTION)).rowcount
 
 
 def put(connection: Connection, monitor: str, key: Key, before: Breaker | None, after: Breaker) -> bool:

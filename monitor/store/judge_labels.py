@@ -26,14 +26,18 @@ def save_verdicts(
 ) -> None:
     """Store the judge's scores by record (0 to 1, higher is better), and mark the buckets of their range as stale.
 
-    A later score replaces an earlier one; expired scores are deleted.
+    A later score replaces an earlier one.
     """
     at = now(connection)
-    connection.execute(sa.delete(verdicts).where(verdicts.c.monitor == monitor, verdicts.c.at < at - RETENTION))
     rows = [{"monitor": monitor, "record": record, "score": score, "at": at} for record, score in new_verdicts.items()]
     upsert(connection, verdicts, rows, replace=("score", "at"))
     if rows:
         buckets.mark_stale(connection, monitor, sorted(buckets.finished_starts(connection, monitor, start, end)))
+
+
+def delete_expired(connection: Connection, at: datetime) -> int:
+    """Delete the expired verdicts of all monitors; return their number."""
+    return connection.execute(sa.delete(verdicts).where(verdicts.c.at < at - RETENTION)).rowcount
 
 
 def load_verdicts(connection: Connection, monitor: str, records: Sequence[str]) -> dict[str, float]:
