@@ -20,6 +20,8 @@ from tests.support.process import eventually, free_port
 from tests.support.receiver import Receiver, listening, slack
 from tests.support.world import World, rows_of
 
+pytestmark = pytest.mark.xdist_group("waiting")  # one after the other, beside tests that compute
+
 SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
 PER_MINUTE = 1200
 PATIENCE = 240

@@ -13,6 +13,8 @@ from tests.support import prefork
 from tests.support.process import free_port
 from tests.support.world import START
 
+pytestmark = pytest.mark.xdist_group("waiting")  # one after the other, beside tests that compute
+
 HOUR = timedelta(hours=1)
 
 

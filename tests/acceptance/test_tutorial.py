@@ -14,6 +14,8 @@ import pytest
 from tests.support import prefork
 from tests.support.process import eventually, free_port, running
 
+pytestmark = pytest.mark.xdist_group("waiting")  # one after the other, beside tests that compute
+
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 BLOCK = re.compile(r"(?:<!-- (?P<order>\w+)(?:: (?P<name>\S+))? -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)```", re.DOTALL)
 RANGE = re.compile(r"baseline: \{from: .*\}")

@@ -17,6 +17,8 @@ from monitor.store.tables import aggregates, buckets
 from tests.support.process import eventually
 from tests.support.world import START, World, rows_of
 
+pytestmark = pytest.mark.xdist_group("waiting")  # one after the other, beside tests that compute
+
 TOTAL = int(os.environ.get("DRIFTD_KILL_BUCKETS", "60"))  # an even number, of five minutes each
 HALF = TOTAL // 2 * timedelta(minutes=5)
 KILLS = 5

@@ -39,6 +39,8 @@ from datetime import datetime
 from monitor.checks import observe
 from monitor.cli import app
 
+pytestmark = pytest.mark.xdist_group("waiting")  # one after the other, beside tests that compute
+
 profile = observe.profile_bucket
 
 def end_at(reader, monitor, layouts, bucket):

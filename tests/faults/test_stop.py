@@ -24,6 +24,8 @@ from tests.support.process import eventually, free_port
 from tests.support.proxy import Proxy, proxied
 from tests.support.world import START, World, rows_of
 
+pytestmark = pytest.mark.xdist_group("waiting")  # one after the other, beside tests that compute
+
 WITHIN = 10
 """Seconds, as promised."""
 
