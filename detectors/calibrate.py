@@ -132,22 +132,28 @@ def episodes(high: np.ndarray, bad_for: int = 1, clean_for: int = 2) -> int:
     return alerts
 
 
-def peaks(rarity: np.ndarray, length: int, bad_for: int = 1) -> np.ndarray:
+def peaks(rarity: np.ndarray, length: int, bad_for: int = 1, of: int | None = None) -> np.ndarray:
     """Return the largest rarity of each stretch of ``length`` overlapping windows, 0 for none, in order of time.
 
     Parameters
     ----------
     bad_for
         Number of consecutive windows that must be as rare.
+    of
+        Number of consecutive windows among which so many must be as rare; by default all of them.
 
     Examples
     --------
     >>> peaks(np.array([1.0, 5, 2, 3, -np.inf, 4]), 2).tolist(), peaks(np.array([1.0, 5, 2, 3]), 2, bad_for=2).tolist()
     ([5.0, 3.0, 4.0], [1.0, 2.0])
+    >>> peaks(np.array([0.0, 5, 0, 3, 0, 0]), 6, bad_for=2, of=3).tolist()
+    [3.0]
     """
+    span = of or bad_for
     lasting = np.maximum(rarity, 0.0)
-    padded = np.concatenate([np.zeros(bad_for - 1), lasting])
-    lasting = np.lib.stride_tricks.sliding_window_view(padded, bad_for).min(axis=1)
+    padded = np.concatenate([np.zeros(span - 1), lasting])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, span)
+    lasting = windows.min(axis=1) if span == bad_for else np.partition(windows, span - bad_for)[:, span - bad_for]
     stretches = max(1, len(lasting) // max(1, length))
     return np.array([stretch.max() for stretch in np.array_split(lasting, stretches)])
 

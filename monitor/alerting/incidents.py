@@ -12,7 +12,7 @@ from detectors.base import Finding, Status
 from detectors.joint import JOINT
 from monitor.alerting.consequence import most_harmful, rank_harm
 from monitor.alerting.grouping import GroupFindings
-from monitor.alerting.rule_progress import NEW, advance_rules, choose_lead, is_over
+from monitor.alerting.rule_progress import NEW, advance_rules, choose_lead, describe_bad, is_over
 from monitor.alerting.suspects import choose_suspect, is_same_suspect, merge_attribution, rank_suspects
 from monitor.config.models import Monitor, Rule
 from monitor.config.rules import matches, rule_name
@@ -203,14 +203,14 @@ def _decide_pending(
 ) -> Decision:
     """Decide whether a pending incident fires."""
     progress, why = grown.rules[grown.rule], find_explanation(bad, grown.evidence)
+    rule = next(rule for rule in context.rules if rule_name(rule) == grown.rule)
+    duration = describe_bad(rule, progress, context.monitor.bucket)
     if not progress["firing"]:
-        rule = next(rule for rule in context.rules if rule_name(rule) == grown.rule)
-        needed = rule.buckets(rule.for_, context.monitor.bucket)
-        reason = f"{headline(bad)}{why}; bad for {progress['bad']} of {needed} buckets"
+        reason = f"{headline(bad)}{why}; {duration}"
         opened: IncidentState | None = "pending" if grown.bad == 1 else None
         return Decision(replace(grown, reason=reason), opened, reason, news=news)
     again = "again: " if grown.fired_at else ""
-    reason = f"{again}{headline(bad)}{why}; bad for {progress['bad']} buckets"
+    reason = f"{again}{headline(bad)}{why}; {duration}"
     history = (*grown.changes, describe_change(context.at, bad, reason, grown.suspected_change))[-MOST_CHANGES:]
     fired = replace(grown, state="firing", fired_at=grown.fired_at or context.at, reason=reason, changes=history)
     return Decision(fired, "firing", reason, news=news)

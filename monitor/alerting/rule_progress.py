@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from monitor.alerting.grouping import GroupFindings
-from monitor.config.models import Rule
+from monitor.config.models import BucketQuorum, Rule
 from monitor.config.rules import SEVERITIES, rule_name
 from monitor.core.incident import Incident
 from monitor.core.payload import RuleProgress
@@ -34,16 +34,36 @@ def _advance(
 ) -> RuleProgress | None:
     """Return how far a rule is; None where it is not bad and never fired."""
     name, progress = rule_name(rule), before or NEW
-    if classified.bad[name]:
-        bad = progress["bad"] + 1
-        firing = progress["firing"] or bad >= rule.buckets(rule.for_, bucket)
-        return {"bad": bad, "clean": 0, "firing": firing, "fired": progress["fired"] or firing}
-    if before is None or name not in classified.measured:
+    is_bad = bool(classified.bad[name])
+    if not is_bad and (before is None or name not in classified.measured):
         return before
-    clean = before["clean"] + 1
-    if before["firing"] and clean < rule.buckets(rule.resolve_for, bucket):
-        return {**before, "clean": clean}
-    return {"bad": 0, "clean": clean, "firing": False, "fired": True} if before["fired"] else None
+    counted = _count(rule, progress, is_bad=is_bad)
+    if is_bad:
+        firing = progress["firing"] or counted["bad"] >= rule.buckets(rule.for_, bucket)
+        return {**counted, "clean": 0, "firing": firing, "fired": progress["fired"] or firing}
+    clean = progress["clean"] + 1
+    if progress["firing"] and clean < rule.buckets(rule.resolve_for, bucket):
+        return {**counted, "clean": clean}
+    if isinstance(rule.for_, BucketQuorum) and counted["bad"] and not progress["firing"]:
+        return {**counted, "clean": clean}
+    return {"bad": 0, "clean": clean, "firing": False, "fired": True} if progress["fired"] else None
+
+
+def _count(rule: Rule, progress: RuleProgress, *, is_bad: bool) -> RuleProgress:
+    """Count a bucket: consecutive bad ones, or those among the last ones."""
+    if not isinstance(rule.for_, BucketQuorum):
+        return {**progress, "bad": progress["bad"] + is_bad}
+    recent = [*progress.get("recent", ()), is_bad][-rule.for_.of :]
+    return {**progress, "bad": sum(recent), "recent": recent}
+
+
+def describe_bad(rule: Rule, progress: RuleProgress, bucket: timedelta) -> str:
+    """Return for how long a rule is bad, and before it fires, how long it must be."""
+    needed = rule.buckets(rule.for_, bucket)
+    if isinstance(rule.for_, BucketQuorum):
+        fires = "" if progress["firing"] else f", fires at {needed}"
+        return f"bad in {progress['bad']} of the last {rule.for_.of} buckets{fires}"
+    return f"bad for {progress['bad']}{'' if progress['firing'] else f' of {needed}'} buckets"
 
 
 def choose_lead(

@@ -60,7 +60,7 @@ class NullLearner:
         self._peaks[key] = [
             Peaks(
                 (place, finding.segment, finding.column or finding.check),
-                peaks(rarity, length, rule.buckets(rule.for_, step)),
+                peaks(rarity, length, rule.buckets(rule.for_, step), rule.recent_buckets(step)),
             )
             for place, rule in enumerate(self._monitor.rules)
             if matches(rule, finding)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from monitor.config.arms import Experiment, Shadow
@@ -89,6 +90,26 @@ class BaselineConfig(Section):
         return self
 
 
+class BucketQuorum(Section):
+    """Bad buckets among the last ones, written `3 of 5 buckets`, or `{bad: 3, of: 5}`."""
+
+    bad: int = Field(ge=1)
+    """Number of bad buckets, not necessarily consecutive."""
+    of: int = Field(ge=1, le=1000)
+    """Number of the last buckets that count; those that could not be measured do not."""
+
+    @model_validator(mode="after")
+    def _bad_is_a_part(self) -> BucketQuorum:
+        if self.bad > self.of:
+            raise PydanticCustomError("quorum", "`bad` must be at most `of`")
+        return self
+
+
+def _read_quorum(value: object) -> object:
+    parts = re.fullmatch(r"\s*(\d+)\s+of\s+(\d+)(\s+buckets)?\s*", value) if isinstance(value, str) else None
+    return {"bad": int(parts[1]), "of": int(parts[2])} if parts else value
+
+
 class Escalation(Section):
     """Whom to notify of an incident that nobody acknowledges."""
 
@@ -96,6 +117,24 @@ class Escalation(Section):
     """Time after the announcement, such as 15m."""
     do: list[str] = Field(min_length=1)
     """Names of receivers of messages; each gets the incident as a first message."""
+
+
+_WRITTEN_QUORUM = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^\s*\d+\s+of\s+\d+(\s+buckets)?\s*$"},
+        {
+            "type": "object",
+            "properties": {name: {"type": "integer", "minimum": 1} for name in ("bad", "of")},
+            "required": ["bad", "of"],
+            "additionalProperties": False,
+        },
+    ]
+}
+Quorum = Annotated[
+    BucketQuorum,
+    BeforeValidator(_read_quorum),
+    WithJsonSchema(_WRITTEN_QUORUM, mode="validation"),
+]
 
 
 class Rule(Section):
@@ -106,8 +145,9 @@ class Rule(Section):
     when: list[str] = ["*"]
     """Findings to match: `check`, `check.column`, `quality`, `baseline`, `experiment.NAME`, `shadow.NAME`, or `*`: all
     but the last three."""
-    for_: Annotated[int, Field(ge=1)] | Duration = Field(1, alias="for")
-    """Number of consecutive bad buckets, or a duration, before the incident fires."""
+    for_: Annotated[int, Field(ge=1)] | Duration | Quorum = Field(1, alias="for")
+    """Number of consecutive bad buckets, or a duration, before the incident fires; or `3 of 5 buckets`: a number of bad
+    buckets among the last ones."""
     resolve_for: Annotated[int, Field(ge=1)] | Duration = 2
     """Number of consecutive clean buckets, or a duration, before the incident resolves."""
     hysteresis: float = Field(0.9, gt=0, le=1)
@@ -125,8 +165,14 @@ class Rule(Section):
     escalate: list[Escalation] = []
     """Whom to notify of its incidents if nobody acknowledges them."""
 
-    def buckets(self, value: int | timedelta, bucket: timedelta) -> int:
-        """Convert a count or a duration to a number of buckets, at least 1."""
+    def recent_buckets(self, bucket: timedelta) -> int:
+        """Return of how many of the last buckets `for:` counts the bad ones."""
+        return self.for_.of if isinstance(self.for_, BucketQuorum) else self.buckets(self.for_, bucket)
+
+    def buckets(self, value: int | timedelta | BucketQuorum, bucket: timedelta) -> int:
+        """Convert a count, a duration or a quorum to a number of buckets, at least 1."""
+        if isinstance(value, BucketQuorum):
+            return value.bad
         return value if isinstance(value, int) else max(1, -(-value // bucket))
 
 

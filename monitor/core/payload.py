@@ -65,12 +65,19 @@ class Attribution(TypedDict):
 
 
 class RuleProgress(TypedDict):
-    """How far a rule is that has a part in an incident: consecutive bad and clean buckets, and whether it fires."""
+    """How far a rule is that has a part in an incident: bad and consecutive clean buckets, and whether it fires.
+
+    Parameters
+    ----------
+    recent
+        Of a rule with `for: 3 of 5 buckets`: whether each of the last buckets was bad.
+    """
 
     bad: int
     clean: int
     firing: bool
     fired: bool
+    recent: NotRequired[Sequence[bool]]
 
 
 class Mute(TypedDict):
