@@ -22,20 +22,30 @@ ENOUGH = 0.9
 
 @dataclass(frozen=True)
 class Scores:
-    """Number of rows, and sum of their scores, of the baseline (first) and of each bucket.
+    """Number of rows, sum of their scores and of the squares of these, of the baseline (first) and of each bucket.
 
     Parameters
     ----------
-    n, total
+    n, total, squares
         float64, shape (1 + buckets,).
     """
 
     n: np.ndarray
     total: np.ndarray
+    squares: np.ndarray
 
     def since(self, first: int) -> tuple[float, float]:
         """Return rows and sum from a bucket on."""
         return float(self.n[first:].sum()), float(self.total[first:].sum())
+
+    def variance_since(self, first: int) -> float:
+        """Return the variance of the scores from a bucket on."""
+        rows, total = self.since(first)
+        return max(0.0, float(self.squares[first:].sum()) / rows - (total / rows) ** 2) if rows else 0.0
+
+    def scaled(self, shares: np.ndarray) -> Scores:
+        """Return the scores of a part of the rows of each bucket, taken at random."""
+        return Scores(self.n * shares, self.total * shares, self.squares * shares)
 
 
 @dataclass(frozen=True)
@@ -125,7 +135,7 @@ def score_rows(counts: Sequence[np.ndarray], scores: np.ndarray, weights: Sequen
         Of the rows of each; so that a long baseline counts as much as the window.
     """
     table = np.asarray(counts, dtype=np.float64) * np.asarray(weights, dtype=np.float64)[:, None]
-    return Scores(table.sum(axis=1), table @ scores)
+    return Scores(table.sum(axis=1), table @ scores, table @ scores**2)
 
 
 def variance_of_rows(counts: Sequence[np.ndarray], scores: np.ndarray, weights: Sequence[float]) -> float:
@@ -135,9 +145,19 @@ def variance_of_rows(counts: Sequence[np.ndarray], scores: np.ndarray, weights: 
     return max(0.0, float(share @ scores**2 - (share @ scores) ** 2)) if rows else 0.0
 
 
-def unexplained(best: float, whole: Scores) -> float:
-    """Return the part of the variance that the best split leaves within its groups."""
-    return max(1e-3, 1 - best / max(1.0, float(whole.n.sum())))
+def unexplained(best: float, whole: Scores, affected: float, variance: float) -> float:
+    """Return the part of the variance that the best split leaves within its groups.
+
+    Parameters
+    ----------
+    affected
+        Variance of the scores of its affected rows. It may be larger than that of the others, for example of a flag
+        that was rare, and it is these rows that tell splits apart.
+    variance
+        Of all rows.
+    """
+    left = 1 - best / max(1.0, float(whole.n.sum()))
+    return max(1e-3, left, affected / variance if variance > 0 else 0.0)
 
 
 def gain(rows: float, total: float, whole: Scores, variance: float) -> float:
@@ -145,7 +165,7 @@ def gain(rows: float, total: float, whole: Scores, variance: float) -> float:
 
     Examples
     --------
-    >>> whole = Scores(np.array([100.0, 100.0]), np.array([0.0, 50.0]))
+    >>> whole = Scores(np.array([100.0, 100.0]), np.array([0.0, 50.0]), np.array([0.0, 50.0]))
     >>> gain(100.0, 50.0, whole, 0.25), gain(100.0, 20.0, whole, 0.25)
     (50.0, 0.0)
     """

@@ -30,6 +30,8 @@ LACKS_EVIDENCE = (
     "no finding speaks of the model: not seeing, or bad data, never rolls back a model",
     "no finding is a change for the worse: what is neither good nor bad never rolls back a model",
 )
+CLEAR = 0.95
+"""A version whose rows explain at least this part of the change may be rolled back without approval."""
 NEVER_TRAFFIC = 50
 LONGEST_PAUSE = timedelta(hours=1)
 """A version without records for longer was not in service."""
@@ -135,7 +137,7 @@ def find_doubt(incident: Incident) -> str | None:
     suspect = incident.suspects[0] if incident.suspects else incident.suspected_change
     if suspect is not None and suspect["kind"] not in VERSIONS:
         return NO_NEW_VERSION
-    if incident.suspects and "share" not in incident.suspects[0] and any(item["column"] for item in worse):
+    if any(item["column"] for item in worse) and (suspect is None or suspect.get("share", 0.0) < CLEAR):
         return UNCLEAR
     if sum(one["kind"] in VERSIONS and one.get("share", 0) >= ENOUGH for one in incident.suspects) > 1:
         return SEVERAL_VERSIONS

@@ -102,6 +102,16 @@ class _Cells:
         """Return how well the rows of a part are separated from all others."""
         return split_attribution.gain(*part.since(1), self.whole, self.variance)
 
+    def measure_within(
+        self, everywhere: Split, splits: Mapping[str, Split], versions: Mapping[str, Scores], gains: Mapping[str, float]
+    ) -> float:
+        """Return the part of the variance that the best split leaves within its groups."""
+        groups = [(everywhere.gain, self.whole.variance_since(everywhere.first))]
+        groups += [(one.gain, self.segments[name].variance_since(one.first)) for name, one in splits.items()]
+        groups += [(gains[name], part.variance_since(1)) for name, part in versions.items()]
+        best, affected = max(groups)
+        return split_attribution.unexplained(best, self.whole, affected, self.variance)
+
     def count_others(self, segment: str, first: int) -> float:
         """Return the rows since a bucket that do not belong to a segment."""
         return self.whole.since(first)[0] - self.segments[segment].since(first)[0]
@@ -122,9 +132,10 @@ def _attribute(
         return finding
     cells = _Cells.of(counts)
     everywhere, splits = cells.everywhere, {name: cells.since(name) for name in cells.segments}
-    within = split_attribution.unexplained(max([everywhere.gain, *(one.gain for one in splits.values())]), cells.whole)
-    everywhere = everywhere.scaled(1 / within)
-    gains = {change.key: cells.gain(_rows_of(cells, window, change)) / within for change in candidates}
+    rows = {change.key: _rows_of(cells, window, change) for change in candidates}
+    gains = {name: cells.gain(part) for name, part in rows.items()}
+    within = cells.measure_within(everywhere, splits, rows, gains)
+    everywhere, gains = everywhere.scaled(1 / within), {name: one / within for name, one in gains.items()}
     others = {name: split.scaled(1 / within) for name, split in splits.items() if name not in gains}
     ranked = sorted(others, key=lambda name: -others[name].gain)[:MOST_SEGMENTS]
     best = max([everywhere.gain, *gains.values(), *(others[name].gain for name in ranked)])
@@ -163,7 +174,7 @@ def _rows_of(cells: _Cells, window: Window, change: Change) -> Scores:
     if (known := cells.segments.get(change.key)) is not None:
         return known
     shares = np.array([0.0, *(_share(part, change) for part in window.parts if part.facts.rows)])
-    return Scores(cells.whole.n * shares, cells.whole.total * shares)
+    return cells.whole.scaled(shares)
 
 
 def _share(part: BucketSummary, change: Change) -> float:

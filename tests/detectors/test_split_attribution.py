@@ -92,7 +92,7 @@ def test_the_gain_is_the_sum_of_squares_between_two_groups() -> None:
     rng = np.random.default_rng(3)
     group, scores = rng.random(500) < 0.3, rng.normal(size=500)
     scores += group
-    whole = Scores(np.array([500.0]), np.array([scores.sum()]))
+    whole = Scores(np.array([500.0]), np.array([scores.sum()]), np.array([(scores**2).sum()]))
     mean = scores.mean()
     between = sum(mask.sum() * (scores[mask].mean() - mean) ** 2 for mask in (group, ~group))
     assert gain(group.sum(), scores[group].sum(), whole, 1.0) == pytest.approx(between)
@@ -115,8 +115,18 @@ def test_the_score_is_the_clearest_way_to_depart() -> None:
 
 
 def test_the_variance_that_is_left_is_positive() -> None:
-    whole = Scores(np.array([100.0]), np.array([1.0]))
-    assert unexplained(40.0, whole) == pytest.approx(0.6)
-    assert unexplained(100.0, whole) == 1e-3
+    whole = Scores(np.array([100.0]), np.array([1.0]), np.array([1.0]))
+    assert unexplained(40.0, whole, 0.1, 1.0) == pytest.approx(0.6)
+    assert unexplained(100.0, whole, 0.0, 1.0) == 1e-3
+    assert unexplained(40.0, whole, 1.2, 0.6) == pytest.approx(2.0)  # the affected rows vary more than the others
+    assert unexplained(40.0, whole, 1.2, 0.0) == pytest.approx(0.6)
     assert variance_of_rows([np.zeros(2)], np.array([0.0, 1.0]), [1.0]) == 0.0
     assert variance_of_rows([np.array([50.0, 50.0])], np.array([0.0, 1.0]), [1.0]) == pytest.approx(0.25)
+
+
+def test_the_variance_since_a_bucket_is_that_of_its_rows() -> None:
+    values = [np.array([0.0, 0.0]), np.array([0.0, 1.0, 1.0, 2.0]), np.array([3.0])]
+    scores = Scores(*(np.array([f(part) for part in values]) for f in (len, np.sum, lambda part: (part**2).sum())))
+    assert scores.variance_since(1) == pytest.approx(np.concatenate(values[1:]).var())
+    assert scores.scaled(np.array([0.5, 0.5, 0.5])).variance_since(1) == pytest.approx(scores.variance_since(1))
+    assert Scores(*np.zeros((3, 2))).variance_since(0) == 0.0

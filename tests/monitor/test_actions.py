@@ -38,6 +38,7 @@ from monitor.core.action import Action, AlertHistory, PastAction, Version
 from monitor.core.incident import Decision, Incident
 from monitor.core.schedule import Bucket
 from tests.support.decisions import (
+    BLAMED_SMALL,
     BUCKET,
     EFFECT,
     HOUR,
@@ -158,7 +159,7 @@ def test_evidence_of_a_change_for_the_worse_is_needed() -> None:
 
 
 def test_a_change_of_inputs_alone_is_rolled_back_only_by_a_person_unless_the_rows_of_a_version_are_affected() -> None:
-    item = {"segment": None, "about": "inputs", "direction": "worse", "statistic": 1.0, "threshold": 0.1}
+    item = {"column": "x", "segment": None, "about": "inputs", "direction": "worse", "statistic": 1.0, "threshold": 0.1}
     canary = {**item, "attribution": {"explained": {"": 0.3, "model_version=m2": 1.0}, "segment": None}}
     retrain = EFFECT.model_copy(update={"kind": "retrain"})
     alike = incident_of(evidence={"k": item})
@@ -592,8 +593,9 @@ def test_a_message_carries_its_evidence_and_the_effects_beside_it() -> None:
         "monitor": "bot",
         "severity": "critical",
         "headline": "bot: novelty rose",
-        "summary": "Critical since 2026-11-01 00:00 UTC. No cause is known: no version, value or segment in the log "
-        "explains it. Rollback to model_version 'big' (r) waits for approval until 00:15 UTC (15m left): "
+        "summary": "Critical since 2026-11-01 00:00 UTC. Likely cause: model_version 'small', first seen at 00:00 "
+        "UTC, explains 100 % of the effect. Rollback to model_version 'big' (r) waits for approval until 00:15 UTC "
+        "(15m left): "
         f"`driftd actions approve {effect.id}`",
         "link": None,
         "peak": "novelty rose",
@@ -609,7 +611,7 @@ def test_a_message_carries_its_evidence_and_the_effects_beside_it() -> None:
         "window": {"start": (START - 5 * MINUTE).isoformat(), "end": START.isoformat()},
         "observed_version": {"model_version": "small"},
         "suspected_change": None,
-        "suspects": [],
+        "suspects": [BLAMED_SMALL],
         "changes": [],
         "target": {"model_version": "big", "last_seen": START.isoformat(), "rows": 1000},
         "findings": [evidence_of(segment="model_version=small")],
@@ -705,7 +707,10 @@ def test_a_higher_severity_is_an_update() -> None:
 
 def test_an_end_is_told_at_once_and_says_to_whom_it_was_news_what_it_was() -> None:
     over = incident_of(
-        state="resolved", resolved_at=START, changes=[{"at": START.isoformat(), "reason": "novelty rose; rank 1"}]
+        suspects=(),
+        state="resolved",
+        resolved_at=START,
+        changes=[{"at": START.isoformat(), "reason": "novelty rose; rank 1"}],
     )
     for rows, what in (([message(HOUR)], ""), ([], " Nobody was told before: novelty rose.")):
         context = DecisionContext(BUCKET, START + HOUR, sequence=1, past=rows)

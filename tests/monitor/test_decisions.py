@@ -199,7 +199,7 @@ def test_the_last_known_good_is_the_newest_with_traffic_and_no_incident(
 
 def test_nobody_goes_back_to_a_version_that_drifted_with_the_bad_one() -> None:
     monitor = monitor_of(do=["slack", "r"])
-    worse = {name: {"segment": f"model_version={name}", "about": "model"} for name in ("small", "mid")}
+    worse = {name: {"column": "x", "segment": f"model_version={name}", "about": "model"} for name in ("small", "mid")}
     versions = [version("big", 48), version("mid", 24), version("small", 1)]
     assert (last_known_good(incident_of(evidence=worse), versions, []) or {}).get("model_version") == "big"
     late = {"now": START, "sequence": 0}
@@ -395,7 +395,7 @@ def test_a_column_that_moves_on_from_what_was_told_is_a_change_and_a_recovery_is
 
 
 def test_a_rollback_without_a_suspect_is_held_where_versions_are_logged() -> None:
-    unexplained = incident_of(evidence={"k": {"segment": None, "about": "model"}})
+    unexplained = incident_of(evidence={"k": {"column": None, "segment": None, "about": "model"}})
     decision = Decision(unexplained, "firing", "novelty rose")
     for versions, state in (([version("big", 48), version("mid", 24)], "held"), ([], "pending")):
         (effect,) = plan(

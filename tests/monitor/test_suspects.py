@@ -57,7 +57,8 @@ def test_of_two_versions_a_minute_apart_the_guilty_one_is_named_and_dated(
     life = watching(path)
     life.until(START + 69 * MINUTE, step=HOUR)
     life.until(START + 100 * MINUTE)
-    (incident,), (action,) = life.rows()
+    (incident,), (action, *superseded) = life.rows()
+    assert all(one.state == "superseded" for one in superseded)
     logged = SWAP + (MINUTE if guilty != first else timedelta(0))
     role, value, before = f"{guilty}_version", f"{guilty[0]}2", f"{guilty[0]}1"
     suspect = incident.suspected_change

@@ -14,7 +14,7 @@ from monitor.config.receivers import EffectSettings, ReceiverConfig
 from monitor.core.action import PastAction, Version
 from monitor.core.incident import TRAFFIC, Change, Incident
 from monitor.core.matchers import Matcher, Silence
-from monitor.core.payload import RuleProgress
+from monitor.core.payload import RuleProgress, Suspect
 from monitor.core.schedule import Bucket
 from tests.support.receivers import settings_of, slack_settings
 
@@ -88,6 +88,15 @@ def evidence_of(**changes: Any) -> dict[str, Any]:
     return {**base, **changes}
 
 
+BLAMED_SMALL: Suspect = {
+    "kind": "model_version",
+    "column": "model_version",
+    "value": "small",
+    "first_seen": START.isoformat(),
+    "share": 1.0,
+}
+
+
 def incident_of(**changes: Any) -> Incident:
     """Return a firing incident that blames the version `small`."""
     base = Incident(
@@ -102,6 +111,7 @@ def incident_of(**changes: Any) -> Incident:
         bad=2,
         fired_at=START,
         evidence={"k": evidence_of(segment="model_version=small")},
+        suspects=[{**BLAMED_SMALL}],
     )
     incident = replace(base, **changes)
     return incident if "rules" in changes else with_progress(incident)
