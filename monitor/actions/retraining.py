@@ -96,7 +96,7 @@ class TrainingRange(PayloadSection):
     end: datetime
     """End, exclusive, in UTC."""
     rows: int
-    """Number of records that driftd counted in the range."""
+    """Number of records of served traffic that driftd counted in the range; without those of `not_served`."""
     labels: int | None
     """Number of these with a label so far; null if unknown or if there are no labels."""
     condition: str

@@ -11,7 +11,7 @@ from monitor.alerting.grouping import Group, group_findings
 from monitor.alerting.incidents import IncidentContext, decide_incident, is_known
 from monitor.alerting.inhibition import inhibit
 from monitor.alerting.new_cause import find_new_cause
-from monitor.alerting.prompt_names import name_prompts
+from monitor.alerting.suspect_names import name_suspects
 from monitor.config.models import Monitor
 from monitor.config.rules import rule_name
 from monitor.core.action import AlertHistory
@@ -44,7 +44,8 @@ def decide_rules(
     for group in [*group_findings(monitor, findings), *_without_findings(monitor, findings, history)]:
         context = IncidentContext(monitor, group.rules, group.name, bucket.end, changes, muted)
         decisions += _decide_group(context, group, history, (shifts or {}).get(group.name, ()))
-    return [name_prompts(decision, history.prompts) for decision in decisions if decision is not None]
+    made = [decision for decision in decisions if decision is not None]
+    return [name_suspects(decision, history.prompts, history.deployments) for decision in made]
 
 
 def _without_findings(monitor: Monitor, findings: Sequence[Finding], history: AlertHistory) -> list[Group]:

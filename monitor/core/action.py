@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from monitor.core.deploy_event import DeployEvent
 from monitor.core.incident import Change, Incident, MissingData
 from monitor.core.incident_response import Handling
 from monitor.core.matchers import Silence
@@ -128,6 +129,8 @@ class AlertHistory:
         The other open incidents, oldest first: new causes came after them.
     resolved
         The incident of each group that was resolved last.
+    deployments
+        The newest deploy events, newest first; they are among the changes.
     elsewhere
         Firing incidents of other monitors; loaded only if there are inhibit rules.
     silences
@@ -146,6 +149,7 @@ class AlertHistory:
     handling: Mapping[str, Handling] = field(default_factory=dict)
     sequences: Mapping[str, int] = field(default_factory=dict)
     changes: Sequence[Change] = ()
+    deployments: Sequence[DeployEvent] = ()
     versions: Sequence[Version] = ()
     blamed: Sequence[str] = ()
     past: Sequence[PastAction] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,6 +23,8 @@ from monitor.sources.traffic_roles import are_monitored, keep_monitored, keep_ow
 
 FIRST_STEP = timedelta(minutes=5)
 """First range in which the newest record is searched; each further range before it is twice as long."""
+MARKS = ("label", "feedback")
+"""Columns whose values are counted."""
 ROWS = "(rows)"
 """Column with the number of rows that a counted record stands for."""
 MOST_SAMPLED = 16
@@ -47,23 +49,25 @@ class TrafficReader(SqlReader):
 
     def counts(self, start: datetime, end: datetime) -> Counts:
         """Count the rows with ``start <= timestamp < end``."""
-        schema = self.schema()
-        marks = [role for role in ("label", "feedback") if role in schema]
-        columns = role_columns(self._monitor, schema)
-        counted = self._count_by(start, end, columns, marks)
-        pages = self.read(start, end, [*columns, *marks]) if counted is None else iter(())
-        parts = [counted] if counted is not None else (_as_counted(page, marks) for page in pages)
-        rows, compared, present = 0, 0, dict.fromkeys(marks, 0)
+        counted = self._count_groups(start, end)
+        parts = [counted] if counted is not None else self._read_counted(start, end)
+        rows, compared, present = 0, 0, dict.fromkeys(MARKS, 0)
         for part in parts:
             kept = keep_monitored(part, self._monitor)
             arms = [keep_own_arms(part, self._monitor, spec) for spec in self._monitor.comparisons]
             rows, compared = rows + _total(kept, ROWS), compared + sum(_total(arm, ROWS) for arm in arms)
             present = {mark: count + _total(kept, mark) for mark, count in present.items()}
-        return Counts(rows, present.get("label", 0), present.get("feedback", 0), compared)
+        return Counts(rows, present["label"], present["feedback"], compared)
 
-    def _count_by(
-        self, start: datetime, end: datetime, columns: Sequence[str], marks: Sequence[str]
-    ) -> RecordBatch | None:
+    def _read_counted(self, start: datetime, end: datetime) -> Iterator[RecordBatch]:
+        """Yield records with the number of rows and of marks that each stands for."""
+        columns = role_columns(self._monitor, self.schema())
+        for batch in self.read(start, end, [*columns, *MARKS]):
+            present = {mark: (~batch[mark].missing).astype(np.float64) for mark in MARKS if mark in batch}
+            ones = {ROWS: np.ones(batch.rows), **present}
+            yield batch.with_columns({name: Column.floats(values) for name, values in ones.items()})
+
+    def _count_groups(self, start: datetime, end: datetime) -> RecordBatch | None:
         """Count in the database: a record for each combination of values, with its number of rows and of marks.
 
         None if records with the same values may differ in their role, or if the condition of the range is not exact.
@@ -75,6 +79,7 @@ class TrafficReader(SqlReader):
             time = self._time(connection, name, infos)
             if not time.exact or any(start < bound < end for bound in bounds):
                 return None
+            columns, marks = role_columns(self._monitor, infos), [mark for mark in MARKS if mark in infos]
             values = [self._value(infos[column]).label(f"c{place}") for place, column in enumerate(columns)]
             marked = [raw(infos[mark].name).label(f"m{place}") for place, mark in enumerate(marks)]
             read = [infos[column].name for column in (*columns, *marks)]
@@ -153,12 +158,6 @@ class TrafficReader(SqlReader):
             columns[name] = self._decoder.column(name, [row[roles.index(name)] for row in rows])
         kept = are_monitored(RecordBatch(columns), self._monitor)
         return [row for row, keep in zip(rows, kept, strict=True) if keep]
-
-
-def _as_counted(batch: RecordBatch, marks: Sequence[str]) -> RecordBatch:
-    """Return records with the number of rows and of marks that each stands for."""
-    counted = {mark: Column.floats((~batch[mark].missing).astype(np.float64)) for mark in marks}
-    return batch.with_columns({ROWS: Column.floats(np.ones(batch.rows)), **counted})
 
 
 def _total(records: RecordBatch, column: str) -> int:

@@ -12,6 +12,7 @@ from monitor.config.models import Monitor
 from monitor.core.action import AlertHistory
 from monitor.core.schedule import Bucket
 from monitor.store import incidents, outbox, prompts
+from monitor.store.deploy_events import load_events
 from monitor.store.responses import load_handling
 from monitor.store.silences import load_silences
 
@@ -28,6 +29,7 @@ def load_history(connection: Connection, monitor: Monitor, bucket: Bucket) -> Al
     roles = {version.role for version in versions}
     muting = monitor.muting
     threads += [incident.id for incident in (*unresolved, *resolved.values())]
+    deployments = load_events(connection, [name for name in (monitor.name, monitor.part_of) if name])
     return AlertHistory(
         open=newest,
         older=older,
@@ -36,7 +38,8 @@ def load_history(connection: Connection, monitor: Monitor, bucket: Bucket) -> Al
         silences=load_silences(connection, monitor.name, bucket.end),
         handling=load_handling(connection, [incident.id for incident in unresolved]),
         sequences=outbox.next_sequences(connection, threads),
-        changes=incidents.load_changes(connection, monitor.name),
+        changes=[*incidents.load_changes(connection, monitor.name), *(event.change for event in deployments)],
+        deployments=deployments,
         versions=versions,
         blamed=incidents.load_blamed_versions(connection, monitor.name),
         past=outbox.past_actions(connection, monitor.name, bucket.end - timedelta(days=1)),

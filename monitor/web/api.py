@@ -1,4 +1,4 @@
-"""The JSON API: the data of the web pages, and responses to incidents."""
+"""The JSON API: the data of the web pages, responses to incidents, and deploy events."""
 
 from __future__ import annotations
 
@@ -20,10 +20,8 @@ from monitor.store import prompts as registry
 from monitor.store import reads
 from monitor.store import savings as stored
 from monitor.store.database import Database
-from monitor.web.endpoints import Endpoints
-from monitor.web.responses_api import ResponsesApi
-
-MOST = 500
+from monitor.web.endpoints import Endpoints, parse_limit, parse_offset
+from monitor.web.write_routes import write_routes
 
 
 class Api:
@@ -32,7 +30,7 @@ class Api:
     def __init__(self, database: Database, config: Config, clock: Clock) -> None:
         self._database = database
         self._config = config
-        self._responses = ResponsesApi(database, clock)
+        self._clock = clock
 
     def routes(self, endpoints: Endpoints) -> list[Route]:
         """Return the routes, without those of breakers, experiments and guardrails."""
@@ -40,7 +38,7 @@ class Api:
         return [
             Route("/api/v1/status", reads(self.status)),
             Route("/api/v1/incidents", reads(self.incidents)),
-            *self._responses.routes(endpoints),
+            *write_routes(self._database, self._config, self._clock, endpoints),
             Route("/api/v1/actions", reads(self.actions)),
             Route("/api/v1/spend", reads(self.spend)),
             Route("/api/v1/savings", reads(self.savings)),
@@ -130,22 +128,6 @@ class Api:
 def _budget(row: Any) -> dict[str, Any]:
     entry = {name: getattr(row, name) for name in ("check", "method", "segment", "status", "statistic", "reason")}
     return {**entry, **(row.detail or {})}
-
-
-def parse_offset(request: Request) -> int:
-    """Parse `?offset=`; raise ValueError if it is not a whole number."""
-    text = request.query_params.get("offset", "0")
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):  # noqa: PLR2004
-        raise ValueError("`offset` must be a whole number, 0 or more.")
-    return int(text)
-
-
-def parse_limit(request: Request) -> int:
-    """Parse `?limit=`; raise ValueError if it is not a number from 1 to 500."""
-    text = request.query_params.get("limit", "100")
-    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MOST):  # noqa: PLR2004
-        raise ValueError(f"`limit` must be a whole number from 1 to {MOST}.")
-    return int(text)
 
 
 def _row(row: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Endpoints that use our database in a thread with a deadline; errors become HTTP responses."""
+"""Endpoints that use our database in a thread with a deadline; errors become HTTP responses. Parameters of pages."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ READ_SECONDS = 8.0
 READS_AT_ONCE = 4
 BODY_SECONDS = 10.0
 LARGEST_BODY = 16_384
+MOST = 500
+"""Maximum number of results of one request."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -72,3 +74,19 @@ class Endpoints:
         except (DatabaseError, TimeoutError) as error:
             LOG.warning("store_down", error=type(error).__name__)
             return self.problem(request, 503, "driftd's own database does not answer; try again later.")
+
+
+def parse_offset(request: Request) -> int:
+    """Parse `?offset=`; raise ValueError if it is not a whole number."""
+    text = request.query_params.get("offset", "0")
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):  # noqa: PLR2004
+        raise ValueError("`offset` must be a whole number, 0 or more.")
+    return int(text)
+
+
+def parse_limit(request: Request) -> int:
+    """Parse `?limit=`; raise ValueError if it is not a number from 1 to 500."""
+    text = request.query_params.get("limit", "100")
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MOST):  # noqa: PLR2004
+        raise ValueError(f"`limit` must be a whole number from 1 to {MOST}.")
+    return int(text)

@@ -9,7 +9,9 @@ from typing import Any
 from markupsafe import Markup
 
 from monitor.config.models import Monitor
+from monitor.core.deploy_event import DEPLOY
 from monitor.store import reads
+from monitor.store.deploy_events import load_events
 from monitor.web import charts, formatting, queries
 from monitor.web.views import history_points
 
@@ -41,9 +43,10 @@ def draw_findings(
 ) -> list[tuple[str, str | None, Markup]]:
     """Return name, segment and chart of each finding, drawn against its threshold."""
     histories = queries.histories(connection, monitor.name, [row.key for row in chosen], start, end)
+    deployed = [event.change for event in load_events(connection, [monitor.name]) if event.at >= start]
     marks = [
-        charts.Mark(change.first_seen, f"first seen: {change.column} {formatting.shorten(change.value, 60)}")
-        for change in changes
+        charts.Mark(change.first_seen, _describe_change(change))
+        for change in sorted([*changes, *deployed], key=lambda change: change.first_seen, reverse=True)
         if start <= change.first_seen <= end
     ][:MOST_MARKS]
     return [
@@ -62,6 +65,11 @@ def draw_findings(
         )
         for row in chosen
     ]
+
+
+def _describe_change(change: Any) -> str:
+    what = f"{change.column} {formatting.shorten(change.value, 60)}"
+    return what if change.kind == DEPLOY else f"first seen: {what}"
 
 
 def volume_chart(rows: Any, monitor: Monitor, start: datetime, end: datetime, around: Any) -> Markup:

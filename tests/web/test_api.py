@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from monitor.core.prompts import Prompt, recognise
@@ -154,3 +156,43 @@ def test_what_is_read_without_words_is_recognised_all_the_same(database: Databas
         assert (light.content, light.hash) == ({}, prompt.hash)
         assert registry.with_words(connection, light).content == prompt.content
     assert recognise(prompt.hash[:8], [light]) == light
+
+
+def test_a_deployment_is_reported_once_and_listed(seed: Seed, serve: Serve) -> None:
+    client = serve(with_token(str(seed.database.url), names=busy_store(seed)))
+    client.headers["authorization"] = "Bearer correct horse"
+    reported = {"monitor": "support-bot", "version": "small-7b-2", "commit": "1a2b3c4", "author": "Ada", "id": "run-7"}
+    reported["at"] = (seed.end - timedelta(hours=1)).isoformat()
+    first, again = (client.post("/api/v1/events", json=reported) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    listed = client.get("/api/v1/events", params={"monitor": "support-bot"}).json()["events"]
+    assert [(one["id"], one["kind"], one["author"]) for one in listed] == [("run-7", "deploy", "Ada")]
+    assert client.get("/api/v1/events?monitor=search-rank").json() == {"events": []}
+    assert "deploy small-7b-2" in client.get("/monitors/support-bot").text
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "sentence"),
+    [
+        (b"{", 400, "The body must be JSON."),
+        (b"[1]", 400, 'The body must be an object, such as {"monitor": "bot", "version": "v2"}.'),
+        (b'{"monitor": "bot"}', 400, "give at least one of `version`, `commit` and `link`, so that people can tell"),
+        (b'{"monitor": "other", "version": "v2"}', 404, "There is no monitor 'other'."),
+        (b'{"monitor": "bot", "version": "' + b"v" * 20_000 + b'"}', 413, "The body is larger than 16384 bytes."),
+    ],
+)
+def test_an_event_that_is_wrong_is_a_sentence(
+    seed: Seed, serve: Serve, body: bytes, status: int, sentence: str
+) -> None:
+    client = serve(configuration(str(seed.database.url), ("bot",)))
+    answer = client.post("/api/v1/events", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == status
+    assert answer.json()["error"].startswith(sentence)
+
+
+def test_an_event_needs_the_token_and_comes_from_no_form(seed: Seed, serve: Serve) -> None:
+    client = serve(with_token(str(seed.database.url)))
+    assert client.post("/api/v1/events", json={"monitor": "bot", "version": "v2"}).status_code == 401
+    form = client.post("/api/v1/events", data={"monitor": "bot"}, headers={"authorization": "Bearer correct horse"})
+    assert form.status_code == 403

@@ -186,6 +186,22 @@ versions = Table(
     comment="traffic of each model and prompt version: what may be rolled back to",
 )
 
+deploy_events = Table(
+    "deploy_events",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("monitor", String(63), nullable=False),
+    Column("kind", String(16), nullable=False),  # deploy, config, data
+    Column("at", Utc, nullable=False),
+    Column("version", String(256), nullable=False),
+    Column("commit", String(64), nullable=False),
+    Column("author", String(128), nullable=False),
+    Column("link", String(512), nullable=False),
+    Column("reported_at", Utc, nullable=False),
+    Index(None, "monitor", "at"),
+    comment="what was deployed, as people and CI report it",
+)
+
 silences = Table(
     "silences",
     metadata,
