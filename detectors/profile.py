@@ -343,6 +343,26 @@ def _weigh(column: Column, layout: Binning, units: np.ndarray) -> WeightedCounts
     return WeightedCounts(counts, total, squares, whole, heavy)
 
 
+def assign_bins(column: Column, layout: Binning) -> np.ndarray:
+    """Return the bin of each value of a numeric or categorical column; values that are not usable come last.
+
+    Examples
+    --------
+    >>> from detectors.binning import learn_numeric
+    >>> layout = learn_numeric(np.array([0.0, 1.0, 2.0]), 0.0, 2.0, bins=2)
+    >>> layout.bins, assign_bins(Column.of([-1.0, None, "x", 9.0]), layout).tolist()
+    (4, [0, 4, 4, 3])
+    """
+    bins = np.full(len(column), layout.bins, dtype=np.int64)
+    if layout.kind == "categorical":
+        bins[~column.missing] = _categories(column, layout)
+        return bins
+    values, _ = numbers(column)
+    usable = np.isfinite(values)
+    bins[usable] = np.searchsorted(layout.edges, values[usable], side="right")
+    return bins
+
+
 def _categories(column: Column, layout: Binning) -> np.ndarray:
     """Return the bin of each value of a categorical column that is not missing."""
     place = {word: index for index, word in enumerate(layout.vocabulary)}

@@ -23,6 +23,7 @@ from monitor.config.models import Config, ConfigError
 from monitor.core.clock import SystemClock
 from monitor.core.incident_response import Author, ResponseKind
 from monitor.core.plain import plain
+from monitor.jobs.incident_examples import load_examples
 from monitor.store import incidents as store
 from monitor.store import reads, responses
 
@@ -90,6 +91,32 @@ def show(identity: IncidentId, config: ConfigOption = DEFAULT_CONFIG, as_json: A
     print_table(("at", "state", "reason"), [[step.at, step.state, step.reason] for step in steps], "no state changes")
     columns = ("at", "kind", "by", "channel", "assignee", "text")
     print_table(columns, [[getattr(row, name) for name in columns] for row in rows], "no responses")
+
+
+@incidents.command("examples")
+def examples(identity: IncidentId, config: ConfigOption = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """Show up to ten records that depart most from the baseline, read from the source now and not stored.
+
+    Personal data and secrets are replaced by their types.
+
+    Example: driftd incidents examples 37b0
+    """
+    try:
+        with open_store(config) as database, database.read() as connection:
+            incident = store.find_incident(connection, identity)
+            monitor = config.monitor(incident.monitor)
+            records = load_examples(connection, monitor, incident)
+    except LookupError as error:
+        raise ConfigError(f"{error.args[0]}; `driftd incidents` lists them.") from None
+    if as_json:
+        print_json([{"at": plain(one.at), **one.fields} for one in records])
+        return
+    for record in records:
+        echo(f"{record.at:%Y-%m-%d %H:%M:%S} UTC")
+        for name, value in record.fields.items():
+            echo(f"  {name}: {value}")
+    if not records:
+        echo("no record departs from the baseline, or its distributions are not stored any more")
 
 
 @incidents.command("ack")

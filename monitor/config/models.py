@@ -426,6 +426,9 @@ class ServerConfig(Section):
     """Host and port of the web interface, the API and /metrics."""
     external_url: str | None = Field(None, pattern=r"^https?://")
     """Address under which people reach the web interface, such as `https://driftd.example.com`; messages link to it."""
+    examples: bool = False
+    """Whether the page of an incident shows example records, read from the source when somebody opens them; personal
+    data and secrets are replaced by their types, and nothing is stored."""
     token: SecretStr | None = None
     """Bearer token, long and random; required for any address except loopback. `token_file` reads it from a file."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from detectors.quality.traffic import Gaps
@@ -100,6 +100,16 @@ class Incident:
     def announcing_rules(self) -> list[str]:
         """Return the rules whose receivers are notified: those that have fired, the leading one where none has."""
         return [name for name, each in self.rules.items() if each["fired"]] or [self.rule]
+
+    @property
+    def suspected_segment(self) -> str | None:
+        """Return the name of the segment of the suspect, if there is one."""
+        suspect = self.suspected_change
+        return f"{suspect['column']}={suspect['value']}" if suspect else None
+
+    def last_bad(self, bucket: timedelta) -> datetime:
+        """Return the end of the last bucket in which it was bad."""
+        return self.updated_at - self.clean * bucket
 
     @property
     def announced_at(self) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection
@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from detectors.contribution import ValueGroup
 from detectors.distribution import compare_distributions
 from detectors.joint import JOINT
+from monitor.alerting.row_counts import ColumnProfiles
 from monitor.baselines.definition import definition
 from monitor.checks.baseline import Baseline
 from monitor.config.models import Monitor
@@ -37,21 +38,29 @@ def load_distributions(connection: Connection, monitor: Monitor, incident: Incid
     Of each column that of all rows, and that of the suspected version or segment. Empty if the baseline has been
     replaced by one of other columns, or the aggregates of that time have been deleted.
     """
+    segments = dict.fromkeys([None, incident.suspected_segment])
+    return [
+        ColumnDistribution(column, segment, old.rows, new.rows, values)
+        for column, before, now in load_worst(connection, monitor, incident)
+        for segment in segments
+        if (old := before.get(segment, before.get(None))) and (new := now.get(segment))
+        if (values := compare_distributions(old, new))
+    ]
+
+
+def load_worst(
+    connection: Connection, monitor: Monitor, incident: Incident
+) -> Iterator[tuple[str, ColumnProfiles, ColumnProfiles]]:
+    """Yield the worst columns of an incident with their profiles by segment, of the baseline and of the window."""
     baseline = baselines.newest(connection, monitor.name, definition(monitor))
     if baseline is None:
-        return []
-    end = incident.updated_at - incident.clean * monitor.bucket
+        return
+    end = incident.last_bad(monitor.bucket)
     parts = windows.load_window(connection, monitor.name, baseline, end - monitor.window, end)
     profiles = add_profiles([part.profiles for part in parts.values()])
-    starts = list(parts)
-    found = []
     for column in _rank_columns(incident, baseline):
-        before = baseline.within(column, starts)
-        for segment in dict.fromkeys([None, _suspected_segment(incident)]):
-            old, new = before.get(segment, before.get(None)), profiles.get(segment, {}).get(column)
-            if old is not None and new is not None and (values := compare_distributions(old, new)):
-                found.append(ColumnDistribution(column, segment, old.rows, new.rows, values))
-    return found
+        now = {segment: columns[column] for segment, columns in profiles.items() if column in columns}
+        yield column, baseline.within(column, list(parts)), now
 
 
 def _rank_columns(incident: Incident, baseline: Baseline) -> list[str]:
@@ -62,8 +71,3 @@ def _rank_columns(incident: Incident, baseline: Baseline) -> list[str]:
         if column is not None and column != JOINT and column in baseline.layouts:
             worst[column] = max(worst.get(column, 0.0), excess)
     return sorted(worst, key=lambda column: -worst[column])[:MOST_COLUMNS]
-
-
-def _suspected_segment(incident: Incident) -> str | None:
-    suspect = incident.suspected_change
-    return f"{suspect['column']}={suspect['value']}" if suspect else None

@@ -26,10 +26,11 @@ def list_page_routes(
     reads: Callable[[Callable[[Request], Response]], Any],
 ) -> list[Route]:
     """Return the routes of the pages; each endpoint is wrapped by ``reads``."""
-    pages = Pages(database, config, clock, renderer)
+    pages, incidents = Pages(database, config, clock, renderer), IncidentPage(database, config, clock, renderer)
     return [
         Route("/", reads(pages.home)),
         Route("/monitors/{name}", reads(pages.monitor)),
         *Experiments(database, config, renderer).routes(reads),
-        Route("/incidents/{id}", reads(IncidentPage(database, config, clock, renderer).show)),
+        Route("/incidents/{id}/examples", reads(incidents.show_examples)),
+        Route("/incidents/{id}", reads(incidents.show)),
     ]

@@ -17,6 +17,7 @@ from monitor.alerting.suspects import describe_suspect
 from monitor.core.clock import Clock
 from monitor.core.plain import visible
 from monitor.web import formatting
+from monitor.web.share_bars import share_bars
 
 TEMPLATES = Path(__file__).parent / "templates"
 REFRESH_SECONDS = 15
@@ -82,7 +83,7 @@ def make_environment(monitors: int) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(version=__version__, monitors=monitors)
+    environment.globals.update(version=__version__, monitors=monitors, share_bars=share_bars)
     environment.filters.update(
         number=formatting.number,
         chance=formatting.chance,

@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
 from monitor.alerting.similar_incidents import find_similar
+from monitor.cli.root import app
 from monitor.core.incident import Incident
+from monitor.jobs.incident_examples import load_examples
+from monitor.jobs.shown_text import hide_personal
 from monitor.store.distributions import load_distributions
 from monitor.store.past_incidents import load_similar
 from monitor.web.app import create_app
@@ -64,6 +68,35 @@ def test_an_incident_is_shown_with_its_distributions_and_its_past(life: Watching
     assert page.count('<svg class="shares"') == sum(len(one.values) for one in distributions)
     assert f'href="/incidents/{first.id}"' in page
     assert "it ended without an action" in page
+
+
+def test_examples_are_the_records_of_the_suspect_that_depart_most(life: Watching, application: Application) -> None:
+    second = life.rows()[0][0]
+    monitor = life.config.monitors[0]
+    with life.database.read() as connection:
+        examples = load_examples(connection, monitor, second)
+    assert len(examples) == 10
+    assert {one.fields["model_version"] for one in examples} == {"m3"}
+    assert min(float(one.fields["amount"]) for one in examples) > 130
+    shown = life.config.model_copy(update={"server": life.config.server.model_copy(update={"examples": True})})
+    for config, status, texts in ((life.config, 404, ["server.examples"]), (shown, 200, examples[0].fields.values())):
+        client = TestClient(create_app(life.database, config, life.clock), base_url="http://127.0.0.1")
+        page = client.get(f"/incidents/{second.id}/examples")
+        assert page.status_code == status
+        assert all(text in page.text for text in texts)
+        assert ("Example records" in client.get(f"/incidents/{second.id}").text) is (status == 200)
+    listed = CliRunner().invoke(
+        app, ["incidents", "examples", second.id[:8], "--config", str(application.folder / "driftd.yaml")]
+    )
+    assert listed.exit_code == 0
+    assert f"amount: {examples[0].fields['amount']}" in listed.stdout
+
+
+def test_personal_data_and_secrets_are_hidden_before_a_text_is_cut() -> None:
+    text = "x" * 495 + " jane@example.com"
+    assert "jane" not in hide_personal(text)
+    assert len(hide_personal(text)) == 500
+    assert hide_personal("card 4111 1111 1111 1111") == "card [CREDIT_CARD]"
 
 
 def past(identity: str, *columns: str, hours: int = 9, **changes: Any) -> Incident:
