@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from detectors.split_attribution import ENOUGH
 from monitor.alerting.suspects import affects_all, explains
 from monitor.config.receivers import EffectSettings
+from monitor.config.rules import UNMEASURED
 from monitor.core.action import DESTRUCTIVE, NOT_SENT, UNSENT, ActionState, PastAction, Version
 from monitor.core.incident import NO_DATA, VERSIONS, Decision, Incident
 from monitor.core.payload import IncidentFinding
@@ -43,10 +44,10 @@ def effect_due(
     """Return whether an effect is planned now: when its rule fires, and again if it was missed or is outdated.
 
     It was missed if the bucket was too old, or if it could not be sent before ``not_after``. While the incident
-    continues, the first bucket within ``not_after`` plans it again.
+    continues, the first bucket within ``not_after`` plans it again. What could not be measured has no effects.
     """
     incident = decision.incident
-    if incident.state != "firing":
+    if incident.state != "firing" or incident.rule.startswith(UNMEASURED):
         return False
     if decision.transition == "firing":
         return True

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from monitor.actions.decision_context import DecisionContext
 from monitor.config.models import Escalation, Monitor
-from monitor.config.rules import rule_name
+from monitor.config.rules import find_rule
 from monitor.config.sections import format_duration
 from monitor.core.action import MESSAGES, PastAction
 from monitor.core.incident import NO_DATA, Decision, Incident
@@ -30,8 +30,7 @@ def choose_recipients(monitor: Monitor, decision: Decision) -> Recipients:
         names, interval, steps = monitor.no_data.do, None, monitor.no_data.escalate
     else:
         announcing = [name for name in incident.announcing_rules if name not in decision.mutes]
-        rules = {rule_name(rule): rule for rule in monitor.rules}
-        part = [rules[name] for name in announcing if name in rules]
+        part = [rule for name in announcing if (rule := find_rule(monitor.rules, name))]
         names = [name for rule in part for name in rule.do]
         interval = min((rule.repeat_interval for rule in part), default=None)
         steps = [step for rule in part for step in rule.escalate]

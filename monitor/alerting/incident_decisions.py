@@ -10,6 +10,7 @@ from monitor.alerting.inhibition import without_unseen
 from monitor.alerting.muting import Muting
 from monitor.alerting.no_data import decide_no_data
 from monitor.alerting.rules import decide_rules
+from monitor.alerting.unmeasured import decide_unmeasured
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import Monitor
 from monitor.core.incident import Change, Decision
@@ -40,6 +41,7 @@ def decide_incidents(
         decided = [
             *decide_rules(monitor, watched, changes, history, bucket, context.shifts, muting.find_muted(watched)),
             *decide_no_data(monitor, evaluation, history, context.baseline, bucket),
+            *decide_unmeasured(monitor, watched, history, bucket.end, has_all_rules=context.has_all_rules),
         ]
         return [muting.mute(decision, history.find(decision.incident.id)) for decision in decided]
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from detectors.base import Finding
 from monitor.alerting.incidents import MOST_CHANGES
 from monitor.config.models import Monitor, Rule
-from monitor.config.rules import SEVERITIES, covers, matches, rule_name
+from monitor.config.rules import SEVERITIES, UNMEASURED, covers, find_rule, matches, rule_name
 from monitor.core.action import AlertHistory
 from monitor.core.incident import Decision, Incident
 from monitor.core.matchers import Labels, Silence
@@ -40,11 +40,12 @@ class Muting:
     def find_reason(self, rule: str, severity: str, **labels: str | None) -> str | None:
         """Return why what a rule alerts on is muted; None if it is not."""
         own = {name: value for name, value in labels.items() if value}
-        given = {"monitor": self.monitor.name, "rule": rule, "severity": severity, **own}
+        given = {"monitor": self.monitor.name, "rule": rule.removeprefix(UNMEASURED), "severity": severity, **own}
         silence = next((silence for silence in self.silences if silence.matches(given)), None)
         if silence:
             return f"silenced by #{silence.number} until {silence.ends_at:%Y-%m-%d %H:%M} UTC"
-        named = [name for one in self.monitor.rules if rule_name(one) == rule for name in one.mute_times]
+        watching = find_rule(self.monitor.rules, rule)
+        named = watching.mute_times if watching else []
         times = self.monitor.muting.find_times([*named, *self.monitor.mute_times], self.at)
         if times:
             return f"muted by the mute times {times}"
@@ -111,7 +112,7 @@ class Muting:
         return replace(marked, mutes=mutes, mute=mute, reason=reason)
 
     def _explain_items(self, incident: Incident, name: str, items: Sequence[IncidentFinding]) -> list[str | None]:
-        rule = next((rule for rule in self.monitor.rules if rule_name(rule) == name), None)
+        rule = find_rule(self.monitor.rules, name)
         own = [item for item in items if rule is None or _covers(rule, item)]
         severity = rule.severity if rule else incident.severity
         if not own:

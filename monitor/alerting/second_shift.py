@@ -17,12 +17,12 @@ from monitor.checks.baseline import Baseline
 from monitor.checks.methods import find_detector
 from monitor.checks.window import Window
 from monitor.config.models import Monitor
-from monitor.core.incident import NO_DATA, Incident
+from monitor.core.incident import Incident
 
 
 def plateau_starts(monitor: Monitor, incidents: Mapping[str, Incident], end: datetime) -> dict[str, datetime]:
     """Return the time of the last announcement by group, for incidents where a whole window has passed since."""
-    announced = {i.group: i.announced_at for i in incidents.values() if i.state == "firing" and i.group != NO_DATA}
+    announced = {i.group: i.announced_at for i in incidents.values() if i.state == "firing" and i.evidence}
     return {group: at for group, at in announced.items() if at and end - at > monitor.window}
 
 

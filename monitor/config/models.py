@@ -137,6 +137,9 @@ Quorum = Annotated[
 ]
 
 
+LONGEST_LIMITED = 100
+
+
 class Rule(Section):
     """When findings become an incident, and which receivers are notified."""
 
@@ -164,6 +167,16 @@ class Rule(Section):
     """Names of `mute_time_intervals:` during which its incidents alert nobody."""
     escalate: list[Escalation] = []
     """Whom to notify of its incidents if nobody acknowledges them."""
+    inconclusive_limit: int | None = Field(None, ge=0)
+    """Accepted number of consecutive buckets in which a matched check could not be measured; one more opens an incident
+    that tells so, without effects. Default: no limit."""
+
+    @model_validator(mode="after")
+    def _has_short_name(self) -> Rule:
+        if self.inconclusive_limit is not None and len(self.name or "+".join(self.when)) > LONGEST_LIMITED:
+            text = "a rule with `inconclusive_limit:` needs a `name:` of at most {most} characters"
+            raise PydanticCustomError("name", text, {"most": LONGEST_LIMITED})
+        return self
 
     def recent_buckets(self, bucket: timedelta) -> int:
         """Return of how many of the last buckets `for:` counts the bad ones."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from detectors.base import Finding
 from monitor.config.models import Rule
 
@@ -19,6 +21,16 @@ SEVERITIES = ("critical", "warning", "info")
 def is_more_severe(severity: str, other: str | None) -> bool:
     """Say whether a severity is higher than another, if there is another."""
     return other in SEVERITIES and SEVERITIES.index(severity) < SEVERITIES.index(other)
+
+
+UNMEASURED = "unmeasured."
+"""Prefix of the name of a rule in the incident about what it could not measure."""
+
+
+def find_rule(rules: Iterable[Rule], name: str) -> Rule | None:
+    """Return the rule of an incident by its name, also where it could not be measured."""
+    plain = name.removeprefix(UNMEASURED)
+    return next((rule for rule in rules if rule_name(rule) == plain), None)
 
 
 def rule_name(rule: Rule) -> str:

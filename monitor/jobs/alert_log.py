@@ -49,7 +49,7 @@ class AlertLog:
     def list_announced(self) -> dict[str, datetime]:
         """Return by group when its newest incident was announced last, where that is firing."""
         newest, _ = split_open(self.open.values())
-        firing = [one for one in newest.values() if one.state == "firing" and one.rule != NO_DATA]
+        firing = [one for one in newest.values() if one.state == "firing" and one.evidence]
         return {one.group: one.announced_at for one in firing if one.announced_at}
 
     def add_changes(self, changes: Sequence[Change]) -> None:

@@ -15,9 +15,10 @@ APPEARS = (*VERSIONS, "category", "column")
 PLACES = (SEGMENT, EVERYWHERE)
 """Kinds of suspects that say where the effect is, not why."""
 UNEXPLAINED = "No cause is known: no version, value or segment in the log explains it."
-WITHOUT_SUSPECTS = (NO_DATA, "baseline", "evaluation")
+WITHOUT_SUSPECTS = (NO_DATA, "baseline", "evaluation", "unmeasured")
 TO_DO: Mapping[str, str] = {
     NO_DATA: "check that the application still writes its log, and that driftd can read it",
+    "unmeasured": "check whether enough records are logged, with the columns that the check needs",
     "baseline": "decide whether the baseline is still what the application should be compared with",
     "evaluation": "look at the cases that failed",
     "category": "check whether {column} {value!r} is expected",
