@@ -30,6 +30,8 @@ LOGARITHMS = np.log(RATIOS)
 SUMS = 4
 """Effective number of independent sums of one event, over all ratios."""
 PARTS = 5
+AT_ONCE = 256
+"""Buckets that are accumulated at once; after the end of a change those behind it are accumulated again."""
 DIRECTIONS = {"up": slice(0, len(UP)), "down": slice(len(UP), len(RATIOS))}
 
 
@@ -148,7 +150,7 @@ def thin(scores: np.ndarray, factor: np.ndarray) -> np.ndarray:
 
 
 class Sums(NamedTuple):
-    """Accumulated sums of one event, with one entry per rate ratio or direction."""
+    """Accumulated sums of each event, shape (events, rate ratios) or (events, directions)."""
 
     hits: np.ndarray
     expected: np.ndarray
@@ -156,35 +158,39 @@ class Sums(NamedTuple):
     holder: np.ndarray
 
     @classmethod
-    def read(cls, state: State, event: int) -> Sums:
-        """Return the sums of an event; 0 where the state has none."""
+    def read(cls, state: State, events: int) -> Sums:
+        """Return the sums of a number of events; 0 where the state has none."""
         sizes = zip(cls._fields, (len(RATIOS), len(RATIOS), len(DIRECTIONS), len(DIRECTIONS)), strict=True)
-        return cls(*(np.array([state.get(f"{event}.{n}.{at}", 0.0) for at in range(size)]) for n, size in sizes))
+        return cls(*(_read(state, name, events, size) for name, size in sizes))
 
-    def write(self, event: int) -> State:
-        """Return the sums that are not 0, by name."""
+    def write(self) -> State:
+        """Return the sums that are not 0, by event and name."""
         return {
-            f"{event}.{name}.{at}": float(part[at])
+            f"{event}.{name}.{at}": float(part[event, at])
+            for event in range(len(self.hits))
             for name, part in self._asdict().items()
-            for at in np.flatnonzero(part).tolist()
+            for at in np.flatnonzero(part[event]).tolist()
         }
+
+
+def _read(state: State, name: str, events: int, size: int) -> np.ndarray:
+    """Return the sums of a name, shape (events, size)."""
+    if not state:
+        return np.zeros((events, size))
+    return np.array([[state.get(f"{event}.{name}.{at}", 0.0) for at in range(size)] for event in range(events)])
 
 
 def fold(scores: np.ndarray, state: State) -> Course:
     """Accumulate hits and expected hits of each event, for each rate ratio."""
     measured = np.isfinite(scores[:, 0])
     table = scores[measured].reshape(int(measured.sum()), scores.shape[1] // PARTS, PARTS)
-    evidence = np.zeros((*table.shape[:2], len(DIRECTIONS)))
-    remembered: dict[str, float] = {}
-    for event in range(table.shape[1]):
-        evidence[:, event], sums = _add_buckets(table[:, event], Sums.read(state, event))
-        remembered |= sums.write(event)
+    evidence, sums = _add_buckets(table, Sums.read(state, table.shape[1]))
     statistic, noise, lean = np.full((3, len(scores)), np.nan)
     counted = (table[..., 1] > 0).sum(axis=1)
     statistic[measured] = _normal_score(evidence.max(axis=(1, 2), initial=0.0), counted)
     noise[measured] = -special.ndtri(NULL_TAIL / 2)
     lean[measured] = _lean(evidence, table[..., -1])
-    return Course(statistic, noise, lean, remembered if len(table) else state)
+    return Course(statistic, noise, lean, sums.write() if len(table) else state)
 
 
 def _normal_score(evidence: np.ndarray, counted: np.ndarray) -> np.ndarray:
@@ -193,51 +199,53 @@ def _normal_score(evidence: np.ndarray, counted: np.ndarray) -> np.ndarray:
     return np.asarray(-special.ndtri_exp(-rarity - math.log(2)))
 
 
-def _add_buckets(part: np.ndarray, sums: Sums) -> tuple[np.ndarray, Sums]:
-    """Accumulate the buckets of one event from change to change; evidence is by bucket and direction."""
-    evidence = np.zeros((len(part), len(DIRECTIONS)))
+def _add_buckets(table: np.ndarray, sums: Sums) -> tuple[np.ndarray, Sums]:
+    """Accumulate the buckets from change to change; evidence is by bucket, event and direction."""
+    evidence = np.zeros((*table.shape[:2], len(DIRECTIONS)))
     begin = 0
-    while begin < len(part):
-        maxima, sums, length = _until_over(part[begin:], sums)
-        evidence[begin : begin + length] = maxima
-        begin += length
+    while begin < len(table):
+        maxima, sums = _until_over(table[begin : begin + AT_ONCE], sums)
+        evidence[begin : begin + len(maxima)] = maxima
+        begin += len(maxima)
     return evidence, sums
 
 
-def _until_over(part: np.ndarray, before: Sums) -> tuple[np.ndarray, Sums, int]:
-    """Accumulate the buckets up to the end of an established change, or to the last one."""
-    places = np.arange(len(part))
+def _until_over(table: np.ndarray, before: Sums) -> tuple[np.ndarray, Sums]:
+    """Accumulate the buckets up to the first end of an established change of any event, or to the last one."""
+    places = np.arange(len(table))[:, None]
     walk = _log_likelihood_ratio(before.hits, before.expected) + np.cumsum(
-        _log_likelihood_ratio(part[:, :1], part[:, 1:2]), axis=0
+        _log_likelihood_ratio(table[..., :1], table[..., 1:2]), axis=0
     )
     rest = walk <= np.minimum.accumulate(np.minimum(walk, 0.0), axis=0)
-    last = np.maximum.accumulate(np.where(rest, places[:, None], -1), axis=0)
-    hits, expected = (_since(part[:, at], last, start) for at, start in enumerate((before.hits, before.expected)))
+    last = np.maximum.accumulate(np.where(rest, places[..., None], -1), axis=0)
+    hits, expected = (_since(table[..., at], last, start) for at, start in enumerate((before.hits, before.expected)))
     against = _log_likelihood_ratio(hits, expected)
     evidence, peaks, holders, over = [], [], [], []
-    usual, rate = part[:, 2:3], part[:, 3]
+    usual, rate = table[..., 2:3], table[..., 3]
     factor = hits * LOGARITHMS - (usual + hits) * np.log((usual + RATIOS * expected) / (usual + expected))
     for number, ratios in enumerate(DIRECTIONS.values()):
-        best = against[:, ratios].max(axis=1)
-        peak = np.maximum.accumulate(np.maximum(best, before.peak[number]))
-        at = np.maximum.accumulate(np.where((best >= peak) & (best > 0), places, -1))
-        holder = np.where(at < 0, int(before.holder[number]), against[:, ratios].argmax(axis=1)[at])
-        now = against[:, ratios][places, holder]
+        best = against[..., ratios].max(axis=-1)
+        peak = np.maximum.accumulate(np.maximum(best, before.peak[:, number]), axis=0)
+        at = np.maximum.accumulate(np.where((best >= peak) & (best > 0), places, -1), axis=0)
+        leading = np.take_along_axis(against[..., ratios].argmax(axis=-1), np.maximum(at, 0), axis=0)
+        holder = np.where(at < 0, before.holder[:, number].astype(int), leading)
+        now = np.take_along_axis(against[..., ratios], holder[..., None], axis=-1)[..., 0]
         # The variance of a binomial count is that of a Poisson count times one minus the rate.
-        evidence.append(np.maximum(0.0, factor[:, ratios].max(axis=1)) / (1 - rate))
+        evidence.append(np.maximum(0.0, factor[..., ratios].max(axis=-1)) / (1 - rate))
         over.append((peak >= RESOLVABLE) & (peak - now >= RECOVERY))
         peaks.append(peak)
         holders.append(holder)
-    ends = np.flatnonzero(np.any(over, axis=0))
-    final = int(ends[0]) if len(ends) else len(part) - 1
+    ends = np.flatnonzero(np.any(over, axis=(0, 2)))
+    final = int(ends[0]) if len(ends) else len(table) - 1
     maxima = np.stack(evidence, axis=-1)[: final + 1]
-    after = Sums(hits[final].copy(), expected[final].copy(), *np.zeros((2, len(DIRECTIONS))))
+    after = Sums(hits[final].copy(), expected[final].copy(), np.zeros(before.peak.shape), np.zeros(before.holder.shape))
     for number, ratios in enumerate(DIRECTIONS.values()):
-        if over[number][final]:
-            maxima[final, number] = after.hits[ratios] = after.expected[ratios] = 0.0
-        elif peaks[number][final] >= RESOLVABLE:
-            after.peak[number], after.holder[number] = peaks[number][final], holders[number][final]
-    return maxima, after, final + 1
+        ended = over[number][final]
+        maxima[final, ended, number] = after.hits[ended, ratios] = after.expected[ended, ratios] = 0.0
+        lasting = ~ended & (peaks[number][final] >= RESOLVABLE)
+        after.peak[:, number] = np.where(lasting, peaks[number][final], 0.0)
+        after.holder[:, number] = np.where(lasting, holders[number][final], 0.0)
+    return maxima, after
 
 
 def _log_likelihood_ratio(hits: np.ndarray, expected: np.ndarray) -> np.ndarray:
@@ -247,8 +255,9 @@ def _log_likelihood_ratio(hits: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 def _since(counts: np.ndarray, last: np.ndarray, before: np.ndarray) -> np.ndarray:
     """Return the sum since the last reset, or since before the run if there was none."""
-    total = np.append(0.0, np.cumsum(counts))
-    return np.asarray(total[1:, None] - total[last + 1] + np.where(last < 0, before, 0.0))
+    total = np.concatenate([np.zeros((1, counts.shape[1])), np.cumsum(counts, axis=0)])[..., None]
+    since = total[1:] - np.take_along_axis(np.broadcast_to(total, (*total.shape[:2], last.shape[2])), last + 1, axis=0)
+    return np.asarray(since + np.where(last < 0, before, 0.0))
 
 
 def _lean(evidence: np.ndarray, sign: np.ndarray) -> np.ndarray:
