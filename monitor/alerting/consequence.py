@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import cast
 
 from detectors import LATENCY, PERFORMANCE
@@ -56,11 +55,20 @@ def rank_harm(finding: Finding) -> int:
     return LEVELS.index(classify_consequence(finding))
 
 
-def rank_item(item: IncidentFinding) -> int:
-    """Return the same of a finding in the evidence of an incident."""
-    finding = Finding(item["check"], item["column"], item["method"], item["segment"], Status.DRIFTED, item["reason"])
-    direction = cast("Direction", item.get("direction", "worse"))
-    return rank_harm(replace(finding, about=cast("About", item["about"]), direction=direction))
+def restore_finding(item: IncidentFinding) -> Finding:
+    """Return a finding in the evidence of an incident as it was at its worst."""
+    return Finding(
+        check=item["check"],
+        column=item["column"],
+        method=item["method"],
+        segment=item["segment"],
+        status=Status.DRIFTED,
+        reason=item["reason"],
+        statistic=item["worst"],
+        threshold=item["threshold"],
+        about=cast("About", item["about"]),
+        direction=cast("Direction", item.get("direction", "worse")),
+    )
 
 
 def most_harmful(bad: Sequence[Finding]) -> Finding:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 
-from detectors.base import Finding, Status
-from monitor.alerting.consequence import most_harmful
+from monitor.alerting.consequence import most_harmful, restore_finding
 from monitor.alerting.incidents import count_others
 from monitor.alerting.messages.times import format_age
 from monitor.alerting.suspects import describe_suspect
 from monitor.core.incident import Incident
-from monitor.core.payload import ActionKind, IncidentFinding, News, Suspect
+from monitor.core.payload import ActionKind, News, Suspect
 
 CHANGED_AGAIN = "changed again: "
 CODE = re.compile(": [a-z]+_[a-z_]+: ")
@@ -79,20 +78,8 @@ def find_peak(incident: Incident) -> str:
 
 
 def _describe_lead(incident: Incident, *, peak: bool) -> str:
-    findings = [_finding(item, peak=peak) for item in incident.evidence.values()]
-    return first_clause(most_harmful(findings).reason) if findings else ""
-
-
-def _finding(item: IncidentFinding, *, peak: bool) -> Finding:
-    return Finding(
-        check=item["check"],
-        column=item["column"],
-        method=item["method"],
-        segment=item["segment"],
-        status=Status.DRIFTED,
-        reason=item.get("peak", item["reason"]) if peak else item["reason"],
-        statistic=item["worst"],
-        threshold=item["threshold"],
-        about="pipe" if item["about"] == "pipe" else "model",
-        direction="neutral" if item.get("direction") == "neutral" else "worse",
-    )
+    items = {item["reason"]: item for item in incident.evidence.values()}
+    if not items:
+        return ""
+    reason = most_harmful([restore_finding(item) for item in items.values()]).reason
+    return first_clause(items[reason].get("peak", reason) if peak else reason)
