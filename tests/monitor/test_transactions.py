@@ -19,9 +19,10 @@ from monitor.cli.connections import open_store
 from monitor.cli.factory import make_daemon
 from monitor.config.load import cross_check
 from monitor.config.models import Config
+from monitor.core.incident_response import Author
 from monitor.core.schedule import Bucket
 from monitor.daemon import Daemon
-from monitor.store import buckets, claims, labels, reads, windows
+from monitor.store import buckets, claims, labels, reads, responses, silences, windows
 from monitor.store.database import Database
 from tests.support.hand import Hand
 from tests.support.world import START
@@ -64,7 +65,7 @@ def log(url: str) -> None:
     engine.dispose()
 
 
-def configured(url: str, store: str, **more: Any) -> Config:
+def configured(url: str, store: str, top: dict[str, Any] | None = None, **more: Any) -> Config:
     hook = {"url": "https://hook.example/", "secret": "whsec_c2VjcmV0LW9mLXRoZS1ob29r"}
     since = START.isoformat()
     metrics = {"amount": {"better": "lower", "role": "primary"}}
@@ -139,7 +140,9 @@ def configured(url: str, store: str, **more: Any) -> Config:
         "back": {"webhook": hook, "kind": "rollback", "mode": "auto", "not_after": "3650d"},
     }
     slack = {"token": "xoxb-1", "channel": "#ml"}
-    made = Config.model_validate({"store": store, "monitors": [monitor], "actions": actions, "slack": slack})
+    made = Config.model_validate(
+        {"store": store, "monitors": [monitor], "actions": actions, "slack": slack, **(top or {})}
+    )
     assert cross_check(made) == []
     return made
 
@@ -229,6 +232,39 @@ def test_every_bucket_takes_one_read_and_one_write(source_url: str, migrated_url
     assert fired.state == "firing"
     assert [stretch["rows"] for stretch in retraining["windows"]] == [60, 12 * 60]  # without those of the challenger
     assert {action.kind for action in planned} >= {"firing", "retrain"}
+
+
+def test_silences_inhibition_and_escalation_take_no_transaction_more(source_url: str, migrated_url: str) -> None:
+    hook = {"kind": "webhook", "url": "https://boss.example/", "secret": "whsec_c2VjcmV0LW9mLXRoZS1ob29r"}
+    top = {
+        "receivers": {"boss": hook},
+        "mute_time_intervals": [{"name": "then", "time_intervals": [{"years": ["1990"]}]}],
+        "inhibit": [{"source_match": ["rule=no_data"], "target_match": ["check=slo"]}],
+    }
+    rule = {"name": "anything", "when": ["*"], "for": "1 of 3 buckets", "do": ["slack"]}
+    rules = [{**rule, "mute_times": ["then"], "inconclusive_limit": 9, "escalate": [{"after": "1h", "do": ["boss"]}]}]
+    with open_store(made := configured(source_url, migrated_url, top, rules=rules), upgrade=True) as database:
+        here = Counting(database, made)
+        here.advance(START + BASELINE)
+        silence = {"monitor": "*", "rule": "*", "matchers": ["column=amount"], "comment": "", "created_by": "ann"}
+        with database.write() as connection:
+            silences.add_silence(connection, {**silence, "starts_at": START, "ends_at": START + 99 * HOUR})
+        counts = [here.compute(START + BASELINE + place * HOUR) for place in range(3)]
+        with database.read() as connection:
+            (fired,) = [one for one in reads.incident_rows(connection) if one.rule == "anything"]
+        with database.write() as connection:
+            responses.add_response(connection, fired.id, "assign", Author("ann", "cli"), START, assignee="ben")
+        counts.append(here.compute(START + BASELINE + 3 * HOUR))
+        with database.read() as connection:
+            planned = {one.name: one for one in reads.action_rows(connection, incident=fired.id)}
+        here.watch.close()
+    assert {(count["read"], count["write"]) for count in counts} == {(1, 1)}
+    muted = {item["column"] for item in fired.evidence.values() if "mute" in item}
+    told = {item["column"] for item in planned["slack"].payload["data"]["findings"]}
+    assert (muted, "amount" in told, len(told) > 1) == ({"amount"}, False, True)
+    boss = planned["boss"]
+    assert (boss.kind, boss.reason) == ("firing", "escalated: not acknowledged 1h after its announcement")
+    assert boss.payload["data"]["assignee"] == "ben"
 
 
 def test_labels_that_were_imported_take_one_read_a_page_more(source_url: str, migrated_url: str) -> None:
