@@ -245,7 +245,7 @@ def test_the_schema_and_the_models_refuse_the_same_checks(check: Any) -> None:
 def test_the_schema_of_a_check_kind_has_its_own_keys_only() -> None:
     definitions = json_schema()["$defs"]
     assert set(definitions["SloConfig"]["properties"]) == {
-        *("name", "signal", "objective", "period", "burn", "min_samples"),
+        *("name", "traffic", "signal", "objective", "period", "burn", "min_samples"),
     }
     for model in {*MODELS.values()}:
         definition = definitions[model.__name__]

@@ -67,7 +67,7 @@ def describe_evidence(suspect: Suspect, times: Times) -> str:
         "" if share is None else f"explains {100 * share:.0f} % of the effect",
         suspect.get("prompt") or "",
         f"by {author}" if author else "",
-        f"commit {commit}" if commit else "",
+        f"commit {commit[:12]}" if commit else "",
         suspect.get("link") or "",
     ]
     return ", ".join(filter(None, parts))
