@@ -13,6 +13,7 @@ from typing import Any
 import certifi
 import pytest
 import structlog
+from _pytest.nodeid import NodeId
 
 from monitor.store import migrate
 from tests.support import migrated, postgres
@@ -58,6 +59,18 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Add the group of a test to its id, by which xdist assigns groups to workers.
+
+    xdist 3.8 sets an attribute that pytest no longer reads since 9.2, so that groups would have no effect.
+    """
+    if config.getoption("loadgroup", False):
+        for item in items:
+            for mark in item.iter_markers("xdist_group"):
+                item._id = NodeId.parse(f"{item.nodeid}@{mark.args[0]}")
 
 
 @pytest.fixture(autouse=True)

@@ -336,3 +336,9 @@ def test_missing_tool_skips_on_a_desk_and_fails_in_ci(monkeypatch: pytest.Monkey
     monkeypatch.setenv("CI", "1")
     with pytest.raises(pytest.fail.Exception, match="NO SUCH-TOOL HERE"):
         tools.need("such-tool")
+
+
+@pytest.mark.xdist_group("scaffold")
+def test_tests_of_a_group_are_assigned_to_one_worker(request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("loadgroup", False):
+        assert request.node.nodeid.endswith("@scaffold")
