@@ -156,6 +156,7 @@ def _attribute(
         "until": cells.start(onset.latest),
         "segments": split_attribution.explained({name: others[name].gain for name in ranked}, best),
         "labels": 0.0,
+        "refuted": [name for name, one in gains.items() if everywhere.gain - one > REJECTED],
         "strength": best,
     }
     if labels is not None and (finding.column in OF_LABELS or counts.column in OF_LABELS):

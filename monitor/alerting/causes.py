@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from detectors.base import Finding
+from detectors.joint import JOINT
 from detectors.split_attribution import ENOUGH
 from monitor.alerting.incidents import is_known, merge_evidence
 from monitor.alerting.suspects import AttributedColumn, list_attributed
@@ -15,7 +16,7 @@ from monitor.core.payload import IncidentFinding
 
 @dataclass(frozen=True)
 class Cause:
-    """What explains a column: the versions and the segment whose rows are affected, and when all rows changed."""
+    """What explains a column: the versions and the segment whose rows are affected, else when all rows changed."""
 
     names: frozenset[str]
     is_input: bool
@@ -25,10 +26,13 @@ class Cause:
     def of(cls, column: AttributedColumn) -> Cause:
         """Return what explains an attributed column."""
         attribution = column.attribution
-        names = {name for name, share in attribution["explained"].items() if name and share >= ENOUGH}
+        names = {name for name in attribution["explained"] if name and column.share(name) >= ENOUGH}
         names |= {attribution["segment"]} if attribution["segment"] else set()
-        onset = (attribution["since"], attribution.get("until", attribution["since"])) if column.affects_all else None
-        return cls(frozenset(names), column.is_input, onset)
+        has_version = not column.is_input and any(column.share(name) >= column.share("") for name in names)
+        if has_version or not column.affects_all:
+            return cls(frozenset(names), column.is_input, None)
+        since = attribution["since"]
+        return cls(frozenset(names), column.is_input, (since, attribution.get("until", since)))
 
     def agrees(self, other: Cause) -> bool:
         """Return whether one cause may explain both.
@@ -75,8 +79,9 @@ def assign_causes(
 def share_findings(findings: Sequence[Finding], incidents: Sequence[Incident]) -> list[list[Finding]]:
     """Divide findings among the open incidents, and causes that none of them has.
 
-    An incident gets the findings that are in its evidence, and new ones of the same cause. The first incident also gets
-    whatever belongs nowhere else.
+    An incident gets the findings that are in its evidence, and new ones of the same column or cause. A finding about
+    the model whose rows are not known joins the first cause that is about the model; whatever belongs nowhere else
+    joins the first one.
 
     Parameters
     ----------
@@ -88,12 +93,21 @@ def share_findings(findings: Sequence[Finding], incidents: Sequence[Incident]) -
     list of list of Finding
         One for each incident, at least one, and one for each further cause.
     """
-    columns = [{item["column"] for item in one.evidence.values()} for one in incidents]
-    new = [f for f in findings if f.is_adverse and not any(f.column in some for some in columns)]
-    places = assign_causes([one.evidence for one in incidents], list_attributed(merge_evidence({}, new)))
+    columns = [{str(item["column"]) for item in one.evidence.values()} for one in incidents]
+    new = [f for f in findings if f.is_adverse and not any(str(f.column) in some for some in columns)]
+    attributed = list_attributed(merge_evidence({}, new))
+    places = assign_causes([one.evidence for one in incidents], attributed)
     shares: list[list[Finding]] = [[] for _ in range(max(len(incidents), *(place + 1 for place in places.values()), 1))]
+    places = {column: place for place in reversed(range(len(columns))) for column in columns[place]} | places
+    of_model = {place for place, one in enumerate(incidents) if _is_about_model(one)}
+    of_model |= {places[one.column] for one in attributed if one.about == "model"}
     for finding in findings:
         owners = [place for place, one in enumerate(incidents) if is_known(finding, one)]
-        for place in owners or [places.get(str(finding.column), 0)]:
+        other = min(of_model, default=0) if finding.about == "model" and finding.is_adverse else 0
+        for place in owners or [places.get(str(finding.column), other)]:
             shares[place].append(finding)
     return shares
+
+
+def _is_about_model(incident: Incident) -> bool:
+    return any(item["about"] == "model" and item["column"] != JOINT for item in incident.evidence.values())

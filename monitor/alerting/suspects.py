@@ -15,6 +15,8 @@ MAJORITY = 0.5
 """A suspect explains at least this part of the columns whose rows are attributed."""
 SAME_TIME = timedelta(minutes=2)
 """Versions that appear within this time are one deployment; which of them is newest says nothing."""
+MOST_REFUTED = 0.89
+"""Largest share of a version that is refuted: less than :data:`~detectors.split_attribution.ENOUGH`."""
 LEAST_SHARE = 0.1
 MOST_SUSPECTS = 5
 
@@ -32,6 +34,16 @@ class AttributedColumn:
     column: str
     about: str
     attribution: Attribution
+
+    def share(self, name: str) -> float:
+        """Return which part of the effect a version or segment explains, or with an empty name that all rows changed.
+
+        An input that changed in all rows is not explained by a version that came at another time, however close.
+        """
+        attribution = self.attribution
+        share = attribution["explained"].get(name, attribution.get("segments", {}).get(name, 0.0))
+        is_late = self.about != "model" and name in attribution.get("refuted", ())
+        return min(share, MOST_REFUTED) if is_late else share
 
     @property
     def affects_all(self) -> bool:
@@ -79,7 +91,7 @@ def rank_suspects(changes: Sequence[Change], since: datetime, evidence: Mapping[
         return [leader] if leader else []
     candidates = [*_suspect_versions(changes, since, columns), *_suspect_segments(columns)]
     if leader is None and sum(one.affects_all for one in columns) >= MAJORITY * len(columns):
-        leader = _suspect(EVERYWHERE, "", "", _earliest(columns), mean(_share(one, "") for one in columns))
+        leader = _suspect(EVERYWHERE, "", "", _earliest(columns), mean(one.share("") for one in columns))
     others = [one for one in candidates if one["share"] >= LEAST_SHARE and not is_same_suspect(one, leader)]
     others.sort(key=lambda one: -one["share"])
     return [*([leader] if leader else []), *others][:MOST_SUSPECTS]
@@ -143,17 +155,11 @@ def _vote(name: str, columns: Sequence[AttributedColumn]) -> float:
     """Return the part of the attributed columns that a version or segment explains; 1 if there is none."""
     if not columns:
         return 1.0
-    return mean(one.attribution["segment"] == name or _share(one, name) >= ENOUGH for one in columns)
-
-
-def _share(column: AttributedColumn, name: str) -> float:
-    """Return which part of the effect on a column a version or segment explains."""
-    attribution = column.attribution
-    return attribution["explained"].get(name, attribution.get("segments", {}).get(name, 0.0))
+    return mean(one.attribution["segment"] == name or one.share(name) >= ENOUGH for one in columns)
 
 
 def _mean_share(name: str, columns: Sequence[AttributedColumn]) -> float:
-    return mean(_share(one, name) for one in columns)
+    return mean(one.share(name) for one in columns)
 
 
 def _suspect_versions(

@@ -50,6 +50,8 @@ class Attribution(TypedDict):
         From 0 to 1, by segment; those that explain most.
     labels
         From 0 to 1, what a change of the class balance explains.
+    refuted
+        Versions that explain it worse than that all rows changed, by more than chance.
     strength
         How clearly the affected rows are told apart from the others, in variances.
     """
@@ -61,6 +63,7 @@ class Attribution(TypedDict):
     until: NotRequired[str]
     segments: NotRequired[Mapping[str, float]]
     labels: NotRequired[float]
+    refuted: NotRequired[Sequence[str]]
     strength: NotRequired[float]
 
 

@@ -48,6 +48,9 @@ def test_columns_whose_rows_agree_are_one_cause() -> None:
 def test_an_input_that_changed_in_all_rows_and_a_version_are_two_causes() -> None:
     assert divided(everywhere("amount", "inputs", m2=0.5), by("latency", m2=1.0)) == [["amount"], ["latency"]]
     assert divided(everywhere("amount", "pipe"), everywhere("latency", since=LATE, m2=1.0)) == [["amount"], ["latency"]]
+    refuted = affected("amount", "inputs", explained={"": 1.0, "model_version=m2": 0.95}, refuted=["model_version=m2"])
+    assert divided(refuted, by("latency", m2=1.0)) == [["amount"], ["latency"]]
+    assert divided(replace(refuted, about="model"), by("latency", m2=1.0)) == [["amount", "latency"]]
     # all rows, with no version or segment to tell them apart: a consequence of the input
     assert divided(everywhere("amount", "inputs"), everywhere("latency", since=LATE)) == [["amount", "latency"]]
 
@@ -70,6 +73,20 @@ def test_a_fault_that_gets_worse_by_steps_is_one_cause() -> None:
 def test_findings_without_rows_belong_to_the_first_cause() -> None:
     slo = replace(finding(0.9), column=None, check="slo")
     assert divided(by("latency", m2=1.0), by("failed", m3=1.0), slo) == [["latency", "None"], ["failed"]]
+
+
+def test_a_finding_without_rows_about_the_model_joins_what_is_about_the_model() -> None:
+    latency = replace(finding(0.9), column="latency")
+    upstream, bad = everywhere("amount", "inputs", m2=0.5), by("failed", m2=1.0)
+    assert divided(upstream, bad, latency) == [["amount"], ["failed", "latency"]]
+    assert divided(upstream, latency) == [["amount", "latency"]]
+    assert divided(upstream, bad, replace(latency, about="inputs")) == [["amount", "latency"], ["failed"]]
+
+
+def test_a_finding_of_a_known_column_joins_the_incident_that_has_the_column() -> None:
+    first, second = (opened(one) for one in (everywhere("amount", "inputs"), by("latency", m2=1.0)))
+    other = replace(finding(0.9), column="amount", method="psi", about="inputs")
+    assert [[f.column for f in part] for part in share_findings([other], [second, first])] == [[], ["amount"]]
 
 
 def test_a_new_column_joins_the_open_incident_of_the_same_cause() -> None:
