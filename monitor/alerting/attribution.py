@@ -18,6 +18,7 @@ from monitor.alerting.row_counts import ColumnCounts
 from monitor.checks.baseline import Baseline
 from monitor.checks.window import BucketSummary, Window
 from monitor.config.models import Monitor
+from monitor.config.rules import COMPARED
 from monitor.core.incident import VERSIONS, Change
 from monitor.core.payload import Attribution
 
@@ -54,16 +55,16 @@ def attribute(
     since = at - monitor.window - monitor.bucket
     candidates = [change for change in changes if change.kind in VERSIONS and since <= change.first_seen <= at]
     labels = find_label_change(baseline, window)
-    chosen = _choose(findings)
+    chosen = choose_findings(findings)
     counted = {f.key: ColumnCounts.of(monitor, baseline, window, f) for f in findings if f.key in chosen}
     return [_attribute(counted.get(f.key), window, f, candidates, labels) for f in findings]
 
 
-def _choose(findings: Sequence[Finding]) -> set[str]:
-    """Return the keys of the worst finding of each column."""
+def choose_findings(findings: Sequence[Finding]) -> set[str]:
+    """Return the keys of the worst finding of each column of served traffic."""
     worst: dict[str, Finding] = {}
     for finding in sorted(findings, key=lambda f: -min(f.excess, 1e9)):
-        if finding.is_adverse and finding.column is not None:
+        if finding.is_adverse and finding.column is not None and finding.check not in COMPARED:
             worst.setdefault(finding.column, finding)
     if len(worst) > 1:
         worst.pop(JOINT, None)

@@ -54,9 +54,10 @@ def commit(connection: Connection, claim: claims.Claim, result: BucketResult) ->
     A recount stores its comparisons only: findings about served traffic do not depend on records of unserved arms.
     """
     profiled, evaluation = result.profiled, result.evaluation
-    values: dict[str, object] = {"source_compared": profiled.counts.compared, "audits": result.audits}
-    if not claim.recount:
+    values: dict[str, object] = {"source_compared": profiled.counts.compared}
+    if not claim.recount:  # later audits still compare the records of served traffic
         values |= {
+            "audits": result.audits,
             "source_rows": profiled.counts.rows,
             "source_labels": profiled.counts.labels,
             "source_feedback": profiled.counts.feedback,

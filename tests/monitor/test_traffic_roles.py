@@ -14,8 +14,10 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from detectors import Column
+from detectors import Column, Finding, Status
+from detectors.joint import JOINT
 from monitor.actions.retraining import TrainingLog, retraining
+from monitor.alerting.attribution import choose_findings
 from monitor.baselines.definition import definition as baseline_definition
 from monitor.checks.baseline import Baseline
 from monitor.cli.connections import open_reader
@@ -444,3 +446,9 @@ def test_declaring_a_shadow_keeps_the_baseline_and_declaring_evaluation_traffic_
     assert len(set(kept)) == 1
     changed = baseline_definition(log.monitor(traffic=EVALUATION))
     assert changed != kept[0]
+
+
+def test_what_a_comparison_finds_takes_no_place_in_the_attribution_of_served_traffic() -> None:
+    joint = Finding("drift", JOINT, "mmd", None, Status.DRIFTED, "", statistic=2.0, threshold=1.0)
+    lost = Finding("shadow", "candidate.latency", "latency", None, Status.DRIFTED, "", statistic=9.0, threshold=1.0)
+    assert choose_findings([joint, lost]) == choose_findings([joint]) == {joint.key}
