@@ -115,7 +115,7 @@ def obstacle_to_rollback(incident: Incident, versions: Sequence[Version], blamed
     if last_known_good(incident, versions, blamed, drifted=()) is not None:
         return "every other version has drifted as well: a rollback would not help"
     if versions and suspect_version(incident) is None:
-        return "no version is suspected, and no good version is known: a rollback has no target"
+        return "no version is suspected, so a rollback has no target"
     return None
 
 

@@ -61,7 +61,8 @@ def decide_no_data_incident(
         if incident is None:
             return None
         reason = "data is available again"
-        done = replace(incident, state="resolved", resolved_at=at, updated_at=at, reason=reason)
+        over = max(at, incident.updated_at)  # after an outage the first bucket is older than the last error
+        done = replace(incident, state="resolved", resolved_at=over, updated_at=over, reason=reason)
         return Decision(done, "resolved", reason)
     if incident is None:
         identity = str(uuid.uuid5(IDENTITY, f"{monitor.name}/{NO_DATA}/{at.isoformat()}"))

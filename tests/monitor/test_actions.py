@@ -204,7 +204,7 @@ def test_why_going_back_makes_no_sense() -> None:
     assert obstacle_to_rollback(drifted, [], []) is None
     vague = incident_of(evidence={"k": evidence_of()})
     assert obstacle_to_rollback(vague, [version("big", 48)], []) == (
-        "no version is suspected, and no good version is known: a rollback has no target"
+        "no version is suspected, so a rollback has no target"
     )
     assert obstacle_to_rollback(vague, [], []) is None
 
@@ -482,7 +482,7 @@ def test_an_end_says_how_long_it_was_and_how_bad() -> None:
     other = evidence_of(column="cost", direction="neutral", worst=9.0, peak="cost 8")
     assert said("resolved", evidence={"a": other, "k": worst}, **over) == "bot: resolved after 2h; peak: novelty 9"
     assert said("resolved", evidence={"k": evidence_of()}, **over) == "bot: resolved after 2h; peak: novelty rose"
-    assert said("resolved", evidence={}, **over) == "bot: resolved after 2h"
+    assert said("resolved", evidence={}, **over) == "bot: resolved after 2h: clean for 2 buckets"
 
 
 def test_the_suspect_of_the_last_change_leads() -> None:
@@ -594,7 +594,7 @@ def test_a_message_carries_its_evidence_and_the_effects_beside_it() -> None:
         "severity": "critical",
         "headline": "bot: novelty rose",
         "summary": "Critical since 2026-11-01 00:00 UTC. Likely cause: model_version 'small', first seen at 00:00 "
-        "UTC, explains 100 % of the effect. Rollback to model_version 'big' (r) waits for approval until 00:15 UTC "
+        "UTC (explains 100 % of the effect). Rollback to model_version 'big' (r) waits for approval until 00:15 UTC "
         "(15m left): "
         f"`driftd actions approve {effect.id}`",
         "link": None,

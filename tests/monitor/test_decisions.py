@@ -427,3 +427,12 @@ def test_what_harms_users_is_the_headline_and_stays_it_when_another_column_chang
 def test_a_column_that_did_not_drift_cannot_have_moved_on() -> None:
     bad, away = finding(0.3), finding(0.2, column="length", detail={"back": False})
     assert not any(one.change for one in go_on(monitor_of(), [*[([bad], [])] * 7, *[([bad], [away])] * 6]))
+
+
+def test_data_that_is_back_ends_no_earlier_than_its_last_error() -> None:
+    """After an outage the first bucket that is computed is older than the last attempt that failed."""
+    standing = incident_of(rule="no_data", group="no_data", evidence={}, updated_at=START + 40 * MINUTE)
+    for at, expected in ((START + 5 * MINUTE, START + 40 * MINUTE), (START + 45 * MINUTE, START + 45 * MINUTE)):
+        over = decide_no_data_incident(monitor_of(), NoData(), 0, "", standing, at)
+        assert over is not None
+        assert (over.incident.state, over.incident.resolved_at) == ("resolved", expected)

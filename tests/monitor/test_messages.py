@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -18,6 +19,7 @@ from monitor.actions.plan_context import PlanContext
 from monitor.actions.receivers.webhook.signature import verify
 from monitor.alerting.decisions import Decisions
 from monitor.alerting.incidents import decide_incident
+from monitor.alerting.messages.render import render
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
 from monitor.core.action import Action, AlertHistory, PastAction
@@ -402,6 +404,25 @@ def test_columns_that_join_one_by_one_are_one_update_a_window_that_says_them_all
     assert update.created_at - first.created_at == HOUR
     assert [item["column"] for item in update.payload["data"]["news"]["findings"]] == [f"c{n}" for n in range(1, 9)]
     assert update.payload["data"]["headline"] == "bot: also c1 is far; 7 more findings"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_message_repeats_a_line_of_the_one_before(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    names = [f"c{place}" for place in range(4)]
+    found = [
+        [finding(name, round(float(rng.uniform(0, 1.5)), 2)) for name in names if rng.random() < 0.3 + place / 90]
+        for place in range(60)
+    ]
+    actions = told(monitor_of(repeat_interval="2h"), found)
+    assert len(actions) > 2
+    threads: dict[str, list[str]] = {}
+    for action in actions:
+        before = threads.get(action.incident)
+        said = render(action.kind, action.payload, follows=before is not None)
+        lines = [said.title, said.summary, *said.facts, *said.suspects, *[str(step) for step in said.steps]]
+        threads[action.incident] = list(filter(None, lines))
+        assert not before or set(before).isdisjoint(threads[action.incident])
 
 
 def test_nothing_new_is_no_update_and_reminders_keep_their_interval() -> None:

@@ -120,13 +120,14 @@ def test_a_suspected_change_is_named_in_the_second_line_and_further_ones_are_ran
     change = {"kind": "model_version", "column": "model", "value": "small-7b", "first_seen": "12:00", "share": 0.93}
     _, blocks = render_blocks(message(headline="bot: it rose", suspected_change=change))
     said = words(blocks)
-    assert "Likely cause: model 'small-7b', first seen at 12:00, explains 93 % of the effect." in said[1]
+    assert "Likely cause: model 'small-7b', first seen at 12:00 (explains 93 % of the effect)." in said[1]
     assert json.dumps(blocks).count("small-7b") == 1
-    other = {"kind": "segment", "column": "tenant", "value": "acme", "first_seen": "11:00", "share": 0.2}
-    said = words(render_blocks(message(suspected_change=change, suspects=[change, other]))[1])
+    other = {"kind": "prompt_version", "column": "prompt", "value": "p2", "first_seen": "11:00", "share": 0.2}
+    place = {"kind": "segment", "column": "tenant", "value": "acme", "first_seen": "11:00", "share": 0.9}
+    said = words(render_blocks(message(suspected_change=change, suspects=[change, place, other]))[1])
     assert said[3].splitlines() == [
         "*Other suspects*",
-        "2. tenant 'acme', since 11:00, explains 20 % of the effect",
+        "2. prompt 'p2', first seen at 11:00 (explains 20 % of the effect)",
     ]
 
 
@@ -177,12 +178,12 @@ def test_the_thread_says_what_is_new_and_repeats_no_fact() -> None:
         "statistic": 0.4,
         "threshold": 0.1,
         "n_window": 900,
-        "reason": "longer",
+        "reason": "longer; rank shift 0.4",
     }
     suspect = {"kind": "model_version", "column": "model", "value": "v3", "first_seen": "12:00"}
     news = {"findings": [new], "suspected_change": suspect}
     shown = words(render_blocks(message("update", thread, headline="bot: also longer", news=news))[1])
-    assert any("longer (n 900)" in text for text in shown)
+    assert any("longer: rank shift 0.4 (n 900)" in text for text in shown)
     assert any("Likely cause now: model 'v3', first seen at 12:00." in text for text in shown)
     assert not any("novelty rose in" in text for text in shown)
     for kind in ("reminder", "resolved"):

@@ -60,11 +60,11 @@ def describe_evidence(suspect: Suspect, times: Times) -> str:
     if suspect.get("kind") == EVERYWHERE:
         return f"all records are affected since {first_seen}; no change in the log explains it"
     since = "first seen at" if suspect.get("kind") in APPEARS else "since"
-    share, author, commit = suspect.get("share"), suspect.get("author"), suspect.get("commit")
+    share = suspect.get("share") if suspect.get("kind") in (*APPEARS, UPSTREAM) else None
+    author, commit = suspect.get("author"), suspect.get("commit")
     parts = [
         _name(suspect),
-        f"{since} {first_seen}",
-        "" if share is None else f"explains {100 * share:.0f} % of the effect",
+        f"{since} {first_seen}" + ("" if share is None else f" (explains {100 * share:.0f} % of the effect)"),
         suspect.get("prompt") or "",
         f"by {author}" if author else "",
         f"commit {commit[:12]}" if commit else "",
@@ -79,9 +79,12 @@ def _name(suspect: Suspect) -> str:
 
 
 def rank_suspects(data: EventData, times: Times) -> list[str]:
-    """Return the suspects after the first one, which the summary names, as numbered lines."""
-    named: list[Suspect] = [{**one, "kind": ""} if one.get("kind") == SEGMENT else one for one in list_suspects(data)]
-    return [f"{place}. {describe_evidence(one, times)}" for place, one in enumerate(named, 1)][1:]
+    """Return the changes after the first suspect, which the summary names, as numbered lines.
+
+    Segments are left out: beside a cause they only say how the effect is distributed.
+    """
+    others = [one for one in list_suspects(data)[1:] if one.get("kind") not in PLACES]
+    return [f"{place}. {describe_evidence(one, times)}" for place, one in enumerate(others, 2)]
 
 
 def find_topic(data: EventData) -> str:
@@ -101,7 +104,7 @@ def advise(data: EventData) -> Step:
     text = TO_DO.get(topic, "compare records from before and after, and what changed outside of the log")
     command = COMMANDS[topic].format(monitor=data.get("monitor")) if topic in COMMANDS else None
     values = {"column": suspect.get("column"), "value": suspect.get("value")} if suspect is not None else {}
-    return Step(f"To do: {text.format(**values)}.", command)
+    return Step(f"To do: {text.format(**values)}{'' if command else '.'}", command)
 
 
 def _advise_rollback(data: EventData, suspect: Suspect) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from detectors import SEQUENTIAL
 from monitor.alerting.consequence import most_harmful, restore_finding
 from monitor.alerting.incidents import count_others
 from monitor.alerting.messages.times import format_age
@@ -12,8 +13,8 @@ from monitor.core.incident import Incident
 from monitor.core.payload import ActionKind, News, Suspect
 
 CHANGED_AGAIN = "changed again: "
-CODE = re.compile(": [a-z]+_[a-z_]+: ")
-"""Code of the reason why a bucket has no result."""
+CODE = re.compile("^(no data for [^:]*: )[a-z_]+: ")
+"""Code of the reason why there is no data."""
 
 
 def leading_suspect(incident: Incident) -> Suspect | None:
@@ -25,21 +26,27 @@ def leading_suspect(incident: Incident) -> Suspect | None:
 
 def describe_situation(incident: Incident) -> str:
     """Return what an incident is about: the most harmful finding in natural units."""
-    return f"{incident.monitor}: {first_clause(incident.reason)}"
+    return f"{_subject(incident)}: {first_clause(incident.reason)}"
 
 
 def write_headline(incident: Incident, kind: ActionKind, news: News) -> str:
     """Return the headline of a message: what fires, what is new, or that the incident continues or is resolved."""
     if kind == "resolved":
         peak = find_peak(incident)
-        what = f"; peak: {peak}" if peak else ""
-        return f"{incident.monitor}: resolved after {format_age(incident.fired_at, incident.resolved_at)}{what}"
+        what = f"; peak: {peak}" if peak else f": {first_clause(incident.reason)}"
+        return f"{_subject(incident)}: resolved after {format_age(incident.fired_at, incident.resolved_at)}{what}"
     if kind == "reminder":
         what = find_newest(incident) or first_clause(incident.reason)
-        return f"{incident.monitor}: still firing after {format_age(incident.fired_at, incident.updated_at)}: {what}"
+        return f"{_subject(incident)}: still firing after {format_age(incident.fired_at, incident.updated_at)}: {what}"
     if kind == "update" and not news.get("again"):
-        return f"{incident.monitor}: {_describe_news(incident, news)}"
+        return f"{_subject(incident)}: {_describe_news(incident, news)}"
     return describe_situation(incident)
+
+
+def _subject(incident: Incident) -> str:
+    """Return the monitor, and for the result of a suite its name."""
+    kind, _, suite = incident.rule.partition(".")
+    return f"{incident.monitor}: evaluation {suite}" if kind == "evaluation" and suite else incident.monitor
 
 
 def _describe_news(incident: Incident, news: News) -> str:
@@ -64,7 +71,7 @@ def first_clause(reason: str) -> str:
     >>> first_clause("no data for 15m: no_rows: no records were logged")
     'no data for 15m: no records were logged'
     """
-    return CODE.sub(": ", reason.partition("; ")[0], count=1)
+    return CODE.sub(r"\1", reason.partition("; ")[0])
 
 
 def find_newest(incident: Incident) -> str:
@@ -73,12 +80,17 @@ def find_newest(incident: Incident) -> str:
 
 
 def find_peak(incident: Incident) -> str:
-    """Return the most harmful finding of an incident at its worst; empty if it has no findings."""
+    """Return the most harmful finding of an incident at its worst; empty if it has no findings.
+
+    An accumulated statistic is highest after its column was worst, so others come first.
+    """
     return _describe_lead(incident, peak=True)
 
 
 def _describe_lead(incident: Incident, *, peak: bool) -> str:
-    items = {item["reason"]: item for item in incident.evidence.values()}
+    known = list(incident.evidence.values())
+    measured = [item for item in known if item["method"] not in SEQUENTIAL] if peak else []
+    items = {item["reason"]: item for item in measured or known}
     if not items:
         return ""
     reason = most_harmful([restore_finding(item) for item in items.values()]).reason

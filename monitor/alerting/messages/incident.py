@@ -114,22 +114,30 @@ def _render_resolved(data: EventData, times: Times, *, follows: bool) -> Message
 
 
 def find_new(data: EventData) -> list[ActionSummary]:
-    """Return the actions that are new since the last message, and those that still wait for approval."""
-    actions = data.get("actions") or []
-    return [one for one in actions if one.get("is_new", is_waiting(one)) or one.get("state") == "awaiting_approval"]
+    """Return the actions that are new since the last message, and those that still wait for approval.
+
+    That an approval came too late has been announced by a message of its own.
+    """
+    known = [one for one in data.get("actions") or [] if one.get("state") != "expired" or one.get("reason")]
+    return [one for one in known if one.get("is_new", is_waiting(one)) or one.get("state") == "awaiting_approval"]
 
 
 def list_facts(findings: Sequence[IncidentFinding], title: str) -> list[str]:
-    """Return the findings that exceed their threshold as lines, each quantity once, without what the title says."""
+    """Return the findings that exceed their threshold as lines, each once, without what the title says.
+
+    A segment with the same values as all rows is left out.
+    """
     lines: dict[str, str] = {}
     for item in findings:
-        if (item.get("statistic") or 0.0) < (item.get("threshold") or 0.0):
-            continue  # it is about to recover
         reason = str(item.get("reason", "?"))
+        recovers = (item.get("statistic") or 0.0) < (item.get("threshold") or 0.0)
+        if recovers or title.endswith(reason):
+            continue
         quantity, separator, statistic = reason.partition("; ")
         fact = f"{name_quantity(quantity)}: {statistic}" if separator and quantity in title else reason
         why = item.get("explanation")
-        lines.setdefault(quantity, f"{fact} (n {_number(item.get('n_window'))}){f'; {why}' if why else ''}")
+        values = f"{item.get('column')} {quantity.removeprefix(name_quantity(quantity))}"
+        lines.setdefault(values, f"{fact} (n {_number(item.get('n_window'))}){f'; {why}' if why else ''}")
     facts = list(lines.values())
     more = len(facts) - MOST_FACTS
     return [*facts[:MOST_FACTS], *[f"and {more} more"] * (more > 0)]

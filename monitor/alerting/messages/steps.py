@@ -46,7 +46,7 @@ def describe_effect(action: ActionSummary, times: Times) -> Step:
     if state == "delivered":
         return Step(f"{what} was sent{_at(action, times)}.")
     if state in ("held", "expired"):
-        return Step(f"{what} is not sent: {action.get('reason') or 'it is too late'}.")
+        return Step(f"No {what[:1].lower()}{what[1:]}: {action.get('reason') or 'it is too late'}.")
     dry = " (dry run: nothing is changed)" if action.get("dry_run") and state == "pending" else ""
     return Step(f"{what} {STATES.get(state, state.replace('_', ' '))}{dry}.")
 

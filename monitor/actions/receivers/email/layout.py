@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, tzinfo
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -18,6 +19,7 @@ from monitor.alerting.messages.render import render
 SUBJECT = 78
 """Maximum length of a subject, see RFC 5322."""
 LONGEST_LINE = 2000
+INTERVAL = re.compile(r" \(95 % interval [^)]*\)")
 TEMPLATES = Environment(
     loader=PackageLoader("monitor.actions.receivers.email", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
@@ -50,10 +52,10 @@ def compose(delivery: Delivery, config: EmailConfig, now: datetime) -> EmailMess
 
 
 def write_subject(message: Message) -> str:
-    """Return state or severity, and as much of the title as fits."""
+    """Return state or severity, and as much of the title as fits, without intervals."""
     mark = "resolved" if message.state == "resolved" else message.severity
     title = message.title.replace(": resolved after", ": after", 1) if mark == "resolved" else message.title
-    return one_line(f"[{mark}] {title}" if mark else title, SUBJECT)
+    return one_line(INTERVAL.sub("", f"[{mark}] {title}" if mark else title), SUBJECT)
 
 
 def render_lines(delivery: Delivery, zone: tzinfo, *, follows: bool) -> Message:

@@ -1,0 +1,1 @@
+"""Golden files of messages: `python -m scripts.messages` writes docs/messages and docs/messages.md."""

@@ -1,0 +1,151 @@
+"""Run a story through the jobs of the daemon, and record what each receiver is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import ClassVar
+
+from benchmarks.causes.run import LABELS as LABEL_COLUMNS
+from benchmarks.causes.run import MAPPED, MEMORY, SIGNALS, TEXTS, Clock, LogReader
+from benchmarks.causes.traffic import make_stream
+from benchmarks.causes.truth import BUCKET, LIVE, MINUTE, WINDOW
+from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult
+from monitor.config.models import Config
+from monitor.jobs.catch_up import CatchUpJob
+from monitor.jobs.delivery import deliver_due, expire_late
+from monitor.jobs.monitor_job import MonitorJob
+from monitor.jobs.source_health import record_heartbeat, record_source_error
+from monitor.jobs.source_session import SourceSession
+from monitor.sources.base import Reader, SourceError
+from monitor.store import migrate, outbox, reads
+from monitor.store.database import Database
+from scripts.messages.scenarios import Story
+
+PEOPLE = ("slack", "email", "hook")
+"""Receivers of messages, each of another kind."""
+LEAD = "lead"
+"""The receiver that an incident escalates to."""
+ZONE = "Europe/Berlin"
+
+RECEIVERS: Mapping[str, Mapping[str, object]] = {
+    "slack": {"kind": "slack", "token": "xoxb-none", "channel": "#on-call", "timezone": ZONE},
+    "email": {
+        "kind": "email",
+        "server": "smtp.example.com:587",
+        "from": "driftd@example.com",
+        "to": ["on-call@example.com"],
+        "timezone": ZONE,
+    },
+    "hook": {"kind": "webhook", "url": "http://127.0.0.1:1/", "secret": "whsec_bm9uZQ=="},
+}
+RULES = [
+    {"name": "answers", "when": ["rate", "performance", "drift", "latency"], "severity": "critical"},
+    {"name": "data", "when": ["quality"]},
+]
+
+
+@dataclass
+class Recorder:
+    """A receiver that accepts and keeps everything."""
+
+    kind: ClassVar[str] = "recorder"
+    name: str
+    deliveries: list[tuple[str, Delivery]] = field(default_factory=list)
+
+    def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
+        self.deliveries.append((self.name, delivery))
+        return DeliveryResult("delivered", receipt={"ts": delivery.id, "message_id": f"<{delivery.id}@example.com>"})
+
+
+def configure(story: Story, store: str) -> Config:
+    """Return the configuration of a story."""
+    world, rules = story.scenario.world, [dict(rule, do=[*PEOPLE, "deploy"]) for rule in RULES]
+    mapped = [*MAPPED, *TEXTS * world.texts, *LABEL_COLUMNS * world.labelled]
+    effect = {"kind": "rollback", "mode": story.mode}
+    hook = {**RECEIVERS["hook"], "effect": effect, "dry_run": story.dry_run}
+    monitor: dict[str, object] = {
+        "name": "support-bot",
+        "source": {"url": "sqlite://", "table": "log", "columns": {name: name for name in mapped}},
+        "bucket": BUCKET,
+        "window": WINDOW,
+        "settle": timedelta(0),
+        "baseline": {"from": LIVE - story.scenario.baseline * MINUTE, "to": LIVE},
+        "features": [name for name in story.scenario.columns if name not in SIGNALS],
+        "segments": ["model_version", "prompt_version", "tenant"],
+        "signals": [name for name in SIGNALS if name in story.scenario.columns],
+        "checks": ["drift", {"quality": {"segments": False}}, "latency"],
+        "rules": [{**rule, "repeat_interval": "90m"} for rule in rules],
+        "no_data": {"do": [*PEOPLE]},
+        **story.monitor,
+    }
+    receivers = {**RECEIVERS, LEAD: RECEIVERS["hook"], "deploy": hook}
+    server = {"external_url": "https://driftd.example.com"}
+    return Config.model_validate({"store": store, "server": server, "receivers": receivers, "monitors": [monitor]})
+
+
+def record(story: Story) -> list[tuple[str, Delivery]]:
+    """Return what the receivers are sent, in the order of time."""
+    with TemporaryDirectory(prefix="driftd-messages-", dir=MEMORY if MEMORY.is_dir() else None) as home:
+        config = configure(story, f"sqlite:///{Path(home) / 'driftd.db'}")
+        with closing(Database(config.store.get_secret_value())) as database:
+            migrate.upgrade(database)
+            return _live(story, config, database)
+
+
+def _live(story: Story, config: Config, database: Database) -> list[tuple[str, Delivery]]:
+    clock, sent = Clock(LIVE), list[tuple[str, Delivery]]()
+    session = _session(story, clock)
+    job = MonitorJob(database, config.monitors[0], session, config.receivers)
+    catch_up = CatchUpJob(database, config.monitors[0], session, config.receivers)
+    while _take_turns(job, LIVE) or job.lifecycle.state != "active":
+        pass
+    receivers = {name: Recorder(name, sent) for name in config.receivers}
+    for _ in range(int(story.scenario.live * MINUTE / BUCKET)):
+        clock.moment += BUCKET
+        if story.approves:
+            _approve(database, clock.moment)
+        _take_turns(job, clock.moment)
+        if catch_up.is_needed:
+            catch_up.catch_up()
+        expire_late(database, clock)
+        for name in receivers:
+            deliver_due(database, receivers, clock, name)
+    return sent
+
+
+def _session(story: Story, clock: Clock) -> SourceSession:
+    reader = LogReader(make_stream(story.scenario), clock)
+
+    def read_time(_reader: Reader) -> datetime:
+        minutes = (clock.moment - LIVE) / MINUTE
+        if story.blind and story.blind[0] <= minutes < story.blind[1]:
+            raise SourceError("unreachable", "the database at db.internal does not answer within 5 s")
+        return clock.moment
+
+    return SourceSession(lambda: reader, read_time)
+
+
+def _take_turns(job: MonitorJob, now: datetime) -> int:
+    """Compute what is due, as the daemon does."""
+    finished = 0
+    try:
+        while done := job.take_turn(lambda: False, lambda: None):
+            finished += done
+        record_heartbeat(job, now, news=finished > 0)
+    except SourceError as error:
+        record_source_error(job, error, now)
+    return finished
+
+
+def _approve(database: Database, at: datetime) -> None:
+    """Approve what has waited since the last bucket."""
+    with database.read() as connection:
+        waiting = [row.id for row in reads.action_rows(connection, most=1000) if row.state == "awaiting_approval"]
+    with database.write() as connection:
+        for identity in waiting:
+            outbox.resolve_approval(connection, identity, "pending", "approved by ann", at)

@@ -1,0 +1,189 @@
+"""The scenarios whose messages are shown: traffic of a support bot, what goes wrong in it, and what people do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from benchmarks.causes.truth import LIVE, Challenger, Effect, Rollout, Scenario, Volume, World
+
+ALWAYS = 1e9
+EVALUATION = "evaluation"
+"""The story of an evaluation suite, which runs beside the traffic."""
+BOT = World(
+    hourly=1200,
+    tenants=(("acme", 0.5), ("globex", 0.3), ("initech", 0.2)),
+    model="large-70b",
+    prompt="support-v7",
+    replaced=None,
+    beside=None,
+    failed=0.02,
+    latency=0.9,
+    tokens=180,
+)
+READER = World(**{**BOT.__dict__, "hourly": 300, "texts": True, "wrong": 0.2})
+
+
+EXPERIMENT = {
+    "name": "small-model",
+    "control": "large-70b",
+    "treatments": ["small-7b"],
+    "from": LIVE,
+    "metrics": {"latency": {"better": "lower", "minimum": 0.1, "winsorize_above": 20}},
+    "planned": 2000,
+}
+SHADOW = {
+    "name": "small-model",
+    "champion": "large-70b",
+    "challenger": "small-7b",
+    "join": "request",
+    "from": LIVE,
+    "answer": "output_tokens",
+    "same": "numeric",
+    "min_agreement": 0.9,
+}
+BREAKER = {"name": "failures", "rate": "failed", "above": 0.3, "open_for": "10m"}
+
+
+@dataclass(frozen=True)
+class Story:
+    """A scenario with its configuration.
+
+    Parameters
+    ----------
+    rules
+        Settings of the rules, see driftd.yaml.
+    approves
+        What people do with an effect that waits for approval.
+    blind
+        Minutes between which the source cannot be read.
+    """
+
+    name: str
+    title: str
+    scenario: Scenario
+    monitor: Mapping[str, object] = field(default_factory=dict)
+    mode: Literal["approve", "auto", "notify"] = "approve"
+    dry_run: bool = False
+    approves: bool = True
+    blind: tuple[float, float] | None = None
+
+
+def scenario(
+    world: World = BOT,
+    columns: tuple[str, ...] = ("latency", "failed"),
+    live: float = 210.0,
+    rollouts: tuple[Rollout, ...] = (),
+    effects: tuple[Effect, ...] = (),
+    volumes: tuple[Volume, ...] = (),
+    challenger: Challenger | None = None,
+) -> Scenario:
+    return Scenario("message", 1, 7, world, live, columns, rollouts, effects, volumes, challenger, baseline=360.0)
+
+
+def story_list() -> list[Story]:
+    """Return the stories in the order of the page."""
+    small, prompt = ("model_version", "small-7b"), ("prompt_version", "support-v8")
+    return [
+        Story(
+            "model-swap",
+            "A worse model, and a rollback that is approved",
+            scenario(
+                READER,
+                ("latency", "failed", "hallucinated"),
+                rollouts=(Rollout("model_version", "small-7b", 20, 70),),
+                effects=(Effect("wrong", "rate", 0.75, 20, 70, small),),
+            ),
+            {"checks": ["drift", {"rate": {"signal": "hallucinated"}}]},
+        ),
+        Story(
+            "prompt-change",
+            "A worse prompt for a part of the traffic, and a rollback without approval",
+            scenario(
+                rollouts=(Rollout("prompt_version", "support-v8", 20, 50, 0.4),),
+                effects=(Effect("failed", "rate", 0.3, 20, 50, prompt),),
+            ),
+            mode="auto",
+        ),
+        Story(
+            "not-approved",
+            "A rollback that nobody approves",
+            scenario(
+                rollouts=(Rollout("model_version", "small-7b", 20, 130),),
+                effects=(Effect("failed", "rate", 0.25, 20, 130, small),),
+                live=260.0,
+            ),
+            approves=False,
+        ),
+        Story(
+            "dry-run",
+            "A rollback that is a dry run",
+            scenario(
+                rollouts=(Rollout("model_version", "small-7b", 20, 60),),
+                effects=(Effect("latency", "scale", 3.0, 20, 60, small),),
+            ),
+            mode="auto",
+            dry_run=True,
+        ),
+        Story(
+            "tenant",
+            "Failures of one tenant, with updates and reminders",
+            scenario(
+                effects=(
+                    Effect("failed", "rate", 0.3, 20, 200, ("tenant", "globex")),
+                    Effect("latency", "scale", 2.5, 100, 200, ("tenant", "globex")),
+                ),
+                live=330.0,
+            ),
+        ),
+        Story(
+            "upstream",
+            "A column in another unit",
+            scenario(
+                columns=("latency", "failed", "amount"), effects=(Effect("amount", "scale", 0.45, 20, 50),), live=240.0
+            ),
+        ),
+        Story(
+            "category",
+            "A new value of a column",
+            scenario(
+                columns=("latency", "failed", "plan"), rollouts=(Rollout("plan", "trial", 20, 45, 0.2),), live=240.0
+            ),
+        ),
+        Story(
+            "escalation",
+            "An incident that nobody acknowledges escalates to another receiver",
+            scenario(effects=(Effect("failed", "rate", 0.3, 20, 60),)),
+            {"escalate": [{"after": "30m", "do": ["lead"]}]},
+        ),
+        Story("provider", "A slow provider", scenario(effects=(Effect("latency", "scale", 2.5, 20, 80),))),
+        Story(
+            "experiment",
+            "An experiment that is lost",
+            scenario(
+                rollouts=(Rollout("model_version", "small-7b", 0, ALWAYS, 0.5),),
+                effects=(Effect("latency", "scale", 1.6, 0, ALWAYS, small),),
+                live=120.0,
+            ),
+            {"rules": [], "experiments": [{**EXPERIMENT, "do": ["slack", "email", "hook"]}]},
+        ),
+        Story(
+            "shadow",
+            "A shadow whose answers disagree",
+            scenario(
+                live=90.0,
+                challenger=Challenger("small-7b", 0.5, 0, (Effect("output_tokens", "scale", 1.3, 0, ALWAYS),)),
+            ),
+            {"rules": [], "shadows": [{**SHADOW, "do": ["slack", "email", "hook"]}]},
+        ),
+        Story(
+            "breaker",
+            "A circuit breaker opens and closes",
+            scenario(effects=(Effect("failed", "rate", 0.6, 20, 40),), live=60.0),
+            {"rules": [], "breakers": [{**BREAKER, "do": ["slack", "email", "hook"]}]},
+        ),
+        Story(EVALUATION, "An evaluation suite that regresses", scenario()),
+        Story("no-data", "The application stops logging", scenario(volumes=(Volume(0.0, 20, 70),), live=120.0)),
+        Story("source-error", "The source cannot be read", scenario(live=120.0), blind=(20.0, 70.0)),
+    ]
