@@ -40,14 +40,14 @@ def attribute(
     changes: Sequence[Change],
     at: datetime,
 ) -> list[Finding]:
-    """Add to the worst finding of each column what explains it: a new version, a segment, the labels, or none of these.
+    """Add to the worst findings of each column what explains them: a version, a segment, the labels, or none of these.
 
     A finding over all columns jointly is attributed by the column that departed most, if no column has a finding.
 
     Returns
     -------
     list of Finding
-        The same findings. For at most ten adverse ones, ``detail["attribution"]`` is an
+        The same findings. For the worst one of each check, of at most ten columns, ``detail["attribution"]`` is an
         :class:`~monitor.core.payload.Attribution`.
     """
     if baseline is None or window is None or not window.parts:
@@ -61,14 +61,17 @@ def attribute(
 
 
 def choose_findings(findings: Sequence[Finding]) -> set[str]:
-    """Return the keys of the worst finding of each column of served traffic."""
-    worst: dict[str, Finding] = {}
+    """Return the keys of the worst finding of each check and column of served traffic, of the ten worst columns.
+
+    Each check has one, as a rule may watch only some of the checks.
+    """
+    worst: dict[str, dict[str, Finding]] = {}
     for finding in sorted(findings, key=lambda f: -min(f.excess, 1e9)):
         if finding.is_adverse and finding.column is not None and finding.check not in COMPARED:
-            worst.setdefault(finding.column, finding)
+            worst.setdefault(finding.column, {}).setdefault(finding.check, finding)
     if len(worst) > 1:
         worst.pop(JOINT, None)
-    return {finding.key for finding in list(worst.values())[:MOST_COLUMNS]}
+    return {finding.key for checks in list(worst.values())[:MOST_COLUMNS] for finding in checks.values()}
 
 
 @dataclass(frozen=True)
