@@ -226,7 +226,7 @@ def standard_errors(series: Sequence[Series], seconds: np.ndarray) -> list[float
     >>> rng = np.random.default_rng(0)
     >>> level = Series("level", rng.normal(0, 0.1, 336), np.full(336, 100.0))
     >>> [round(error, 3) for error in standard_errors([level], HOUR * np.arange(336))]
-    [0.008]
+    [0.01]
     """
     if not series:
         return []
@@ -342,23 +342,53 @@ def _length(seconds: np.ndarray) -> int:
 
 
 def _without_season(value: np.ndarray, rows: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Subtract the median of each hour of the day; separately for workdays and weekends if there are two weeks."""
+    """Subtract the median of each hour of the day; separately for workdays and weekends if there are two weeks.
+
+    The level of the weekends is subtracted only as far as every weekend differs from the days around it: one weekend of
+    two may lie in a stretch that differs as a whole.
+    """
     span = _length(seconds) * len(seconds)
     slot = seconds % DAY // _length(seconds)
-    if span >= CYCLES * WEEK:
-        slot = slot + DAY * is_weekend(seconds)
-    elif span < 4 * DAY:
-        slot = np.zeros(len(seconds), dtype=np.int64)
     measured = np.where(rows > 0, value, np.nan)
-    centred = np.zeros_like(value)
+    if span < CYCLES * WEEK:
+        return _subtract_medians(measured, slot if span >= 4 * DAY else np.zeros_like(slot))
+    weekend = is_weekend(seconds)
+    centred, daily = _subtract_medians(measured, slot + DAY * weekend), _subtract_medians(measured, slot)
+    subtracted = _median(np.where(weekend, daily - centred, np.nan)) - _median(
+        np.where(weekend, np.nan, daily - centred)
+    )
+    level = subtracted - _weekend_effect(np.where(rows > 0, daily, np.nan), seconds)
+    return np.asarray(np.where((rows > 0) & weekend, centred + level[:, None], centred))
+
+
+def _weekend_effect(value: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Return by how much all weekends differ from the two days before and after; 0 if they differ in their sign."""
+    weekend, day = is_weekend(seconds), seconds // DAY
+    contrasts = []
+    for first in np.unique(day[weekend] - weekday(day[weekend] * DAY)):
+        at = weekend & (day >= first) & (day < first + WEEK // DAY)
+        around = ~weekend & (day >= first + 3) & (day <= first + 8)
+        contrasts.append(_median(np.where(at, value, np.nan)) - _median(np.where(around, value, np.nan)))
+    known = np.nan_to_num(np.array(contrasts))
+    smallest = np.abs(known).min(axis=0)
+    return np.where((known > 0).all(axis=0), smallest, np.where((known < 0).all(axis=0), -smallest, 0.0))
+
+
+def _median(value: np.ndarray) -> np.ndarray:
+    """Return the median of each row; 0 for a row without values."""
+    middle = np.zeros(len(value))
+    counted = np.isfinite(value).any(axis=1)
+    middle[counted] = np.nanmedian(value[counted], axis=1)
+    return middle
+
+
+def _subtract_medians(measured: np.ndarray, slot: np.ndarray) -> np.ndarray:
+    """Subtract the median of each slot; 0 where nothing was measured."""
+    centred = np.zeros_like(measured)
     for each in np.unique(slot):
         at = slot == each
-        counted = np.isfinite(measured[:, at]).any(axis=1)
-        middle = np.zeros(len(value))
-        if counted.any():
-            middle[counted] = np.nanmedian(measured[np.ix_(counted, at)], axis=1)
-        centred[:, at] = value[:, at] - middle[:, None]
-    return np.asarray(np.where(rows > 0, centred, 0.0))
+        centred[:, at] = measured[:, at] - _median(measured[:, at])[:, None]
+    return np.asarray(np.nan_to_num(centred))
 
 
 def _weights(value: np.ndarray, rows: np.ndarray, length: int) -> np.ndarray:

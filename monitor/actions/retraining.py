@@ -202,6 +202,8 @@ def schema() -> dict[str, object]:
         "observed_version": some,
         "suspected_change": some,
         "suspects": {"type": "array", "items": {"type": "object"}},
+        "acknowledged_by": {"type": ["string", "null"]},
+        "assignee": {"type": ["string", "null"]},
         "target": some,
         "changes": {"type": "array", "items": {"type": "object"}},
         "findings": {"type": "array", "items": {"type": "object"}, "maxItems": 10},

@@ -6,10 +6,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from detectors.baseline_checks import Series, effect, extract_series, find_changes, unusual_stretches
+from detectors.baseline_checks import Series, effect, extract_series, find_changes, is_weekend, unusual_stretches
 from detectors.binning import learn_categorical, learn_numeric
 from detectors.profile import Profile
 from detectors.records import Column
+from detectors.season import DAY
 from detectors.stack import Stack
 from tests.support.nightly import nightly_except
 
@@ -161,3 +162,21 @@ def test_the_series_of_categories_are_angles_of_shares() -> None:
     parts = {each.part: each for each in extract_series(Stack.of(profiles, layout))}
     assert parts["=b"].is_share
     assert parts["=b"].value[0] == pytest.approx(effect(0.0, 0.1))
+
+
+@pytest.mark.parametrize("ends", range(7))
+def test_a_step_is_found_alone_whatever_day_of_the_week_the_range_ends(ends: int) -> None:
+    """With two weeks, one of two weekends lies in the changed part on some days."""
+    rng = np.random.default_rng(ends)
+    seconds = ends * DAY + 3600 * HOUR
+    level = rng.normal(np.where(HOUR >= 264, 0.6, 0.0), 0.15)
+    changes = find_changes([Series("level", level, np.full(HOURS, 60.0))], seconds)
+    assert [(change.kind, change.first) for change in changes] == [("shift", 264)]
+
+
+@pytest.mark.parametrize("ends", range(7))
+def test_weekends_that_differ_are_no_change(ends: int) -> None:
+    rng = np.random.default_rng(ends)
+    seconds = ends * DAY + 3600 * HOUR
+    level = rng.normal(0.6 * is_weekend(seconds), 0.15)
+    assert find_changes([Series("level", level, np.full(HOURS, 60.0))], seconds) == []

@@ -140,9 +140,10 @@ def test_a_group_stands_for_its_kinds_with_the_same_settings() -> None:
     assert {config.name for config in checks.values()} == {"mine"}
     assert checks["missing"].model_dump() == {
         **{"kind": "missing", "name": "mine", "threshold": 0.2, "max_increase": 0.1},
-        **{"columns": ["amount"], "min_samples": None, "segments": True},
+        **{"columns": ["amount"], "min_samples": None, "segments": True, "traffic": ["served"]},
     }
-    assert checks["volume"].model_dump() == {"kind": "volume", "name": "mine", "threshold": 0.2}
+    whole = {"kind": "volume", "name": "mine", "threshold": 0.2, "traffic": ["served"]}
+    assert checks["volume"].model_dump() == whole
 
 
 # ------------------------------------------------------------------ a new kind
@@ -165,7 +166,7 @@ def configure(world: World, *checks: Any) -> Path:
 def test_a_new_kind_is_in_the_schema_and_in_the_command_that_prints_it() -> None:
     printed = json.loads(CliRunner().invoke(app, ["config", "schema"]).stdout)
     assert printed == json_schema(config_models())
-    assert set(printed["$defs"]["CrowdConfig"]["properties"]) == {"name", "most"}
+    assert set(printed["$defs"]["CrowdConfig"]["properties"]) == {"name", "traffic", "most"}
     assert "crowd" in json.dumps(printed["$defs"]["Monitor"]["properties"]["checks"])
 
 
@@ -182,7 +183,8 @@ def test_a_new_kind_is_in_the_documentation() -> None:
     assert "## monitors[].checks[].crowd\n" in docs.configuration()
     assert "| `most` | `1000` | The most rows that a window may have. |" in docs.configuration()
     assert (
-        "| `crowd` | Compares the rows of a window with the most that it may have. | `name`, `most` |" in docs.checks()
+        "| `crowd` | Compares the rows of a window with the most that it may have. | `name`, `traffic`, `most` |"
+        in docs.checks()
     )
 
 

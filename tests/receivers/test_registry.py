@@ -33,8 +33,11 @@ from tests.support.hand import Hand
 from tests.support.tools import ROOT
 
 LINE = {"letterbox": "tests.receivers.letterbox:Letterbox"}
-NAMED = ("monitor/config/receivers.py", "monitor/config/deprecated.py")
-"""The registry, and the translation of the old form."""
+NAMED = (
+    *("monitor/config/receivers.py", "monitor/config/deprecated.py", "monitor/core/incident_response.py"),
+    *("scripts/messages/files.py", "scripts/messages/record.py", "scripts/messages/scenarios.py"),
+)
+"""The registry, the translation of the old form, the channels by which people respond, and the messages in the docs."""
 
 
 @pytest.fixture
