@@ -140,7 +140,11 @@ def _attribute(
     gains = {name: cells.gain(part) for name, part in rows.items()}
     within = cells.measure_within(everywhere, splits, rows, gains)
     everywhere, gains = everywhere.scaled(1 / within), {name: one / within for name, one in gains.items()}
-    others = {name: split.scaled(1 / within) for name, split in splits.items() if name not in gains}
+    others = {
+        name: split.scaled(1 / within)
+        for name, split in splits.items()
+        if name not in gains and cells.count_others(name, 1) >= LEAST_ROWS
+    }
     ranked = sorted(others, key=lambda name: -others[name].gain)[:MOST_SEGMENTS]
     best = max([everywhere.gain, *gains.values(), *(others[name].gain for name in ranked)])
     if best <= LEAST_STRENGTH:

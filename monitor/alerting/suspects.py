@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from statistics import mean
 
 from detectors.split_attribution import ENOUGH
+from monitor.core.deploy_event import DEPLOY
 from monitor.core.incident import EVERYWHERE, LABEL, SEGMENT, TRAFFIC_GROWTH, UPSTREAM, VERSIONS, Change
 from monitor.core.payload import Attribution, IncidentFinding, Suspect
 
@@ -17,6 +18,10 @@ SAME_TIME = timedelta(minutes=2)
 """Versions that appear within this time are one deployment; which of them is newest says nothing."""
 MOST_REFUTED = 0.89
 """Largest share of a version that is refuted: less than :data:`~detectors.split_attribution.ENOUGH`."""
+DEPLOY_LASTS = timedelta(minutes=15)
+"""Time after a deploy event within which its effect begins."""
+SHORTEST_BUCKET = timedelta(minutes=5)
+"""An effect begins somewhere in its first bucket; a deploy event is not suspected if it came later than this."""
 LEAST_SHARE = 0.1
 MOST_SUSPECTS = 5
 
@@ -104,8 +109,9 @@ def choose_suspect(
 
     Where rows are attributed (:mod:`monitor.alerting.attribution`), a suspect must explain most of the columns. These
     are considered in order: a change of the class balance of the labels, a version, a new category, a segment whose
-    rows alone are affected, more traffic, and an input whose values changed in all rows. Versions that explain the same
-    are ranked by whether they are a drifted segment, then by kind (model, prompt), then by time, newest first.
+    rows alone are affected, a deploy event just before all rows changed, more traffic, and an input whose values
+    changed in all rows. Versions that explain the same are ranked by whether they are a drifted segment, then by kind
+    (model, prompt), then by time, newest first.
     """
     columns = list_attributed(evidence)
     recent = [change for change in changes if change.first_seen >= since]
@@ -118,6 +124,7 @@ def choose_suspect(
         or _choose_version(recent, evidence, columns)
         or _newest(categories, len(categories) / len(names))
         or _choose_segment(columns)
+        or _choose_deployment(recent, columns)
         or _choose_growth(recent, columns)
         or _choose_input(columns)
     )
@@ -221,6 +228,21 @@ def _choose_segment(columns: Sequence[AttributedColumn]) -> Suspect | None:
     column, _, value = name.partition("=")
     affected = [one for one in columns if one.attribution["segment"] == name]
     return _suspect(SEGMENT, column, value, _earliest(affected), _mean_share(name, columns))
+
+
+def _choose_deployment(recent: Sequence[Change], columns: Sequence[AttributedColumn]) -> Suspect | None:
+    """Return the newest deploy event just before most columns changed in all rows."""
+    affected = [one for one in columns if one.affects_all]
+    if len(affected) < MAJORITY * len(columns):
+        return None
+    since = datetime.fromisoformat(_earliest(affected))
+    until = datetime.fromisoformat(min(one.attribution.get("until", one.attribution["since"]) for one in affected))
+    before = [
+        change
+        for change in recent
+        if change.kind == DEPLOY and since - DEPLOY_LASTS <= change.first_seen <= max(since, until) + SHORTEST_BUCKET
+    ]
+    return _newest(before, _mean_share("", columns))
 
 
 def _choose_growth(recent: Sequence[Change], columns: Sequence[AttributedColumn]) -> Suspect | None:

@@ -491,6 +491,16 @@ def test_a_segment_is_suspected_where_no_version_explains_the_findings() -> None
     assert found["first_seen"] == (START - MINUTE).isoformat()
 
 
+@pytest.mark.parametrize(("minutes", "blamed"), [(-16, False), (-15, True), (0, True), (5, True), (6, False)])
+def test_a_deploy_event_just_before_all_records_changed_is_suspected(minutes: int, blamed: bool) -> None:
+    event = Change("deploy", "config", "v7", START + minutes * MINUTE)
+    evidence: Any = {"latency": evidence_of(column="latency", attribution=attributed(0.5, 0.4, time=1.0))}
+    found = choose_suspect([M2, event], START - 60 * MINUTE, evidence)
+    assert ((found or {}).get("value") == "v7") is blamed
+    assert suspected(attributed(1.0, 0.4, time=1.0), changes=[M2, event]) == MODEL
+    assert suspected(attributed(0.5, 0.4), changes=[M2, event]) is None
+
+
 def test_an_input_that_changed_in_all_rows_is_suspected() -> None:
     everywhere = attributed(0.5, 0.4, time=1.0)
     assert suspected(everywhere, everywhere, column="amount", about="inputs") == ("upstream", "amount", "amount")
