@@ -69,7 +69,7 @@ class FrameReader:
 
     def oldest(self) -> datetime | None:
         """Return the start of the stream."""
-        return pd.Timestamp(self._times[0], unit="s", tz="UTC").to_pydatetime()
+        return pd.Timestamp(self._times[0], unit="s", tz="UTC").floor("us").to_pydatetime()
 
     def close(self) -> None:
         """Nothing is held."""

@@ -27,7 +27,7 @@ from monitor.jobs.incident_examples import load_examples
 from monitor.store import incidents as store
 from monitor.store import reads, responses
 
-incidents = command_group()
+incidents = command_group(runs_alone=True)
 IncidentId = Annotated[str, typer.Argument(help="Id of the incident, or its first characters, at least 4.")]
 Reason = Annotated[str, typer.Option(help="Reason, for the record.")]
 By = Annotated[str | None, typer.Option(help="Who responds; default: the current user.")]

@@ -74,9 +74,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Do not show a progress bar.")]
 
 
-def command_group() -> typer.Typer:
-    """Return an empty group of commands, such as `driftd silence`; its help is the summary in the registry."""
-    return typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+def command_group(*, runs_alone: bool = False) -> typer.Typer:
+    """Return an empty group of commands, such as `driftd silence`; its help is the summary in the registry.
+
+    Parameters
+    ----------
+    runs_alone
+        Whether it does something without a command; else it shows its help.
+    """
+    return typer.Typer(no_args_is_help=not runs_alone, rich_markup_mode=None)
 
 
 def expand_options(command: Callable[..., T]) -> Callable[..., T]:

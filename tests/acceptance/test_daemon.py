@@ -54,6 +54,7 @@ class Live:
                 "segments": ["model_version"],
                 "baseline": {"from": start.isoformat(), "to": (start + timedelta(seconds=60)).isoformat()},
                 "rules": [rule],
+                "outputs": ["amount"],
                 **monitor,
             },
         )
