@@ -33,13 +33,13 @@ HISTORY: dict[str, Any] = {
     "baseline": {"from": START.isoformat(), "to": LIVE.isoformat(), "min_rows": 100},
     "catch_up": "3650d",
 }
+pytestmark = pytest.mark.xdist_group("waiting")  # one after the other, beside tests that compute
+
 LETHAL = f"""
 import os, signal
 from datetime import datetime
 from monitor.checks import observe
 from monitor.cli import app
-
-pytestmark = pytest.mark.xdist_group("waiting")  # one after the other, beside tests that compute
 
 profile = observe.profile_bucket
 

@@ -127,7 +127,7 @@ def test_a_drift_is_one_incident_told_once_and_resolved_and_a_silence_keeps_it_q
     (incident,) = life.incidents()
     assert incident.state == "resolved"
     assert START + 7 * HOUR < incident.opened_at < START + 8 * HOUR
-    assert [action.kind for action in reversed(life.actions())] == ["firing", "resolved"]
+    assert [action.kind for action in reversed(life.actions())] == ["firing", "update", "resolved"]
     with life.database.write() as connection:
         row = {
             "monitor": "shop",
@@ -143,7 +143,7 @@ def test_a_drift_is_one_incident_told_once_and_resolved_and_a_silence_keeps_it_q
     (again,) = life.incidents()
     assert again.state == "firing"
     assert again.reason.startswith("again: ")
-    assert len(life.actions()) == 2
+    assert len(life.actions()) == 3
 
 
 def test_a_second_change_is_told_in_the_thread_of_the_open_incident_and_a_new_version_is_its_own(
@@ -193,7 +193,7 @@ def test_silence_of_the_log_is_no_data_and_not_drift(world: World, lives: Any) -
     assert ("no_data", "firing") in states
     no_data = [row for row in life.incidents() if row.rule == "no_data"]
     assert [row.state for row in no_data] == ["resolved"]
-    assert [action.kind for action in reversed(life.actions())] == ["firing", "resolved"]
+    assert [action.kind for action in reversed(life.actions())] == ["firing", "update", "resolved"]
 
 
 def test_a_rolling_baseline_waits_for_rows_then_moves_on_once_a_day(world: World, lives: Any) -> None:

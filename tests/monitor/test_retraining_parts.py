@@ -264,6 +264,8 @@ def test_the_schema_of_the_body_is_exact() -> None:
         "observed_version": ["object", "null"],
         "suspected_change": ["object", "null"],
         "suspects": "array",
+        "acknowledged_by": ["string", "null"],
+        "assignee": ["string", "null"],
         "target": ["object", "null"],
         "changes": "array",
         "findings": "array",
