@@ -193,7 +193,7 @@ def test_silence_of_the_log_is_no_data_and_not_drift(world: World, lives: Any) -
     assert ("no_data", "firing") in states
     no_data = [row for row in life.incidents() if row.rule == "no_data"]
     assert [row.state for row in no_data] == ["resolved"]
-    assert [action.kind for action in reversed(life.actions())] == ["firing", "update", "resolved"]
+    assert [action.kind for action in reversed(life.actions())] == ["firing", "resolved"]
 
 
 def test_a_rolling_baseline_waits_for_rows_then_moves_on_once_a_day(world: World, lives: Any) -> None:
