@@ -181,12 +181,20 @@ def test_what_becomes_of_an_effect(
     assert reason
 
 
+def retired(value: str, hours_old: float) -> Version:
+    """Return a version that was in service for an hour, long before the bad one appeared."""
+    made = version(value, hours_old)
+    return replace(made, last_seen=made.first_seen + 60 * MINUTE)
+
+
 @pytest.mark.parametrize(
     ("versions", "blamed", "expected"),
     [
         ([version("big", 48), version("mid", 24), version("small", 1)], [], "mid"),
         ([version("big", 48), version("mid", 24), version("small", 1)], ["mid"], "big"),
         ([version("big", 48), version("tiny", 24, rows=3), version("small", 1)], [], "big"),
+        ([version("tiny", 24, rows=3), version("small", 1)], [], None),
+        ([retired("big", 48), retired("mid", 24), version("small", 1)], [], "mid"),
         ([version("small", 1)], [], None),
     ],
 )
