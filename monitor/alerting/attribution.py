@@ -56,8 +56,15 @@ def attribute(
     candidates = [change for change in changes if change.kind in VERSIONS and since <= change.first_seen <= at]
     labels = find_label_change(baseline, window)
     chosen = choose_findings(findings)
-    counted = {f.key: ColumnCounts.of(monitor, baseline, window, f) for f in findings if f.key in chosen}
-    return [_attribute(counted.get(f.key), window, f, candidates, labels) for f in findings]
+    rows = {(f.column, f.segment): f for f in findings if f.key in chosen}
+    made = {
+        key: _attribute(ColumnCounts.of(monitor, baseline, window, finding), window, candidates, labels)
+        for key, finding in rows.items()
+    }
+    return [
+        _add(finding, made[finding.column, finding.segment]) if finding.key in chosen else finding
+        for finding in findings
+    ]
 
 
 def choose_findings(findings: Sequence[Finding]) -> set[str]:
@@ -125,15 +132,16 @@ class _Cells:
         return self.starts[place - 1].isoformat()
 
 
+def _add(finding: Finding, attribution: Attribution | None) -> Finding:
+    return replace(finding, detail={**finding.detail, "attribution": attribution}) if attribution else finding
+
+
 def _attribute(
-    counts: ColumnCounts | None,
-    window: Window,
-    finding: Finding,
-    candidates: Sequence[Change],
-    labels: LabelChange | None,
-) -> Finding:
+    counts: ColumnCounts | None, window: Window, candidates: Sequence[Change], labels: LabelChange | None
+) -> Attribution | None:
+    """Return what explains a column, by the rows that depart as those of a segment or all; None if nothing is clear."""
     if counts is None:
-        return finding
+        return None
     cells = _Cells.of(counts)
     everywhere, splits = cells.everywhere, {name: cells.since(name) for name in cells.segments}
     rows = {change.key: _rows_of(cells, window, change) for change in candidates}
@@ -148,7 +156,7 @@ def _attribute(
     ranked = sorted(others, key=lambda name: -others[name].gain)[:MOST_SEGMENTS]
     best = max([everywhere.gain, *gains.values(), *(others[name].gain for name in ranked)])
     if best <= LEAST_STRENGTH:
-        return finding
+        return None
     segment = ranked[0] if ranked else None
     if segment is not None and not (
         cells.count_others(segment, everywhere.first) >= LEAST_ROWS
@@ -167,10 +175,10 @@ def _attribute(
         "refuted": [name for name, one in gains.items() if everywhere.gain - one > REJECTED],
         "strength": best,
     }
-    if labels is not None and (finding.column in OF_LABELS or counts.column in OF_LABELS):
+    if labels is not None and counts.column in OF_LABELS:
         attribution["labels"] = labels.share
         attribution["since"] = labels.since.isoformat() if labels.share >= ENOUGH else attribution["since"]
-    return replace(finding, detail={**finding.detail, "attribution": attribution})
+    return attribution
 
 
 def _is_apart(split: Split, everywhere: Split, version: float) -> bool:

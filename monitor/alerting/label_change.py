@@ -27,11 +27,12 @@ def find_label_change(baseline: Baseline, window: Window) -> LabelChange | None:
     old, new = (side.profiles.get(None, {}).get(OUTCOME) for side in (baseline, window))
     if old is None or new is None or old.layout.kind != "scores":
         return None
-    share = explain_by_labels(count_classes(old.counts, old.layout), count_classes(new.counts, new.layout))
+    usual = count_classes(old.counts, old.layout)
+    share = explain_by_labels(usual, count_classes(new.counts, new.layout))
     if not share:
         return None
     parts = [part.profiles.get(None, {}).get(OUTCOME) for part in window.parts]
-    before = count_classes(old.counts, old.layout).sum(axis=0)
+    before = usual.sum(axis=0)
     counts = [before, *(np.zeros(2) if p is None else count_classes(p.counts, p.layout).sum(axis=0) for p in parts)]
     rows = float(np.sum(counts[1:]))
     positive = float(np.sum(counts[1:], axis=0)[1]) / max(1.0, rows)

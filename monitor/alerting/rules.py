@@ -41,16 +41,17 @@ def decide_rules(
     """
     findings = inhibit(findings, history, bucket.end - monitor.window)
     decisions: list[Decision | None] = []
-    for group in [*group_findings(monitor, findings), *_without_findings(monitor, findings, history)]:
+    groups = group_findings(monitor, findings)
+    for group in [*groups, *_without_findings(monitor, groups, history)]:
         context = IncidentContext(monitor, group.rules, group.name, bucket.end, changes, muted)
         decisions += _decide_group(context, group, history, (shifts or {}).get(group.name, ()))
     made = [decision for decision in decisions if decision is not None]
     return [name_suspects(decision, history.prompts, history.deployments) for decision in made]
 
 
-def _without_findings(monitor: Monitor, findings: Sequence[Finding], history: AlertHistory) -> list[Group]:
-    """Return the groups that have an open incident of a rule and no finding."""
-    names = {group.name for group in group_findings(monitor, findings)}
+def _without_findings(monitor: Monitor, groups: Sequence[Group], history: AlertHistory) -> list[Group]:
+    """Return the groups that have an open incident of a rule and are not among those with findings."""
+    names = {group.name for group in groups}
     rules = {rule_name(rule): rule for rule in monitor.rules}
     return [
         Group(name, [rules[rule] for rule in incident.rules if rule in rules], [])
@@ -64,10 +65,10 @@ def _decide_group(
 ) -> list[Decision | None]:
     """Decide the open incidents of a group, and open others for the findings of further causes."""
     newest, older = history.open.get(group.name), [one for one in history.older if one.group == group.name]
-    standing = [*([newest] if newest else []), *reversed(older)]
-    first, *others = share_findings(group.findings, standing)
-    decisions = [decide_incident(context, own, one) for own, one in zip(others, standing[1:], strict=False)]
-    further = others[len(standing[1:]) :]
+    incidents = [*([newest] if newest else []), *reversed(older)]
+    first, *others = share_findings(group.findings, incidents)
+    decisions = [decide_incident(context, own, one) for own, one in zip(others, incidents[1:], strict=False)]
+    further = others[len(incidents[1:]) :]
     apart = find_new_cause(context, newest, first, shifted)
     if newest is None or not apart:
         decisions.append(decide_incident(context, first, newest, history.resolved.get(group.name), shifted))

@@ -53,7 +53,7 @@ class AttributedColumn:
     @property
     def affects_all(self) -> bool:
         """Return whether all rows changed since a moment."""
-        return self.attribution["explained"].get("", 0.0) >= ENOUGH
+        return _changed_everywhere(self.attribution)
 
     @property
     def is_input(self) -> bool:
@@ -95,7 +95,7 @@ def rank_suspects(changes: Sequence[Change], since: datetime, evidence: Mapping[
     if not columns:
         return [leader] if leader else []
     candidates = [*_suspect_versions(changes, since, columns), *_suspect_segments(columns)]
-    if leader is None and sum(one.affects_all for one in columns) >= MAJORITY * len(columns):
+    if leader is None and _list_affected(columns):
         leader = _suspect(EVERYWHERE, "", "", _earliest(columns), mean(one.share("") for one in columns))
     others = [one for one in candidates if one["share"] >= LEAST_SHARE and not is_same_suspect(one, leader)]
     others.sort(key=lambda one: -one["share"])
@@ -145,7 +145,17 @@ def describe_suspect(suspect: Suspect) -> str:
 
 def affects_all(item: IncidentFinding) -> bool:
     """Return whether all rows changed since a moment; true where no rows are attributed."""
-    return "attribution" not in item or item["attribution"]["explained"].get("", 0.0) >= ENOUGH
+    return "attribution" not in item or _changed_everywhere(item["attribution"])
+
+
+def _changed_everywhere(attribution: Attribution) -> bool:
+    return attribution["explained"].get("", 0.0) >= ENOUGH
+
+
+def _list_affected(columns: Sequence[AttributedColumn]) -> list[AttributedColumn]:
+    """Return the columns that changed in all rows; none if they are the minority."""
+    affected = [one for one in columns if one.affects_all]
+    return affected if len(affected) >= MAJORITY * len(columns) else []
 
 
 def explains(version: str, evidence: Mapping[str, IncidentFinding]) -> bool:
@@ -232,8 +242,8 @@ def _choose_segment(columns: Sequence[AttributedColumn]) -> Suspect | None:
 
 def _choose_deployment(recent: Sequence[Change], columns: Sequence[AttributedColumn]) -> Suspect | None:
     """Return the newest deploy event just before most columns changed in all rows."""
-    affected = [one for one in columns if one.affects_all]
-    if len(affected) < MAJORITY * len(columns):
+    affected = _list_affected(columns)
+    if not affected:
         return None
     since = datetime.fromisoformat(_earliest(affected))
     until = datetime.fromisoformat(min(one.attribution.get("until", one.attribution["since"]) for one in affected))
@@ -247,17 +257,17 @@ def _choose_deployment(recent: Sequence[Change], columns: Sequence[AttributedCol
 
 def _choose_growth(recent: Sequence[Change], columns: Sequence[AttributedColumn]) -> Suspect | None:
     """Return the growth of the traffic, if outputs changed in all rows and no input did."""
-    affected = [one for one in columns if one.affects_all]
+    affected = _list_affected(columns)
     growth = [change for change in recent if change.kind == TRAFFIC_GROWTH]
-    if len(affected) < MAJORITY * len(columns) or any(one.is_input for one in affected):
+    if not affected or any(one.is_input for one in affected):
         return None
     return _newest(growth, _mean_share("", columns))
 
 
 def _choose_input(columns: Sequence[AttributedColumn]) -> Suspect | None:
     """Return the input that changed most, if most columns changed in all rows."""
-    inputs = [one for one in columns if one.is_input]
-    if not inputs or sum(one.affects_all for one in columns) < MAJORITY * len(columns):
+    inputs = [one for one in _list_affected(columns) if one.is_input]
+    if not inputs:
         return None
     first = max(inputs, key=lambda one: one.attribution.get("strength", 0.0))
     return _suspect(UPSTREAM, first.column, first.column, first.attribution["since"], _mean_share("", columns))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monitor.alerting.prompt_names import name_prompts
+from monitor.alerting.suspect_names import name_suspects
 from monitor.core.incident import Decision, Incident
 from monitor.core.prompts import Prompt, catalogue, recognise, template_variables
 from monitor.core.yamlfile import ConfigError
@@ -176,11 +176,11 @@ def test_an_incident_names_the_author_of_the_prompt_that_came_just_before() -> N
     incident = Incident(
         "i", "m", "r", "critical", "firing", AT, reason="it rose", suspected_change=suspect, updated_at=AT
     )
-    named = name_prompts(Decision(incident, "firing", "it rose"), registry())
+    named = name_suspects(Decision(incident, "firing", "it rose"), registry(), [])
     assert named.incident.suspected_change is not None
     assert named.incident.suspected_change["prompt"] == "support/refund@2 by Jane, commit cccccccc"
-    assert name_prompts(named, registry()) == named
+    assert name_suspects(named, registry(), []) == named
     stranger = replace(incident, suspected_change={**suspect, "value": "mystery"})
-    told = name_prompts(Decision(stranger, "firing", "it rose"), registry()).incident.suspected_change
+    told = name_suspects(Decision(stranger, "firing", "it rose"), registry(), []).incident.suspected_change
     assert told is not None
     assert told["prompt"] is None

@@ -16,7 +16,7 @@ from monitor.alerting.alert_context import AlertContext
 from monitor.alerting.decide import decide
 from monitor.alerting.incidents import is_known, is_news
 from monitor.alerting.no_data import decide_no_data_incident, is_learning
-from monitor.alerting.prompt_names import name_prompts
+from monitor.alerting.suspect_names import name_suspects
 from monitor.checks.baseline import Baseline
 from monitor.checks.evaluation import Evaluation
 from monitor.checks.window import Window
@@ -431,16 +431,16 @@ def suspecting(**changes: Any) -> Incident:
 
 def test_a_suspected_prompt_is_named_where_it_is_known() -> None:
     prompt = Prompt("greeting", {"template": "Hello"}, version=2)
-    known = name_prompts(Decision(suspecting(value=prompt.hash), None, ""), [prompt])
+    known = name_suspects(Decision(suspecting(value=prompt.hash), None, ""), [prompt], [])
     assert known.incident.suspected_change == {
         **(suspecting(value=prompt.hash).suspected_change or {}),
         "prompt": prompt.sentence(),
     }
-    unknown = name_prompts(Decision(suspecting(value="v9"), None, ""), [prompt])
+    unknown = name_suspects(Decision(suspecting(value="v9"), None, ""), [prompt], [])
     assert (unknown.incident.suspected_change or {})["prompt"] is None
     for incident in (incident_of(), suspecting(value="m2", kind="model_version"), suspecting(value="p", prompt="x")):
         decision = Decision(incident, None, "")
-        assert name_prompts(decision, [prompt]) == decision
+        assert name_suspects(decision, [prompt], []) == decision
     going = suspecting(value=prompt.hash)
     (one,) = judged(
         [finding(0.3, segment="model_version=small")], AlertHistory(open={"traffic": going}, prompts=[prompt])
