@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from monitor.core.deploy_event import DeployEvent
+from monitor.core.firing import FiringMonitors
 from monitor.core.incident import Change, Incident, MissingData
 from monitor.core.incident_response import Handling
 from monitor.core.matchers import Silence
@@ -133,6 +134,8 @@ class AlertHistory:
         The newest deploy events, newest first; they are among the changes.
     elsewhere
         Firing incidents of other monitors; loaded only if there are inhibit rules.
+    firing
+        The monitors that fire, over all monitors.
     silences
         Those that have begun and not ended.
     handling
@@ -145,6 +148,7 @@ class AlertHistory:
     older: Sequence[Incident] = ()
     resolved: Mapping[str, Incident] = field(default_factory=dict)
     elsewhere: Sequence[Incident] = ()
+    firing: FiringMonitors = FiringMonitors()
     silences: Sequence[Silence] = ()
     handling: Mapping[str, Handling] = field(default_factory=dict)
     sequences: Mapping[str, int] = field(default_factory=dict)

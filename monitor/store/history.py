@@ -13,6 +13,7 @@ from monitor.core.action import AlertHistory
 from monitor.core.schedule import Bucket
 from monitor.store import incidents, outbox, prompts
 from monitor.store.deploy_events import load_events
+from monitor.store.firing import load_firing
 from monitor.store.responses import load_handling
 from monitor.store.silences import load_silences
 
@@ -35,6 +36,7 @@ def load_history(connection: Connection, monitor: Monitor, bucket: Bucket) -> Al
         older=older,
         resolved=resolved,
         elsewhere=incidents.firing_elsewhere(connection, monitor.name, muting.monitors) if muting.inhibit else (),
+        firing=load_firing(connection),
         silences=load_silences(connection, monitor.name, bucket.end),
         handling=load_handling(connection, [incident.id for incident in unresolved]),
         sequences=outbox.next_sequences(connection, threads),

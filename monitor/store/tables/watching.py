@@ -125,6 +125,7 @@ incidents = Table(
     Column("group", Text, nullable=False, server_default="traffic"),
     Column("rules", Json, nullable=False, server_default="{}"),  # how far each rule is that has a part in it
     Index(None, "monitor", "state"),
+    Index(None, "state", "monitor", "fired_at"),
 )
 
 transitions = Table(
