@@ -18,6 +18,7 @@ from monitor.config.arms import Experiment, Shadow
 from monitor.config.checks import MODELS, Models, RateConfig, SloConfig, check_schema, flatten
 from monitor.config.models import BASELINE_RULE, Config, Escalation, Monitor
 from monitor.config.other_traffic import divide_by_traffic, find_problems
+from monitor.config.receivers import HttpReceiverConfig
 from monitor.config.rules import rule_name
 from monitor.config.sections import FileSchema, nearest
 from monitor.config.source import ROLES
@@ -86,7 +87,14 @@ def _resolve_paths(config: Config, folder: Path) -> Config:
         monitors.append(monitor.model_copy(update=changes))
     evaluations = [one.model_copy(update={"suite": folder / one.suite}) for one in config.evaluations]
     store = _resolve_url(config.store, folder)
-    return config.model_copy(update={"store": store, "monitors": monitors, "evaluations": evaluations})
+    receivers = {
+        name: one.model_copy(update={"ca_file": folder / one.ca_file})
+        if isinstance(one, HttpReceiverConfig) and one.ca_file
+        else one
+        for name, one in config.receivers.items()
+    }
+    resolved = {"store": store, "monitors": monitors, "evaluations": evaluations, "receivers": receivers}
+    return config.model_copy(update=resolved)
 
 
 def resolve_url(url: str, folder: Path) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import reduce
 from operator import or_
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Protocol, Self
 from zoneinfo import ZoneInfo
 
@@ -81,6 +82,15 @@ class ReceiverConfig(Section):
     def with_external_url(self, address: str | None) -> Self:
         """Return the receiver with an address for links, if it has none of its own."""
         return self if self.external_url or address is None else self.model_copy(update={"external_url": address})
+
+
+class HttpReceiverConfig(ReceiverConfig):
+    """A receiver that sends HTTP requests."""
+
+    timeout: Duration = timedelta(seconds=10)
+    """Timeout of one request, including resolution, connection and response."""
+    ca_file: Path | None = None
+    """Certificates (PEM) of a private authority, trusted instead of the system's; read for each request."""
 
 
 class EffectReceiverConfig(ReceiverConfig):

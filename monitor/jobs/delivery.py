@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 import structlog
@@ -21,6 +22,7 @@ LONGEST_DELAY = timedelta(minutes=10)
 LONGEST_ATTEMPT = outbox.LEASE - timedelta(seconds=5)
 """Deadline of an attempt; shorter than its lease, so that no other replica sends the same action meanwhile."""
 BATCH = 100
+DRY_RUN = "dry run: nothing was sent"
 
 
 OWNER = leases.new_owner()
@@ -96,9 +98,9 @@ def _deliver(
 def _attempt(database: Database, receivers: Mapping[str, Receiver], claimed: ActionRow, at: datetime) -> DeliveryResult:
     if claimed.not_after is not None and at > claimed.not_after:
         return DeliveryResult("expired", "not_after has passed")
-    if claimed.dry_run:
-        return DeliveryResult("delivered", "dry run: nothing was sent")
     receiver = receivers.get(claimed.name)
+    if receiver is None and claimed.dry_run:
+        return DeliveryResult("delivered", DRY_RUN)
     if receiver is None:
         return DeliveryResult(
             "other", f"no receiver {claimed.name!r} is configured; configure it, then replay the action"
@@ -107,6 +109,10 @@ def _attempt(database: Database, receivers: Mapping[str, Receiver], claimed: Act
         thread = outbox.first_receipt(connection, claimed.incident, claimed.name) if claimed.sequence else None
     delivery = Delivery(claimed.id, claimed.kind, claimed.payload, claimed.created_at, thread)
     try:
+        if claimed.dry_run:
+            return DeliveryResult(
+                "delivered", DRY_RUN, receipt={"request": asdict(receiver.describe_request(delivery))}
+            )
         return receiver.deliver(delivery, Deadline.after(at, LONGEST_ATTEMPT))
     except Exception as error:  # noqa: BLE001  a defect of one receiver must not stop its queue
         last = traceback.extract_tb(error.__traceback__)[-1]

@@ -14,7 +14,7 @@ from benchmarks.causes.run import LABELS as LABEL_COLUMNS
 from benchmarks.causes.run import MAPPED, MEMORY, SIGNALS, TEXTS, Clock, LogReader
 from benchmarks.causes.traffic import make_stream
 from benchmarks.causes.truth import BUCKET, LIVE, MINUTE, WINDOW
-from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult
+from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, RequestPreview
 from monitor.config.models import Config
 from monitor.jobs.catch_up import CatchUpJob
 from monitor.jobs.delivery import deliver_due, expire_late
@@ -60,6 +60,9 @@ class Recorder:
     def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
         self.deliveries.append((self.name, delivery))
         return DeliveryResult("delivered", receipt={"ts": delivery.id, "message_id": f"<{delivery.id}@example.com>"})
+
+    def describe_request(self, _delivery: Delivery) -> RequestPreview:
+        return RequestPreview("", self.name)
 
 
 def configure(story: Story, store: str) -> Config:

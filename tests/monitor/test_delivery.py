@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult
+from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, RequestPreview
 from monitor.core.action import Action
 from monitor.core.clock import SystemClock
 from monitor.jobs.delivery import FIRST_DELAY, LONGEST_DELAY, after, decision_time, delay, deliver_due, expire_late
@@ -35,6 +35,9 @@ class Sink:
     def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
         self.sent.append((delivery, deadline.started_at))
         return self.outcome
+
+    def describe_request(self, delivery: Delivery) -> RequestPreview:
+        return RequestPreview("POST", "https://deploy.internal/…", {"authorization": "…"}, delivery.id)
 
 
 @pytest.fixture
@@ -66,6 +69,15 @@ def test_a_dry_run_sends_nothing_and_says_so(database: Database) -> None:
     assert sink.sent == []
     row = row_of(database)
     assert (row.state, row.reason) == ("dry_run", "delivered: dry run: nothing was sent")
+    assert row.receipt == {
+        "request": {
+            "method": "POST",
+            "url": "https://deploy.internal/…",
+            "headers": {"authorization": "…"},
+            "body": "a-0",
+            "note": "",
+        }
+    }
 
 
 def test_what_may_not_happen_any_more_is_not_sent(database: Database) -> None:

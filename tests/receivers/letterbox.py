@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, failure_by_status
+from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, RequestPreview, failure_by_status
 from monitor.config.receivers import EffectReceiverConfig
 from monitor.core.bounded import Bounded
 
@@ -49,6 +49,11 @@ class Letterbox:
             return DeliveryResult("refused", retry=True)
         except (OSError, HTTPException) as error:
             return DeliveryResult("other", type(error).__name__, retry=True)
+
+    def describe_request(self, delivery: Delivery) -> RequestPreview:
+        return RequestPreview(
+            "POST", self._address.geturl(), {"authorization": "…"}, json.dumps(dict(delivery.payload))
+        )
 
     def _post(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
         connection = HTTPConnection(self._address.hostname or "", self._address.port, timeout=10)

@@ -267,6 +267,23 @@ def test_an_attempt_whose_deadline_has_passed_is_none(kind: str) -> None:
     assert (result.reason, result.retry) == ("timeout", True)
 
 
+def test_a_preview_is_the_request_that_is_sent_without_its_secrets(http_kind: str, watched: Any) -> None:
+    with far.listening(far.Receiver()) as side:
+        receiver = receiver_at(http_kind, side.url)
+        preview = receiver.describe_request(MESSAGE)
+        assert side.requests == []
+        attempt(receiver, MESSAGE)
+        request = side.requests[-1]
+    assert preview.method == request.method
+    assert f"{side.url}{request.path}".startswith(preview.url.rstrip("…"))
+    assert set(preview.headers) <= set(request.headers)
+    body = request.body.decode()
+    for secret in secrets_of(read_receiver(config_model(http_kind).example)):
+        body = body.replace(secret, "…")
+    assert preview.body == body
+    watched(http_kind, preview)
+
+
 def test_a_receiver_is_of_its_kind(kind: str) -> None:
     config = read_receiver(config_model(kind).example)
     receiver = make_receivers({"it": config})["it"]

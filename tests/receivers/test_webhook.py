@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from monitor.actions.receivers.base import Delivery, failure_by_status, parse_retry_after
+from monitor.actions.receivers.base import Delivery, DeliveryResult, failure_by_status, parse_retry_after
 from monitor.actions.receivers.destination import Refused, Unresolved, check
 from monitor.actions.receivers.webhook import Webhook
 from monitor.actions.receivers.webhook.config import WebhookConfig
 from monitor.actions.receivers.webhook.signature import sign, verify
+from monitor.config.load import load
 from tests.receivers.test_contract import raw
 from tests.support.receiver import Receiver, listening
 from tests.support.receivers import NOW, attempt, make_certificate, settings_of
@@ -252,5 +253,26 @@ def test_tls_is_verified_against_the_name_and_the_authority(
     with raw(behave) as url:
         port = url.rsplit(":", 1)[1]
         authority = certificates / "cert.pem" if trusted else None
-        sender = hook(f"https://{host}:{port}", 3, resolve=lambda _h, _p: ["127.0.0.1"], authority=authority)
-        assert attempt(sender, MESSAGE).reason == reason
+        config = settings_of("webhook", url=f"https://{host}:{port}", secret=SECRET, timeout=3, ca_file=authority)
+        assert attempt(Webhook(config, lambda _h, _p: ["127.0.0.1"]), MESSAGE).reason == reason
+
+
+def test_certificates_that_cannot_be_read_are_named_and_https_is_not_tried_without_them(tmp_path: Path) -> None:
+    config = settings_of("webhook", url="https://127.0.0.1:1/", secret=SECRET, ca_file=tmp_path / "none.pem")
+    assert attempt(Webhook(config), MESSAGE) == DeliveryResult("tls", "the certificates of `ca_file:` cannot be read")
+
+
+def test_the_path_of_certificates_is_relative_to_the_configuration(tmp_path: Path) -> None:
+    hook = {"kind": "webhook", "url": "https://deploy.internal/", "secret": "s", "ca_file": "ca.pem"}
+    source = {"url": "sqlite://", "table": "log", "columns": {"timestamp": "at"}}
+    file = {"receivers": {"back": hook}, "monitors": [{"name": "bot", "source": source}]}
+    (tmp_path / "driftd.yaml").write_text(json.dumps(file))
+    assert load(tmp_path / "driftd.yaml").receivers["back"].ca_file == tmp_path / "ca.pem"
+
+
+def test_a_preview_shows_neither_the_path_nor_the_signature() -> None:
+    preview = hook("https://deploy.internal/hooks/canary?token=canary").describe_request(MESSAGE)
+    assert (preview.method, preview.url) == ("POST", "https://deploy.internal/…")
+    assert preview.headers["webhook-id"] == "msg-1"
+    assert preview.headers["webhook-signature"] == preview.headers["webhook-timestamp"] == "…"
+    assert json.loads(preview.body) == MESSAGE.payload

@@ -16,6 +16,7 @@ class Request:
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
     def form(self) -> dict[str, object]:
         """Return the fields of a Slack call, sent as JSON or as a form."""
@@ -40,7 +41,7 @@ def listening(receiver: Receiver) -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            request = Request(self.path, headers, body)
+            request = Request(self.path, headers, body, self.command)
             receiver.requests.append(request)
             status, extra, text = receiver.answer(request)
             self.send_response(status)
@@ -48,6 +49,8 @@ def listening(receiver: Receiver) -> Iterator[Receiver]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(text)
+
+        do_GET = do_PUT = do_PATCH = do_DELETE = do_POST
 
         def log_message(self, *_: object) -> None:
             pass

@@ -81,6 +81,25 @@ class DeliveryResult:
         return self.reason == "delivered"
 
 
+@dataclass(frozen=True)
+class RequestPreview:
+    """The request that a receiver would send, without secrets.
+
+    Parameters
+    ----------
+    method
+        HTTP method, or protocol of a receiver without HTTP; empty if nothing would be sent.
+    note
+        What is read before the request, or why nothing would be sent.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    note: str = ""
+
+
 class NotDelivered(Exception):  # noqa: N818
     """Raised by a transport if an attempt failed."""
 
@@ -97,6 +116,9 @@ class Receiver(Protocol):
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
         """Try to deliver once; does not raise."""
+
+    def describe_request(self, delivery: Delivery) -> RequestPreview:
+        """Return the request that delivers an action, without sending it; does not raise."""
 
 
 def failure_by_status(status: int, retry_after: str | None, now: datetime) -> DeliveryResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, NotDelivered
+from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, NotDelivered, RequestPreview
 from monitor.actions.receivers.email.config import EmailConfig
 
 
@@ -32,3 +32,10 @@ class Email:
             return failure.result
         detail = f"{refused} of {len(self._config.to)} recipients were refused" if refused else ""
         return DeliveryResult("delivered", detail, receipt={"message_id": mail["Message-ID"]})
+
+    def describe_request(self, delivery: Delivery) -> RequestPreview:
+        """Return headers and plain text of the e-mail."""
+        mail = self._compose(delivery, self._config, delivery.created_at)
+        plain = mail.get_body(("plain",))
+        text = str(plain.get_content()) if plain is not None else ""
+        return RequestPreview("SMTP", self._config.server, {name: str(value) for name, value in mail.items()}, text)

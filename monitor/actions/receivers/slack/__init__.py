@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, cast
 
-from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, NotDelivered
+from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, NotDelivered, RequestPreview
 from monitor.actions.receivers.slack.config import SlackConfig
 from monitor.actions.receivers.slack.templates import Block, as_past, is_back, render_blocks
 
@@ -22,10 +23,32 @@ class Slack:
 
         self._channel = config.channel
         self._zone = config.zone
+        self._base_url = config.base_url
         self._transport = SlackTransport(config.token.get_secret_value(), config.base_url)
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
         """Try to deliver once; the first message of an incident starts its thread."""
+        thread = delivery.thread or {}
+        message, blocks = self._compose(delivery)
+        try:
+            answer = self._transport.call("chat.postMessage", message, deadline)
+        except NotDelivered as failure:
+            return failure.result
+        if not thread.get("ts"):
+            receipt = {"channel": answer.get("channel"), "ts": answer.get("ts"), "blocks": blocks}
+            return DeliveryResult("delivered", receipt=receipt)
+        detail = self._change_first(delivery, thread, blocks[0], deadline)
+        return DeliveryResult("delivered", detail, receipt={"channel": thread["channel"], "ts": thread["ts"]})
+
+    def describe_request(self, delivery: Delivery) -> RequestPreview:
+        """Return the call that posts the message, without the token."""
+        message, _ = self._compose(delivery)
+        headers = {"authorization": "Bearer …", "content-type": "application/json;charset=utf-8"}
+        body = json.dumps({**message, "parse": "none"})
+        return RequestPreview("POST", f"{self._base_url.rstrip('/')}/chat.postMessage", headers, body)
+
+    def _compose(self, delivery: Delivery) -> tuple[Mapping[str, object], Sequence[Block]]:
+        """Return the values of the call, and the blocks of the message."""
         text, blocks = render_blocks(delivery, self._zone)
         thread = delivery.thread or {}
         message = {
@@ -36,17 +59,7 @@ class Slack:
             "unfurl_media": False,
             "metadata": {"event_type": "driftd_action", "event_payload": {"id": delivery.id}},
         }
-        if thread.get("ts"):
-            message["thread_ts"] = str(thread["ts"])
-        try:
-            answer = self._transport.call("chat.postMessage", message, deadline)
-        except NotDelivered as failure:
-            return failure.result
-        if not thread.get("ts"):
-            receipt = {"channel": answer.get("channel"), "ts": answer.get("ts"), "blocks": blocks}
-            return DeliveryResult("delivered", receipt=receipt)
-        detail = self._change_first(delivery, thread, blocks[0], deadline)
-        return DeliveryResult("delivered", detail, receipt={"channel": thread["channel"], "ts": thread["ts"]})
+        return ({**message, "thread_ts": str(thread["ts"])} if thread.get("ts") else message), blocks
 
     def _change_first(
         self, delivery: Delivery, thread: Mapping[str, object], headline: Block, deadline: Deadline

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import ClassVar, Literal
 
 from pydantic import SecretStr
 
-from monitor.config.receivers import EffectReceiverConfig
-from monitor.config.sections import Duration
+from monitor.config.receivers import EffectReceiverConfig, HttpReceiverConfig
 
 
-class WebhookConfig(EffectReceiverConfig):
+class WebhookConfig(EffectReceiverConfig, HttpReceiverConfig):
     """Sends POST requests to a URL, signed as defined by Standard Webhooks."""
 
     audience: ClassVar = "software"
@@ -24,5 +22,3 @@ class WebhookConfig(EffectReceiverConfig):
     """Destination; `url_file` reads it from a file."""
     secret: SecretStr
     """Signing secret, `whsec_…`; several separated by spaces during rotation; `secret_file` reads it from a file."""
-    timeout: Duration = timedelta(seconds=10)
-    """Timeout of one attempt in total."""
