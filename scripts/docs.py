@@ -39,6 +39,7 @@ from monitor.config import (
     savings,
     source,
     stattests,
+    templates,
     time_intervals,
     traffic,
 )
@@ -122,38 +123,58 @@ def configuration() -> str:
         "monitors can be read it starts, shows the others as errors and retries them. If a source is down, too slow or refuses\n"
         "the password, the daemon retries; `driftd_source_up` is 0 until then.\n",
     ]
-    of_receivers = {f"receivers.* of kind {kind}": receivers.config_model(kind) for kind in receivers.RECEIVERS}
-    for title, model in [*sections(), *of_receivers.items(), ("receivers.*.effect", receivers.EffectSettings)]:
-        rows = [
-            [f"`{field.alias or name}`", default_of(field), " ".join((field.description or "").split())]
-            for name, field in sorted(model.model_fields.items(), key=lambda item: bool(item[1].json_schema_extra))
-            if name in settable(model)
-        ]
-        parts += [f"## {title}\n", first_line(model) + "\n", table(["key", "default", "meaning"], rows)]
-    return "\n".join([*parts, *receiver_kinds()])
+    for title, model in sections():
+        parts += [f"## {title}\n", first_line(model) + "\n", settings_table(model)]
+    parts += ["## receivers.*\n", "Destinations of messages and effects: see [receivers.md](receivers.md).\n"]
+    return "\n".join(parts)
 
 
-def receiver_kinds() -> list[str]:
-    """Return the table of kinds of receivers, an example of each, and how to convert deprecated keys."""
+def settings_table(model: type[BaseModel]) -> str:
+    rows = [
+        [f"`{field.alias or name}`", default_of(field), " ".join((field.description or "").split())]
+        for name, field in sorted(model.model_fields.items(), key=lambda item: bool(item[1].json_schema_extra))
+        if name in settable(model)
+    ]
+    return table(["key", "default", "meaning"], rows)
+
+
+def receiver_kinds() -> str:
+    """Return the page about receivers: their kinds, with settings and an example of each, and deprecated keys."""
     models = {kind: receivers.config_model(kind) for kind in receivers.RECEIVERS}
-    rows = [[f"`{kind}`", first_line(model), gets(model), model.audience] for kind, model in models.items()]
-    example = yaml.safe_dump(
-        {"receivers": {f"my-{kind}": dict(model.example) for kind, model in models.items()}}, sort_keys=False
-    )
-    return [
-        "## Receivers\n",
+    rows = [[f"[`{kind}`](#{kind})", first_line(model), gets(model), model.audience] for kind, model in models.items()]
+    parts = [
+        "# Receivers\n",
         "A receiver is a destination of messages (about incidents, breakers and experiments, for people) or of effects (which\n"
         "change a system). Rules refer to receivers by name in `do:`. A receiver with `effect:` gets effects, any other gets\n"
-        "messages.\n",
+        "messages. Each receiver has its own queue; an action that could not be delivered is tried again until it expires, with\n"
+        "the same id. `dry_run: true` stores the exact request, without secrets, instead of sending it.\n",
+        "Requests go to the configured host only: redirects are not followed and TLS is always verified. Private addresses are\n"
+        "allowed; http to a public address and link-local addresses, such as those of cloud metadata, are refused.\n",
         table(["kind", "description", "gets", "read by"], rows),
-        f"```yaml\n{example}```\n",
-        "## Deprecated keys: slack and actions\n",
-        "`slack:` and `actions:` still work; `driftd run` and `driftd config check` print their new form. `slack: {…}` becomes\n"
-        "the receiver `slack: {kind: slack, …}`. An action `NAME: {webhook: {url, secret, timeout}, kind, mode, cooldown,\n"
-        "not_after, max_per_day, dry_run}` becomes the receiver `NAME: {kind: webhook, url, secret, timeout, dry_run, effect:\n"
-        "{kind, mode, cooldown, not_after, max_per_day}}`, without `effect:` if its kind was notify. Keep the names: actions\n"
-        "that are waiting in the store refer to them.\n",
     ]
+    for kind, model in models.items():
+        example = yaml.safe_dump({"receivers": {f"my-{kind}": dict(model.example)}}, sort_keys=False)
+        parts += [f"## {kind}\n", f"{first_line(model)} {model.permissions}\n", f"```yaml\n{example}```\n"]
+        parts += [settings_table(model)]
+    fields = [[f"`{{{name}}}`", meaning] for name, meaning in templates.FIELDS.items()]
+    return "\n".join(
+        [
+            *parts,
+            "## Effects\n",
+            f"Settings of `effect:`. {first_line(receivers.EffectSettings)}\n",
+            settings_table(receivers.EffectSettings),
+            "## Templates\n",
+            "Texts of templates contain fields in braces; `{{` and `}}` are braces. In a template of JSON, a text that is one field\n"
+            "becomes its value of any type, null if there is none; in other texts a missing value is empty.\n",
+            table(["field", "value"], fields),
+            "## Deprecated keys: slack and actions\n",
+            "`slack:` and `actions:` still work; `driftd run` and `driftd config check` print their new form. `slack: {…}` becomes\n"
+            "the receiver `slack: {kind: slack, …}`. An action `NAME: {webhook: {url, secret, timeout}, kind, mode, cooldown,\n"
+            "not_after, max_per_day, dry_run}` becomes the receiver `NAME: {kind: webhook, url, secret, timeout, dry_run, effect:\n"
+            "{kind, mode, cooldown, not_after, max_per_day}}`, without `effect:` if its kind was notify. Keep the names: actions\n"
+            "that are waiting in the store refer to them.\n",
+        ]
+    )
 
 
 def gets(model: type[receivers.ReceiverConfig]) -> str:
@@ -416,7 +437,7 @@ def webhooks() -> str:
         f"`not_after`, after {delivery.FIRST_DELAY.seconds} s and then twice as long each time up to {delivery.LONGEST_DELAY.seconds // 60} min. "
         "`Retry-After` can only make a delay\n"
         "longer. Each receiver has its own queue.\n",
-        "Every body has `type`, `timestamp` (end of the bucket) and `data`. A webhook without `effect:` gets messages:\n"
+        "Every body, unless `body:` is a template of it, has `type`, `timestamp` (end of the bucket) and `data`. A webhook without `effect:` gets messages:\n"
         "`driftd.incident.firing`, `.update` (with the changes in `news`), `.reminder` and `.resolved`, `driftd.action.expired`\n"
         "(an effect was not approved in time) and `driftd.breaker.*`. Effects are `driftd.rollback` and `driftd.retrain`. `data`\n"
         "has `monitor`, `severity`, `headline`, `incident`, `window`, `observed_version`, `suspected_change`, `changes`, `target`\n"
@@ -623,6 +644,7 @@ PAGES = {
     "checks.md": checks,
     "metrics.md": metrics,
     "commands.md": commands,
+    "receivers.md": receiver_kinds,
     "webhooks.md": webhooks,
     "presets.md": presets,
     "evaluations.md": evaluations,

@@ -53,12 +53,13 @@ class ReceiverConfig(Section):
 
     ``audience`` is who reads the messages: software gets breaker messages of kind `breaker`, and messages about the
     baseline only if a rule names it. ``example`` are the settings shown in the documentation; ``address_key`` is the
-    setting with the address of the receiver.
+    setting with the address of the receiver; ``permissions`` is what the service must allow.
     """
 
     audience: ClassVar[Literal["people", "software"]] = "people"
     example: ClassVar[Mapping[str, object]]
     address_key: ClassVar[str]
+    permissions: ClassVar[str]
 
     kind: str
     """Kind of the receiver."""

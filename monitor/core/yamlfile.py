@@ -12,8 +12,11 @@ import yaml
 
 Where = tuple[str | int, ...]
 
-SECRET_KEYS = frozenset({"token", "secret", "url", "store", "api_key", "password"})
-FILE_KEYS = SECRET_KEYS | {"schema"}
+SECRET_KEYS = frozenset(
+    {"token", "secret", "url", "store", "api_key", "password", "routing_key", "secret_key", "headers"}
+)
+"""Keys whose values are not shown in errors."""
+FILE_KEYS = SECRET_KEYS - {"headers"} | {"schema"}
 """Keys whose value can be read from a separate file, named by the key with the suffix `_file`."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}\n]*))?\}")
 _MARK = re.compile("\ue000(\\d+)\ue001")

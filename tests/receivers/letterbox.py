@@ -20,6 +20,7 @@ class LetterboxConfig(EffectReceiverConfig):
 
     example: ClassVar = {"kind": "letterbox", "address": "http://letters.internal/", "api_key": "key-of-the-letterbox"}
     address_key: ClassVar = "address"
+    permissions: ClassVar = "The key opens it."
 
     kind: Literal["letterbox"]
     """Kind of the receiver."""

@@ -71,8 +71,10 @@ def test_a_new_receiver_is_in_the_schema_in_the_errors_of_the_command_line_and_i
     refused = CliRunner().invoke(app, ["config", "check", "--config", str(tmp_path / "driftd.yaml")])
     said = f"{refused.output} {refused.exception}"
     assert "receivers.team.kind: unknown value 'letterbax'. Allowed: email, letterbox, slack, webhook." in said
-    page = docs.configuration()
-    assert "| `letterbox` | A letterbox that takes letters by HTTP. | messages or effects | people |" in page
+    page = docs.receiver_kinds()
+    assert (
+        "| [`letterbox`](#letterbox) | A letterbox that takes letters by HTTP. | messages or effects | people |" in page
+    )
     assert "| `address` | required | Where it hangs. |" in page
 
 

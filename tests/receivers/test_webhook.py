@@ -20,6 +20,7 @@ from monitor.actions.receivers.webhook import Webhook
 from monitor.actions.receivers.webhook.config import WebhookConfig
 from monitor.actions.receivers.webhook.signature import sign, verify
 from monitor.config.load import load
+from monitor.config.models import ConfigError
 from tests.receivers.test_contract import raw
 from tests.support.receiver import Receiver, listening
 from tests.support.receivers import NOW, attempt, make_certificate, settings_of
@@ -276,3 +277,83 @@ def test_a_preview_shows_neither_the_path_nor_the_signature() -> None:
     assert preview.headers["webhook-id"] == "msg-1"
     assert preview.headers["webhook-signature"] == preview.headers["webhook-timestamp"] == "…"
     assert json.loads(preview.body) == MESSAGE.payload
+
+
+EFFECT = Delivery(
+    "msg-1",
+    "rollback",
+    {
+        "type": "driftd.rollback",
+        "timestamp": "2026-11-23T12:00:00+00:00",
+        "data": {
+            "monitor": "bot",
+            "headline": 'bot: "it" rose\n{id}',
+            "incident": {"id": "i-1", "state": "firing", "rule": "answers", "opened_at": "2026-11-23T11:00:00+00:00"},
+            "observed_version": {"model_version": "v8"},
+            "target": {"model_version": "v7", "rows": 900},
+        },
+    },
+    NOW,
+)
+
+
+def test_a_template_is_filled_with_values_that_stay_what_they_are_and_escape_nothing() -> None:
+    body = {
+        "event_type": "rollback",
+        "client_payload": {"model": "registry/{version}", "bad": "{bad_version}", "all": "{data}", "key": "{id}"},
+        "text": "{monitor}: {headline}",
+        "list": ["{retraining}", 1, True, None, "{{id}}", "none: {retraining}"],
+    }
+    with listening(Receiver()) as receiver:
+        config = settings_of(
+            "webhook", url=receiver.url, secret=SECRET, method="PATCH", headers={"X-Key": "canary"}, body=body
+        )
+        assert attempt(Webhook(config), EFFECT).delivered
+        preview = Webhook(config).describe_request(EFFECT)
+        (request,) = receiver.requests
+    assert request.method == preview.method == "PATCH"
+    assert request.headers["x-key"] == "canary"
+    assert independent(KEY, request.headers, request.body)
+    assert "canary" not in repr(preview) + repr(config) + config.model_dump_json()
+    assert request.body.decode() == preview.body
+    assert json.loads(request.body) == {
+        "event_type": "rollback",
+        "client_payload": {
+            "model": "registry/v7",
+            "bad": "v8",
+            "all": EFFECT.payload["data"],
+            "key": "msg-1",
+        },
+        "text": 'bot: bot: "it" rose\n{id}',
+        "list": [None, 1, True, None, "{id}", "none: "],
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"body": {"a": ["{vresion}"]}}, "there is no field 'vresion'.*Did you mean 'version'"),
+        ({"body": "{data.monitor}"}, "there is no field 'data.monitor'"),
+        ({"body": "{id!r}"}, "expected fields such as {version}"),
+        ({"body": "{id:>9}"}, "expected fields such as {version}"),
+        ({"body": "{id"}, "expected fields such as {version}; write {{ and }} for braces"),
+        ({"body": "{}"}, "there is no field ''"),
+        ({"method": "GET"}, "'POST', 'PUT' or 'PATCH'"),
+        ({"headers": {"a b": "canary"}}, "'a b' is not a name of a header"),
+        ({"headers": {"": "canary"}}, "'' is not a name of a header"),
+        ({"headers": {"Host": "canary"}}, "driftd sets the header 'Host' itself"),
+        ({"headers": {"Webhook-Signature": "canary"}}, "driftd sets the header 'Webhook-Signature' itself"),
+        ({"headers": {"a": "canary\r\nb: c"}}, "the value of 'a' is not ASCII text"),
+        ({"headers": {"a": ["canary"]}}, "valid string"),
+    ],
+)
+def test_a_template_or_header_that_cannot_be_sent_is_an_error_of_the_configuration(
+    tmp_path: Path, settings: dict[str, object], sentence: str
+) -> None:
+    hook = {"kind": "webhook", "url": "https://deploy.internal/", "secret": "s", **settings}
+    source = {"url": "sqlite://", "table": "log", "columns": {"timestamp": "at"}}
+    file = {"receivers": {"back": hook}, "monitors": [{"name": "bot", "source": source}]}
+    (tmp_path / "driftd.yaml").write_text(json.dumps(file))
+    with pytest.raises(ConfigError, match=sentence) as caught:
+        load(tmp_path / "driftd.yaml")
+    assert "canary" not in str(caught.value)

@@ -36,6 +36,7 @@ class EmailConfig(ReceiverConfig):
         "to": ["on-call@example.com"],
     }
     address_key: ClassVar = "server"
+    permissions: ClassVar = "The mail server accepts messages of the sender to the recipients, after the login if any."
 
     kind: Literal["email"]
     """Kind of the receiver."""

@@ -1,4 +1,4 @@
-"""Webhook receiver: one signed POST request as defined by Standard Webhooks."""
+"""Webhook receiver: one signed request as defined by Standard Webhooks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, NotDelivered, RequestPreview
 from monitor.actions.receivers.destination import Resolver, system_resolver
+from monitor.actions.receivers.fill import fill, template_values
 from monitor.actions.receivers.requests import (
     HttpRequest,
     deliver_request,
@@ -20,13 +21,14 @@ from monitor.actions.receivers.webhook.signature import sign
 
 
 class Webhook:
-    """Posts actions to a URL."""
+    """Sends actions to a URL."""
 
     kind: ClassVar = "webhook"
     Config: ClassVar = WebhookConfig
 
     def __init__(self, config: WebhookConfig, resolve: Resolver = system_resolver) -> None:
         self._url = config.url.get_secret_value()
+        self._config = config
         self._secrets = config.secret.get_secret_value()
         self._transport = make_transport(config, resolve)
 
@@ -47,6 +49,9 @@ class Webhook:
         return preview_request(request)
 
     def _make_request(self, url: str, delivery: Delivery, moment: datetime) -> HttpRequest:
-        request = make_json_request("POST", url, delivery.payload, {})
+        body = self._config.body
+        value = delivery.payload if body is None else fill(body, template_values(delivery))
+        headers = {name: text.get_secret_value() for name, text in self._config.headers.items()}
+        request = make_json_request(self._config.method, url, value, headers)
         signature = sign(self._secrets, delivery.id, moment, request.body)
         return HttpRequest(request.method, url, {**request.headers, **signature}, request.body)
