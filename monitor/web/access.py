@@ -14,10 +14,11 @@ from starlette.requests import HTTPConnection
 
 from monitor.config.models import ConfigError, ServerConfig
 from monitor.core.clock import Clock
+from monitor.web.assets import PREFIX
 
 COOKIE = "driftd_session"
 SESSION = timedelta(hours=12)
-OPEN_PATHS = frozenset({"/healthz", "/login", "/static/style.css"})
+OPEN_PATHS = frozenset({"/healthz", "/login"})
 AUTHORISED = "authorised"
 """Key in the state of an authenticated request; connections without one are dropped first."""
 GUESSES = 10
@@ -101,7 +102,8 @@ class Access:
 
     def is_accepted(self, request: HTTPConnection) -> bool:
         """Return whether the request has the token or a valid session, and mark it as authenticated if so."""
-        if not self._token or request.scope["path"] in OPEN_PATHS:
+        path = request.scope["path"]
+        if not self._token or path in OPEN_PATHS or path.startswith(PREFIX):
             return True
         scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":

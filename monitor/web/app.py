@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,8 +21,6 @@ from monitor.web.health import Health
 from monitor.web.login import Login
 from monitor.web.page_routes import list_page_routes
 from monitor.web.templating import Renderer
-
-STYLE = Path(__file__).parent / "static" / "style.css"
 
 
 def create_app(
@@ -53,14 +50,10 @@ def create_app(
     ConfigError
         When the server is reachable from other machines and no token is set.
     """
-    renderer = Renderer(clock, len(config.monitors))
+    renderer = Renderer(clock, config, database)
     api = Api(database, config, clock)
     health, board = Health(database, config, standstill), board or Board(database, config, clock)
     login, endpoints = Login(config.server, clock, renderer.environment), Endpoints(renderer)
-    style = STYLE.read_bytes()
-
-    async def stylesheet(_request: Request) -> Response:
-        return Response(style, media_type="text/css")
 
     async def not_found(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
@@ -75,7 +68,7 @@ def create_app(
         Route("/metrics", health.metrics),
         Route("/login", login.form, methods=["GET"]),
         Route("/login", login.enter, methods=["POST"]),
-        Route("/static/style.css", stylesheet),
+        renderer.assets.route(),
         *api.routes(endpoints),
         Route("/api/v1/guard", GuardrailsApi(config).check, methods=["POST"]),
         *list_page_routes(database, config, clock, renderer, endpoints.reading),

@@ -107,6 +107,17 @@ def parse_moment(text: object) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def short_id(identity: str) -> str:
+    """Return the first characters of an id, which commands and addresses accept.
+
+    Examples
+    --------
+    >>> short_id("e2bb5632-66d9-5df4-9254-389b0eab396b")
+    'e2bb5632'
+    """
+    return identity[:8]
+
+
 def pretty(data: Any) -> str:
     """Format data as indented JSON."""
     return json.dumps(data, indent=2, ensure_ascii=False, default=str)

@@ -13,6 +13,7 @@ from monitor.config.models import Config
 from monitor.core.clock import Clock
 from monitor.store.database import Database
 from monitor.web.experiments import Experiments
+from monitor.web.incident_list import IncidentList
 from monitor.web.incident_page import IncidentPage
 from monitor.web.pages import Pages
 from monitor.web.templating import Renderer
@@ -31,6 +32,7 @@ def list_page_routes(
         Route("/", reads(pages.home)),
         Route("/monitors/{name}", reads(pages.monitor)),
         *Experiments(database, config, renderer).routes(reads),
+        Route("/incidents", reads(IncidentList(database, config, clock, renderer).show)),
         Route("/incidents/{id}/examples", reads(incidents.show_examples)),
         Route("/incidents/{id}", reads(incidents.show)),
     ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monitor.web.access import GUESS_SECONDS, Access, client_address
+from monitor.web.assets import LONG
 
 LOG = structlog.get_logger(__name__)
 
@@ -24,6 +27,7 @@ HEADERS = {
     "cache-control": "no-store",
 }
 RAW = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+KEPT = (b"cache-control", LONG.encode())
 NAMES = frozenset(name for name, _ in RAW)
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
@@ -55,7 +59,7 @@ class Guard:
             nonlocal began
             if message["type"] == "http.response.start":
                 began = True
-                message["headers"] = [pair for pair in message.get("headers", ()) if pair[0] not in NAMES] + RAW
+                message["headers"] = secure_headers(message.get("headers", ()))
             await send(message)
 
         refusal = self._refuse(Request(scope))
@@ -87,6 +91,12 @@ class Guard:
             return RedirectResponse(f"/login?next={request.url.path}", 303)
         sentence = "A token is required: send `Authorization: Bearer ...`."
         return JSONResponse({"error": sentence}, 401, {"www-authenticate": 'Bearer realm="driftd"'})
+
+
+def secure_headers(given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a response with the security headers; only a versioned file may be kept by browsers."""
+    own = [pair for pair in given if pair[0] not in NAMES or pair == KEPT]
+    return own + [pair for pair in RAW if pair[0] != KEPT[0] or KEPT not in own]
 
 
 def is_program(request: Request) -> bool:

@@ -14,9 +14,13 @@ from starlette.responses import HTMLResponse, Response
 
 from monitor import __version__
 from monitor.alerting.suspects import describe_suspect
+from monitor.config.models import Config
 from monitor.core.clock import Clock
 from monitor.core.plain import visible
+from monitor.store.database import Database
+from monitor.store.incident_search import count_firing
 from monitor.web import formatting
+from monitor.web.assets import Assets
 from monitor.web.share_bars import share_bars
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -30,13 +34,16 @@ class Renderer:
     ----------
     clock
         Current time.
-    monitors
-        Number of configured monitors.
+    config, database
+        Every page shows the number of firing incidents of the configured monitors.
     """
 
-    def __init__(self, clock: Clock, monitors: int) -> None:
+    def __init__(self, clock: Clock, config: Config, database: Database) -> None:
         self._clock = clock
-        self.environment = make_environment(monitors)
+        self._database = database
+        self._names = [monitor.name for monitor in config.monitors]
+        self.assets = Assets()
+        self.environment = make_environment(len(self._names), self.assets)
 
     def problem(self, status: int, sentence: str) -> Response:
         """Return the web page of an error."""
@@ -46,8 +53,11 @@ class Renderer:
         """Render a template."""
         now = now or self._clock.now()
         still = request.query_params.get("refresh") == "off"
+        with self._database.read() as connection:
+            firing = count_firing(connection, self._names)
         shared = {
             "now": now,
+            "firing": firing,
             "refresh": None if still else REFRESH_SECONDS,
             "path": request.url.path,
             "query": request.query_params,
@@ -73,7 +83,7 @@ def _show_control_characters(value: object) -> object:
     return visible(value) if isinstance(value, str) else value
 
 
-def make_environment(monitors: int) -> Environment:
+def make_environment(monitors: int, assets: Assets) -> Environment:
     """Return the template environment."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -83,7 +93,7 @@ def make_environment(monitors: int) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(version=__version__, monitors=monitors, share_bars=share_bars)
+    environment.globals.update(version=__version__, monitors=monitors, share_bars=share_bars, asset=assets.address)
     environment.filters.update(
         number=formatting.number,
         chance=formatting.chance,
@@ -94,5 +104,6 @@ def make_environment(monitors: int) -> Environment:
         pretty=formatting.pretty,
         moment=formatting.parse_moment,
         suspect=describe_suspect,
+        short_id=formatting.short_id,
     )
     return environment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -199,3 +200,14 @@ def test_a_failure_inside_shows_no_traceback(
     assert answer.status_code == 500
     assert "whsec" not in answer.text
     assert answer.headers["content-security-policy"] == HEADERS["content-security-policy"]
+
+
+def test_a_browser_keeps_only_addresses_with_the_version_of_the_file(seed: Seed, serve: Serve) -> None:
+    client = serve(with_token("sqlite://"))
+    address = re.search(r'href="(/static/style.css\?v=[^"]+)"', client.get("/login").text)
+    assert address
+    assert "immutable" in client.get(address[1]).headers["cache-control"]
+    for path in ("/static/style.css", "/static/style.css?v=other"):
+        assert client.get(path).headers["cache-control"] == "no-store"
+    for path in ("/static/../app.py", "/static/vendor/README.md", "/static/"):
+        assert client.get(path).status_code in (303, 401, 404)

@@ -27,7 +27,7 @@ FIRING = "11111111-aaaa-4000-8000-000000000001"
 KNOWN = """
 html head meta title link body a header svg path span main p h1 h2 h3 section article table caption thead tbody tr th
 td small b code ul li ol div pre dl dt dd figure figcaption time nav footer i circle rect text line polyline g details
-summary br wbr form input label button data
+summary br wbr form input label button data select option
 """
 ALLOWED = set(KNOWN.split())
 
@@ -91,7 +91,7 @@ def hostile(seed: Seed) -> Iterator[str]:
     yield "bot"
 
 
-@pytest.mark.parametrize("path", ["/", "/monitors/bot", f"/incidents/{FIRING}", f"/incidents/{HOSTILE}"])
+@pytest.mark.parametrize("path", ["/", "/incidents", "/monitors/bot", f"/incidents/{FIRING}", f"/incidents/{HOSTILE}"])
 def test_rows_cannot_become_markup(path: str, hostile: str, serve: Serve) -> None:
     answer = serve().get(path)
     assert answer.status_code == (404 if HOSTILE in path else 200)
@@ -109,7 +109,7 @@ def test_home_tells_what_is_wrong_first(seed: Seed, serve: Serve) -> None:
     assert "support-bot: distance 0.58 reaches 0.1; 2 more findings" in said
     assert "invoice-reader: no data" in said
     assert "driftd actions approve 22222222-aaaa-4000-8000-000000000001" in said
-    assert said.index("critical") < said.index("invoice-reader: no data") < said.index("Monitors")
+    assert said.index("critical") < said.index("invoice-reader: no data") < said.index("last bucket")
     for state in ("firing", "source error", "no data", "learning", "healthy"):
         assert f'<span class="state {state.replace(" ", "-")}">' in page
     assert "Connection refused" in said
