@@ -1,7 +1,9 @@
 """How soon a rate that changed is alerted: ``make bench-short``.
 
-``litellm``: a log of LiteLLM, made by its own migrations, 100,000 rows; the configuration of `driftd init`, unchanged;
-`driftd backtest` over episodes in which errors rise from 1.5 to 8 %, or refusals of one model from 1 to 18 %.
+``litellm``: logs of LiteLLM, made by its own migrations, 100,000 rows each; the configuration of `driftd init`,
+unchanged; `driftd backtest` over episodes in which errors rise from 1.5 to 8 %, or refusals of one model from 1 to
+18 %. One episode says little, as its delay varies by chance: the medians are over the episodes of several logs. With
+``--apart 0`` nothing changes in the logs, and every alert is false.
 
 ``rates``: flags in memory at several volumes, with the defaults of `init` for that volume, beside the bound of
 information: the rarity that the limit asks for, over the Kullback-Leibler divergence of the rows. Quiet live weeks
@@ -44,6 +46,7 @@ REFUSAL = "I'm sorry, but I can't help with that."
 BASELINE = timedelta(days=14)
 HOUR = timedelta(hours=1)
 EPISODE = 2 * HOUR
+KINDS = ("errors", "refusals")
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def episodes(first: datetime, count: int, apart: timedelta, seed: int) -> list[E
     """Return episodes of both kinds in turn, each beginning at any second."""
     rng = np.random.default_rng(seed)
     return [
-        Episode(("errors", "refusals")[place % 2], first + place * apart + timedelta(seconds=int(rng.integers(7200))))
+        Episode(KINDS[place % 2], first + place * apart + timedelta(seconds=int(rng.integers(7200))))
         for place in range(count)
     ]
 
@@ -77,13 +80,53 @@ def with_episodes(made: Iterator[Call], planned: Sequence[Episode], seed: int) -
         yield replace(call, failed=failed, response=REFUSAL if refused else call.response)
 
 
-def of_litellm(rows: int, hourly: float, apart: timedelta, seed: int) -> str:
-    """Write the log, run the commands, and say how late each kind of episode was alerted."""
+@dataclass(frozen=True)
+class LogResult:
+    """Delays in minutes of the episodes of one log, None for a missed one, and its false alerts."""
+
+    delays: dict[str, list[float | None]]
+    false: list[str]
+    quiet: timedelta
+
+
+def of_litellm(rows: int, hourly: float, apart: timedelta, seeds: Sequence[int]) -> str:
+    """Measure several logs, and say how late each kind of episode was alerted."""
+    _, window = _pace(hourly)
+    apart = max(apart, EPISODE + window + HOUR) if apart else apart
+    results = []
+    for seed in seeds:
+        results.append(measure_litellm(rows, hourly, apart, seed))
+        print(f"# seed {seed}: {_as_text(results[-1].delays)}", file=sys.stderr, flush=True)
+    lines = [
+        [kind, hourly, len(delays), *_summary(delays)]
+        for kind in KINDS
+        if (delays := [delay for result in results for delay in result.delays[kind]])
+    ]
+    false = [alert for result in results for alert in result.false]
+    weeks = sum((result.quiet for result in results), timedelta()) / timedelta(weeks=1)
+    low, high = poisson_interval(len(false), weeks)
+    outside = (
+        f"alerts outside of episodes at {hourly:g} rows/h: {len(false)} in {weeks:.2f} weeks,"
+        f" {len(false) / weeks:.2f} a week ({low:.2f} to {high:.2f}), budget 1"
+    )
+    head = ["litellm", "rows/h", "episodes", "found", "median min", "worst min"]
+    return "\n".join([*([table(head, lines)] if lines else []), outside, *false])
+
+
+def _as_text(delays: dict[str, list[float | None]]) -> str:
+    return "; ".join(
+        f"{kind} {', '.join('missed' if one is None else f'{one:.1f}' for one in several)}"
+        for kind, several in delays.items()
+    )
+
+
+def measure_litellm(rows: int, hourly: float, apart: timedelta, seed: int) -> LogResult:
+    """Write a log, run the commands, and return the delay of every episode."""
     days = rows / hourly / 24
     learnt = min(BASELINE, timedelta(days=days) * 0.6)
     end = START + timedelta(days=days)
     live = START + learnt
-    planned = episodes(live + 2 * HOUR, int((end - live - 2 * HOUR) / apart), apart, seed)
+    planned = episodes(live + 2 * HOUR, int((end - live - 2 * HOUR) / apart), apart, seed) if apart else []
     made = list(with_episodes(calls(rows, days, seed=seed), planned, seed))
     with postgres.server() as server, tempfile.TemporaryDirectory() as folder:
         if server is None:
@@ -95,18 +138,16 @@ def of_litellm(rows: int, hourly: float, apart: timedelta, seed: int) -> str:
                 litellm.write(engine, made[first : first + 10_000])
             engine.dispose()
             told = _commands(url, Path(folder), live, end, planned)
-    delays: dict[str, list[float | None]] = {"errors": [], "refusals": []}
+    delays: dict[str, list[float | None]] = {kind: [] for kind in KINDS}
     for episode, change in zip(planned, told["changes"], strict=True):
         seconds = change["delay_seconds"]
         within = seconds is not None and seconds <= EPISODE.total_seconds()
         delays[episode.kind].append(seconds / 60 if within else None)
-    lines = [[kind, hourly, len(found), *_summary(found)] for kind, found in delays.items()]
-    spans = [(e.start.isoformat(), (e.end + 3 * HOUR).isoformat()) for e in planned]
+    _, window = _pace(hourly)
+    spans = [(episode.start.isoformat(), (episode.end + window).isoformat()) for episode in planned]
     false = [i for i in told["incidents"] if not any(a < i["fired_at"] <= b for a, b in spans)]
-    head = ["litellm", "rows/h", "episodes", "found", "median min", "worst min"]
-    said = [f"  {i['fired_at']} to {i['resolved_at']}: {i['reason']}" for i in told["incidents"]]
-    outside = f"alerts outside of episodes: {len(false)} in {told['weeks']:.2f} weeks; all alerts:"
-    return "\n".join([table(head, lines), outside, *said])
+    said = [f"  seed {seed}: {i['fired_at']} to {i['resolved_at']}: {i['columns']} {i['reason']}" for i in false]
+    return LogResult(delays, said, end - live - len(planned) * (EPISODE + window))
 
 
 def _commands(url: str, folder: Path, live: datetime, end: datetime, planned: Sequence[Episode]) -> dict[str, Any]:
@@ -269,15 +310,17 @@ def main() -> None:
     """Print what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=("litellm", "rates", "quiet"))
-    parser.add_argument("--rows", type=int, default=100_000, help="rows of the LiteLLM log")
-    parser.add_argument("--apart", type=float, default=12.0, help="hours between the episodes of the LiteLLM log")
-    parser.add_argument("--seed", type=int, default=1, help="of the LiteLLM log")
+    parser.add_argument("--rows", type=int, default=100_000, help="rows of a LiteLLM log")
+    parser.add_argument("--apart", type=float, default=4.0, help="hours between the episodes of a LiteLLM log")
+    parser.add_argument("--seed", type=int, default=1, help="the first one, of the LiteLLM logs")
     parser.add_argument("--hourly", default="20,200,600,2000", help="rows an hour")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5, help="streams, or LiteLLM logs, of each case")
     given = parser.parse_args()
     parts: dict[str, Callable[[float], str]] = {
         "litellm": lambda hourly: (
-            of_litellm(given.rows, hourly, given.apart * HOUR, given.seed) if hourly >= 200 else ""
+            of_litellm(given.rows, hourly, given.apart * HOUR, range(given.seed, given.seed + given.seeds))
+            if hourly >= 200  # noqa: PLR2004
+            else ""
         ),
         "rates": lambda hourly: of_rates(hourly, range(given.seeds), CASES),
         "quiet": lambda hourly: of_quiet(hourly, range(given.seeds)),

@@ -4,9 +4,10 @@ The user sets the accepted number of false alerts per week. Every statistic is m
 against the rest (leave-window-out). This gives its null distribution, including seasonality, autocorrelation and sample
 sizes of the traffic. :mod:`detectors.null_distribution` converts a statistic to its *rarity*: the logarithm of its
 return period in windows. Rarities of all columns, segments and methods have the same scale, and :func:`spend` gives
-each column an equal share of the budget. The tail is estimated from all ordinary statistics together, which share one
-limit. A statistic whose peaks do not fit that tail is treated separately: it has a higher limit, at which it does not
-exceed its share, and does not affect the limit of the others.
+each column an equal share of the budget, or a larger one to columns of consequence. The tail is estimated from all
+ordinary statistics together; those of equal shares have one limit. A statistic whose peaks do not fit that tail is
+treated separately: it has a higher limit, at which it does not exceed its share, and does not affect the limit of the
+others.
 
 The tail is that of peaks over a threshold: Davison, Smith, *Models for exceedances over high thresholds*, Journal of
 the Royal Statistical Society B 52, 1990. Shares add up to the budget by Bonferroni's inequality, which needs no
@@ -40,6 +41,11 @@ UNFIT = 0.1
 HARDLY = 3.0
 """Highest peak of a nearly constant statistic, which does not follow its null."""
 ROUNDS = 8
+LARGEST_SHARE = 10.0
+"""Largest share of the budget of a column of consequence, in shares of another column."""
+RESERVED = 0.25
+"""Part of the budget that columns of consequence have together, unless equal shares give them more. So the limit of the
+others rises by at most 0.29 times the scale of the tail."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +95,13 @@ class Peaks:
         Unit that receives one share of the budget: a column of a segment under a rule.
     heights
         float64, shape (stretches,): see :func:`peaks`.
+    is_headline
+        Whether the column is of consequence: its group has a larger share.
     """
 
     group: Hashable
     heights: np.ndarray
+    is_headline: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,8 @@ class BudgetShares:
     limit
         Common limit of all ordinary statistics.
     own
-        Limits of the statistics that are treated separately, by name.
+        Limits of the statistics with another one, by name: a lower one in columns of consequence, a higher one where
+        a statistic is treated separately.
     """
 
     limit: RarityLimit
@@ -186,15 +196,22 @@ def spend(statistics: Mapping[str, Sequence[Peaks]], budget: float, weeks: float
     """
     watched = [(name, each) for name, several in statistics.items() for each in several]
     if not watched:
-        return BudgetShares(_limit(np.zeros((1, 1)), budget, weeks), {})
+        return BudgetShares(_limits(np.zeros((1, 1)), np.zeros(1, dtype=bool), budget, weeks)[0], {})
     heights = np.array([each.heights for _, each in watched])
     offsets = _offsets(heights, budget, weeks)
     groups: dict[Hashable, list[np.ndarray]] = {}
     for place, (_, each) in enumerate(watched):
         groups.setdefault(each.group, []).append(heights[place] - offsets[place])
-    limit = _limit(np.array([np.max(several, axis=0) for several in groups.values()]), budget, weeks)
-    apart = [place for place in np.argsort(offsets).tolist() if offsets[place]]
-    return BudgetShares(limit, {watched[place][0]: limit.rarity + float(offsets[place]) for place in apart})
+    headlines = {each.group for _, each in watched if each.is_headline}
+    highest = np.array([np.max(several, axis=0) for several in groups.values()])
+    limit, lower = _limits(highest, np.array([group in headlines for group in groups]), budget, weeks)
+    own: dict[str, float] = {}
+    for place in np.argsort(offsets).tolist():
+        name, each = watched[place]
+        if offsets[place] or each.group in headlines:
+            base = lower if each.group in headlines else limit.rarity
+            own[name] = max(own.get(name, 0.0), base + float(offsets[place]))
+    return BudgetShares(limit, own)
 
 
 @dataclass(frozen=True)
@@ -263,16 +280,42 @@ def _offsets(heights: np.ndarray, budget: float, weeks: float) -> np.ndarray:
     return np.where(ordinary, 0.0, np.maximum(0.0, np.maximum(own, highest) - tail.level(share)))
 
 
-def _limit(heights: np.ndarray, budget: float, weeks: float) -> RarityLimit:
-    """Return the limit at which all groups together, heights of shape (groups, stretches), meet the budget."""
-    groups, share = len(heights), budget / len(heights)
+def _weights(headlines: np.ndarray) -> np.ndarray:
+    """Return the shares of the groups, 1 for those that are not of consequence.
+
+    Examples
+    --------
+    >>> _weights(np.arange(100) < 3)[[0, 99]].round(1).tolist(), _weights(np.array([True, False])).tolist()
+    ([10.0, 1.0], [1.0, 1.0])
+    """
+    few, others = headlines.sum(), (~headlines).sum()
+    larger = np.clip(RESERVED / (1 - RESERVED) * others / max(1, few), 1.0, LARGEST_SHARE)
+    return np.where(headlines, larger, 1.0)
+
+
+def _limits(heights: np.ndarray, headlines: np.ndarray, budget: float, weeks: float) -> tuple[RarityLimit, float]:
+    """Return the limit at which all groups together, heights of shape (groups, stretches), meet the budget.
+
+    The second result is the limit of the groups of consequence.
+    """
+    weights = _weights(headlines)
+    shares = budget * weights / weights.sum()
     tail = _pool(heights, weeks)
     parts = np.array_split(np.minimum(heights, HIGHEST), min(STRETCHES, heights.shape[1]), axis=1)
     above = np.array([[(part > tail.start).sum(), np.maximum(part - tail.start, 0.0).sum()] for part in parts])
     drawn = np.random.default_rng(SEED).integers(0, len(parts), (RESAMPLES, len(parts)))
     summed = above[drawn].sum(axis=1).tolist()
-    tails = [_Tail.of(tail.start, count, excess, groups * weeks) for count, excess in summed]
-    cautious = float(np.quantile([each.level(share) for each in tails], CAUTION))
-    rarity = max(cautious, math.log(heights.shape[1] / weeks / share))
-    low, high = np.quantile([groups * each.rate_above(rarity) for each in tails], [0.025, 0.975]).tolist()
-    return RarityLimit(rarity, budget, groups * tail.rate_above(rarity), low, high, weeks, 1 / (budget * weeks))
+    tails = [_Tail.of(tail.start, count, excess, len(heights) * weeks) for count, excess in summed]
+
+    def rarest(share: float) -> float:
+        cautious = float(np.quantile([each.level(share) for each in tails], CAUTION))
+        return max(cautious, math.log(heights.shape[1] / weeks / share))
+
+    rarity, lower = rarest(float(shares.min())), rarest(float(shares.max()))
+    counted = ((rarity, int((~headlines).sum())), (lower, int(headlines.sum())))
+
+    def expected(each: _Tail) -> float:
+        return sum(groups * each.rate_above(limit) for limit, groups in counted)
+
+    low, high = np.quantile([expected(each) for each in tails], [0.025, 0.975]).tolist()
+    return RarityLimit(rarity, budget, expected(tail), low, high, weeks, 1 / (budget * weeks)), lower

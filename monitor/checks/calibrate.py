@@ -40,6 +40,7 @@ def calibrate(
     """
     if reason := _why_not(monitor, timeline):
         return Calibration(reason=reason, definition=definition(monitor)), {}
+    timeline = timeline.since_first_rows()
     held_out = HeldOutWindows(timeline, monitor.baseline.previous)
     learner, seasons = NullLearner(monitor, held_out), ColumnSeasons(monitor, held_out)
     targets = list(expand_checks(monitor, layouts, profiles))
@@ -71,7 +72,7 @@ def _why_not(monitor: Monitor, timeline: Timeline) -> str | None:
     """Return the reason why thresholds cannot be learnt, if any."""
     if not monitor.rules:
         return "not_calibrated: no rule is configured, so fixed thresholds apply"
-    windows = float(timeline.is_complete.sum() / timeline.length)
+    windows = float(timeline.since_first_rows().is_complete.sum() / timeline.length)
     if windows < FEWEST_WINDOWS:
         return (
             f"too_short: the baseline has {windows:.0f} non-overlapping windows and {FEWEST_WINDOWS} are needed; "

@@ -61,8 +61,9 @@ class Calibration:
 
     @property
     def set_apart(self) -> dict[str, NullDistribution]:
-        """Return the null distributions of statistics with a separate limit, by finding key."""
-        return {key: null for key, null in self.nulls.items() if null.limit is not None}
+        """Return the null distributions of statistics with a higher limit than the others, by finding key."""
+        common = self.limit.rarity if self.limit else 0.0
+        return {key: null for key, null in self.nulls.items() if null.limit is not None and null.limit > common}
 
     def of(self, finding: Finding) -> CalibratedNull | None:
         """Return the calibrated null of a finding; for a segment that is not in the baseline, that of all rows."""

@@ -51,7 +51,7 @@ def _describe_check(calibration: Calibration, key: str, null: NullDistribution) 
         "null_99": null.quantiles[2],
         "null_max": null.quantiles[3],
         "threshold": max(floor, calibrated.threshold(null.noise)) if calibrated else None,
-        "own_limit": null.limit is not None,
+        "own_limit": key in calibration.set_apart,
         "expected_pages_per_week": null.expected,
         "season": calibration.seasons.get(column or "", ALL_TIMES),
     }

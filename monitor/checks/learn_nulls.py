@@ -19,6 +19,9 @@ from monitor.config.models import Monitor
 from monitor.config.rules import matches
 from monitor.profiling.timeline import Timeline
 
+HEADLINES = ("rate", "latency")
+"""Checks of what harms users at once. Their columns have larger shares of the budget over all rows."""
+
 
 class NullLearner:
     """Learns the null distribution of every finding, and its peaks under each rule that matches it."""
@@ -61,13 +64,14 @@ class NullLearner:
             Peaks(
                 (place, finding.segment, finding.column or finding.check),
                 peaks(rarity, length, rule.buckets(rule.for_, step), rule.recent_buckets(step)),
+                finding.segment is None and finding.check in HEADLINES,
             )
             for place, rule in enumerate(self._monitor.rules)
             if matches(rule, finding)
         ]
 
     def share_budget(self) -> RarityLimit:
-        """Divide the alert budget among all statistics; unusual statistics get a separate limit."""
+        """Divide the alert budget among all statistics; unusual and headline statistics have their own limits."""
         weeks = self._held_out.weeks
         spending = spend(self._peaks, self._monitor.budget_per_week, weeks)
         for key, null in self.nulls.items():

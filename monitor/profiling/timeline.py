@@ -93,6 +93,22 @@ class Timeline:
         """Length in weeks, without missing steps."""
         return float(self.is_complete.sum() * (self.step / timedelta(weeks=1)))
 
+    def since_first_rows(self) -> Timeline:
+        """Return the timeline without the whole windows before the first rows, in which the log did not exist yet."""
+        rows = np.flatnonzero(self.rows)
+        skipped = int(rows[0]) // self.length * self.length if len(rows) else 0
+        if not skipped:
+            return self
+        first = max(self.first - skipped, self.length - 1)
+        later = Timeline(
+            self._layouts, self.start + skipped * self.step, self.step, self.steps - skipped, self.length, first
+        )
+        later.rows, later.is_complete = self.rows[skipped:], self.is_complete[skipped:]
+        later.clients = {name: sketches[skipped:] for name, sketches in self.clients.items()}
+        later.left_out, later._bytes = self.left_out, self._bytes
+        later._series = {key: stack.take(np.arange(skipped, self.steps)) for key, stack in self._series.items()}
+        return later
+
     def seconds(self) -> np.ndarray:
         """Return the start of every step in seconds since 1970, int64 of shape (steps,)."""
         first = int(self.start.timestamp())

@@ -52,6 +52,25 @@ def test_a_statistic_that_is_set_apart_is_not_limited_below_what_the_baseline_sh
     assert own["odd"] >= 1400.0
 
 
+def test_columns_of_consequence_have_larger_shares_and_the_budget_is_the_same() -> None:
+    rng = np.random.default_rng(4)
+    heights = rng.exponential(size=(40, 20_000, 4)).max(axis=2)
+    weeks = heights.shape[1] / 168
+    equal = spend({f"c{i}": [Peaks(i, each)] for i, each in enumerate(heights)}, 1.0, weeks)
+    larger = spend({f"c{i}": [Peaks(i, each, i < 2)] for i, each in enumerate(heights)}, 1.0, weeks)
+    assert larger.own["c0"] == larger.own["c1"]
+    assert larger.own["c0"] < equal.limit.rarity - 1.5
+    assert equal.limit.rarity < larger.limit.rarity < equal.limit.rarity + 0.3
+    limits = np.array([[larger.own.get(f"c{i}", larger.limit.rarity)] for i in range(len(heights))])
+    assert float((rng.exponential(size=(40, 100_000, 4)).max(axis=2) >= limits).sum()) / 100_000 * 168 <= 1.0
+    assert larger.limit.expected == pytest.approx(equal.limit.expected, rel=0.1)
+
+
+def test_columns_of_consequence_alone_have_equal_shares() -> None:
+    several = {name: [Peaks(name, each[0].heights, True)] for name, each in ordinary(4).items()}
+    assert set(spend(several, 1.0, WEEKS).own.values()) == {spend(ordinary(4), 1.0, WEEKS).limit.rarity}
+
+
 def test_a_heavy_tail_is_believed_at_once_and_a_light_one_slowly() -> None:
     rng = np.random.default_rng(2)
     noise = np.full(2000, NOISE)

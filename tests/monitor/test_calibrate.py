@@ -95,6 +95,34 @@ def test_every_statistic_without_a_threshold_of_its_own_is_learnt() -> None:
     )
 
 
+def test_a_log_that_began_within_the_range_of_its_baseline_counts_with_its_own_length() -> None:
+    _, expected = calibrated(CHECKS)
+    before = 3 * STEPS
+    longer = Timeline(LAYOUTS, START - before * HOUR, HOUR, before + STEPS, 2)
+    for step in range(before):
+        longer.add(START + (step - before) * HOUR, 0, {})
+    timeline = timeline_of()
+    for (segment, column), stack in timeline.series():
+        for step in range(STEPS):
+            longer.add(START + step * HOUR, 0, {segment: {column: stack.take(np.array([step])).sum().profile()}})
+    for step in range(STEPS):
+        longer.add(START + step * HOUR, 5, {}, {"tenant": timeline.clients["tenant"][step].tolist()})
+    _, learnt = calibrated(CHECKS, longer)
+    assert learnt.limit == expected.limit
+    assert learnt.nulls == expected.nulls
+
+
+def test_a_rate_of_all_rows_has_a_lower_limit_than_the_other_columns() -> None:
+    _, learnt = calibrated([{"drift": {"columns": ["word", "answered"]}}, {"rate": {"signal": "answered"}}])
+    assert learnt.limit is not None
+    assert learnt.set_apart == {}
+    limits = {key: learnt.nulls[key].limit for key in learnt.nulls}
+    lower = {limit for key, limit in limits.items() if "/answered/" in key}
+    assert {limit for key, limit in limits.items() if "/word/" in key} == {None}
+    assert len(lower) == 1
+    assert (lower.pop() or 0.0) <= learnt.limit.rarity
+
+
 def test_what_is_measured_of_a_column_depends_on_its_family() -> None:
     """All rows have the same value, as the profile of the baseline shows."""
     _, learnt = calibrated([{"drift": {"columns": ["answered"]}}])
