@@ -1,53 +1,31 @@
-"""Acknowledge, assign and comment on incidents, and what follows for messages. Pure."""
+"""Acknowledge, assign, comment on and silence incidents, and what follows for messages. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from monitor.config.rules import is_more_severe
+from monitor.config.rules import UNMEASURED, is_more_severe
 from monitor.core.incident import Incident
-from monitor.core.incident_response import Author, Handling, IncidentResponse, ResponseKind
-
-LONGEST_NAME = 128
-LONGEST_TEXT = 2000
-
-
-class ResponseError(ValueError):
-    """A response that is refused; the message says why."""
+from monitor.core.incident_response import Handling, IncidentResponse
+from monitor.core.matchers import LONGEST_MATCHER
+from monitor.core.operation import Acknowledge, Assign, Comment, OperationError, RefusedOperation
 
 
-def respond(
-    incident: Incident, kind: ResponseKind, author: Author, at: datetime, text: str = "", assignee: str | None = None
-) -> IncidentResponse:
-    """Return a response to an incident, whichever channel it came by.
-
-    Parameters
-    ----------
-    text
-        The reason; of a comment, the comment.
-    assignee
-        To whom the incident is assigned.
+def respond(incident: Incident, operation: Acknowledge | Assign | Comment) -> dict[str, object]:
+    """Return what is stored of a response to an incident besides who, when and why.
 
     Raises
     ------
-    ResponseError
-        If the incident is resolved already, or something that is required is missing or too long.
+    RefusedOperation
+        If the incident is resolved already and is acknowledged.
     """
-    name, text, to = author.name.strip(), text.strip(), (assignee or "").strip()
-    if not name:
-        raise ResponseError("the name of who responds is missing")
-    if kind == "comment" and not text:
-        raise ResponseError("the comment is empty")
-    if kind == "assign" and not to:
-        raise ResponseError("the name of the assignee is missing")
-    if max(len(name), len(to)) > LONGEST_NAME or len(text) > LONGEST_TEXT:
-        raise ResponseError(f"names have at most {LONGEST_NAME} characters, reasons and comments {LONGEST_TEXT}")
-    if kind == "acknowledge" and incident.state == "resolved":
-        raise ResponseError("the incident is resolved; only an open incident can be acknowledged")
-    to_whom = to if kind == "assign" else None
-    return IncidentResponse(incident.id, at, kind, name, author.channel, text, to_whom, incident.severity)
+    if isinstance(operation, Acknowledge) and incident.state == "resolved":
+        raise RefusedOperation("the incident is resolved; only an open incident can be acknowledged")
+    to_whom = {"assignee": operation.assignee.strip()} if isinstance(operation, Assign) else {}
+    return {"severity": incident.severity, **to_whom}
 
 
 def summarize_responses(responses: Iterable[IncidentResponse]) -> Handling:
@@ -67,3 +45,19 @@ def is_acknowledged(incident: Incident, handling: Handling) -> bool:
         return False
     changed_at = datetime.fromisoformat(incident.changes[-1]["at"]) if incident.changes else incident.opened_at
     return changed_at <= handling.acknowledged_at
+
+
+def match_incident(incident: Incident) -> list[str]:
+    """Return the matchers of a silence of an incident, besides that of its monitor: they match its rules.
+
+    Raises
+    ------
+    OperationError
+        If it has so many rules that they make no valid matcher.
+    """
+    rules = sorted({name.removeprefix(UNMEASURED) for name in incident.announcing_rules})
+    names = "|".join(re.escape(name) for name in rules)
+    matcher = f'rule="{rules[0]}"' if len(rules) == 1 else f'rule=~"{names}"'
+    if len(matcher) > LONGEST_MATCHER:
+        raise OperationError(f"the incident has {len(rules)} rules, too many for one silence; add silences by rule")
+    return [matcher]

@@ -7,14 +7,15 @@ from typing import Annotated
 import typer
 
 from monitor.cli.connections import open_store
-from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, command_group, current_user
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, By, ConfigOption, Reason, command_group
 from monitor.cli.output import echo, print_json, print_table
-from monitor.config.models import Config, ConfigError
-from monitor.core.clock import SystemClock
-from monitor.store import outbox, reads
+from monitor.cli.perform import perform_as_user
+from monitor.config.models import Config
+from monitor.core.operation import Approve, Operation, Reject, Replay
+from monitor.store import reads
 
 actions = command_group()
-ActionId = Annotated[str, typer.Argument(help="Id of the action, from `driftd actions list`.")]
+ActionId = Annotated[str, typer.Argument(help="Id of the action, or its first characters, at least 4.")]
 
 
 @actions.command("list")
@@ -37,42 +38,34 @@ def list_actions(
 
 
 @actions.command("approve")
-def approve(identity: ActionId, config: ConfigOption = DEFAULT_CONFIG) -> None:
+def approve(identity: ActionId, reason: Reason = "", by: By = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Approve an action that waits for approval; the daemon then sends it.
 
-    Example: driftd actions approve 2f6c3f0e-…
+    Example: driftd actions approve 2f6c --reason "checked with the vendor"
     """
-    _resolve(config, identity, "pending", "approved")
+    _perform(config, Approve(identity, reason=reason), by)
+    echo("the action is approved and will be sent")
 
 
 @actions.command("reject")
-def reject(identity: ActionId, config: ConfigOption = DEFAULT_CONFIG) -> None:
+def reject(identity: ActionId, reason: Reason = "", by: By = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Reject an action that waits for approval.
 
-    Example: driftd actions reject 2f6c3f0e-…
+    Example: driftd actions reject 2f6c
     """
-    _resolve(config, identity, "rejected", "rejected")
+    _perform(config, Reject(identity, reason=reason), by)
+    echo("the action is rejected")
 
 
 @actions.command("replay")
-def replay(identity: ActionId, config: ConfigOption = DEFAULT_CONFIG) -> None:
+def replay(identity: ActionId, reason: Reason = "", by: By = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Send a failed action again, with the same id.
 
-    Example: driftd actions replay 2f6c3f0e-…
+    Example: driftd actions replay 2f6c
     """
-    with open_store(config) as database, database.write() as connection:
-        if not outbox.replay(connection, identity, SystemClock().now()):
-            raise ConfigError(f"there is no failed action {identity!r}; `driftd actions list` shows all actions.")
-        echo("the action will be sent again, with the same id")
+    _perform(config, Replay(identity, reason=reason), by)
+    echo("the action will be sent again, with the same id")
 
 
-def _resolve(config: Config, identity: str, state: str, verb: str) -> None:
-    """Move an action that waits for approval to ``state`` and record the user."""
-    with open_store(config) as database, database.write() as connection:
-        reason = f"{verb} by {current_user()}"
-        new_state = outbox.resolve_approval(connection, identity, state, reason, SystemClock().now())
-    if new_state is None:
-        raise ConfigError(f"there is no action {identity!r}; `driftd actions list` shows all actions.")
-    if new_state != state:
-        raise ConfigError(f"the action is {new_state!r}, not awaiting approval; nothing was changed.")
-    echo(f"the action is {new_state}")
+def _perform(config: Config, operation: Operation, by: str | None) -> None:
+    perform_as_user(config, operation, by, "driftd actions list")

@@ -6,31 +6,29 @@ from typing import Annotated
 
 import typer
 
-from monitor.alerting.responses import ResponseError
 from monitor.cli.connections import open_store
 from monitor.cli.options import (
     DEFAULT_CONFIG,
     AsJson,
+    By,
     ConfigOption,
     ConfigPath,
     MonitorName,
+    Reason,
     command_group,
-    current_user,
     load_config,
 )
 from monitor.cli.output import echo, print_json, print_table
+from monitor.cli.perform import perform_as_user
 from monitor.config.models import Config, ConfigError
-from monitor.core.clock import SystemClock
-from monitor.core.incident_response import Author, ResponseKind
+from monitor.core.operation import Acknowledge, Assign, Comment, Operation
 from monitor.core.plain import plain
 from monitor.jobs.incident_examples import load_examples
+from monitor.store import audit, reads
 from monitor.store import incidents as store
-from monitor.store import reads, responses
 
 incidents = command_group(runs_alone=True)
 IncidentId = Annotated[str, typer.Argument(help="Id of the incident, or its first characters, at least 4.")]
-Reason = Annotated[str, typer.Option(help="Reason, for the record.")]
-By = Annotated[str | None, typer.Option(help="Who responds; default: the current user.")]
 
 
 @incidents.callback(invoke_without_command=True)
@@ -49,7 +47,7 @@ def list_incidents(
         return
     with open_store(load_config(config)) as database, database.read() as connection:
         rows = reads.incident_rows(connection, monitor, only_open=only_open)
-        handling = responses.load_handling(connection, [row.id for row in rows])
+        handling = audit.load_handling(connection, [row.id for row in rows])
         entries = [
             {
                 **plain(row),
@@ -75,8 +73,8 @@ def show(identity: IncidentId, config: ConfigOption = DEFAULT_CONFIG, as_json: A
         with open_store(config) as database, database.read() as connection:
             incident = store.find_incident(connection, identity)
             steps = reads.transition_rows(connection, incident.id)
-            rows = responses.load_responses(connection, [incident.id])
-            handling = responses.load_handling(connection, [incident.id]).get(incident.id)
+            rows = audit.load_responses(connection, [incident.id])
+            handling = audit.load_handling(connection, [incident.id]).get(incident.id)
     except LookupError as error:
         raise ConfigError(f"{error.args[0]}; `driftd incidents` lists them.") from None
     if as_json:
@@ -127,7 +125,7 @@ def acknowledge(
 
     Example: driftd incidents ack 37b0 --reason "rolling back"
     """
-    _respond(config, identity, "acknowledge", by, reason)
+    _perform(config, Acknowledge(identity, reason=reason), by)
     echo("the incident is acknowledged")
 
 
@@ -143,7 +141,7 @@ def assign(
 
     Example: driftd incidents assign 37b0 --to ann
     """
-    _respond(config, identity, "assign", by, reason, assignee)
+    _perform(config, Assign(identity, assignee, reason=reason), by)
     echo(f"the incident is assigned to {assignee}")
 
 
@@ -158,18 +156,9 @@ def comment(
 
     Example: driftd incidents comment 37b0 "the provider confirmed an outage"
     """
-    _respond(config, identity, "comment", by, text)
+    _perform(config, Comment(identity, reason=text), by)
     echo("the comment is stored")
 
 
-def _respond(
-    config: Config, identity: str, kind: ResponseKind, by: str | None, text: str, assignee: str | None = None
-) -> None:
-    author = Author(by or current_user(), "cli")
-    try:
-        with open_store(config) as database, database.write() as connection:
-            responses.add_response(connection, identity, kind, author, SystemClock().now(), text, assignee)
-    except LookupError as error:
-        raise ConfigError(f"{error.args[0]}; `driftd incidents` lists them.") from None
-    except ResponseError as error:
-        raise ConfigError(f"{error.args[0]}.") from None
+def _perform(config: Config, operation: Operation, by: str | None) -> None:
+    perform_as_user(config, operation, by, "driftd incidents")

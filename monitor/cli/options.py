@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
@@ -33,9 +33,9 @@ def time_option(*names: str, text: str) -> Any:  # noqa: ANN401
     return typer.Option(*names, parser=_parse_moment, metavar="TIME", help=text)
 
 
-def duration_option(text: str) -> Any:  # noqa: ANN401
-    """Return the option `--for`."""
-    return typer.Option("--for", parser=_parse_length, metavar="DURATION", help=text)
+def duration_option(text: str, name: str = "--for") -> Any:  # noqa: ANN401
+    """Return an option for a duration, such as `--for 2h`."""
+    return typer.Option(name, parser=partial(_parse_length, name), metavar="DURATION", help=text)
 
 
 def _parse_moment(text: str) -> datetime:
@@ -45,11 +45,11 @@ def _parse_moment(text: str) -> datetime:
         raise ConfigError(f"{text!r}: {error.message()}.") from None
 
 
-def _parse_length(text: str) -> timedelta:
+def _parse_length(option: str, text: str) -> timedelta:
     try:
         return cast("timedelta", parse_duration(text))
     except PydanticCustomError as error:
-        raise ConfigError(f"--for {text!r}: {error.message()}.") from None
+        raise ConfigError(f"{option} {text!r}: {error.message()}.") from None
 
 
 def _file_option(**settings: Any) -> Any:  # noqa: ANN401
@@ -71,6 +71,8 @@ CountedUntil = Annotated[
 Start = Annotated[datetime, time_option("--from", text="ISO 8601 date or time.")]
 End = Annotated[datetime, time_option("--to", text="ISO 8601 date or time.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Reason = Annotated[str, typer.Option(help="Reason, for the record.")]
+By = Annotated[str | None, typer.Option(help="Who does it; default: the current user.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Do not show a progress bar.")]
 
 

@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from monitor.cli.connections import open_store
-from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, command_group, current_user, duration_option
+from monitor.cli.options import DEFAULT_CONFIG, AsJson, By, ConfigOption, Reason, command_group, duration_option
 from monitor.cli.output import echo, print_json, print_table
+from monitor.cli.perform import perform_as_user
 from monitor.config.models import ConfigError
 from monitor.core.clock import SystemClock
 from monitor.core.matchers import parse_matcher
+from monitor.core.operation import AddSilence, EndSilence
 from monitor.store import silences
 
 silence = command_group()
@@ -30,7 +32,7 @@ def add(
         typer.Option(help="Matcher, such as 'column=~\"price|cost\"'; if it is given several times, all must match."),
     ] = None,
     comment: Annotated[str, typer.Option(help="Reason, shown in the list of silences.")] = "",
-    by: Annotated[str | None, typer.Option(help="Who adds it; default: the current user.")] = None,
+    by: By = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Mute alerts for a limited time; findings and incidents are still recorded.
@@ -39,19 +41,10 @@ def add(
     """
     if monitor != "*":
         config.monitor(monitor)
-    now = SystemClock().now()
-    row = {
-        "monitor": monitor,
-        "rule": rule,
-        "matchers": [_check_matcher(text) for text in match or ()],
-        "starts_at": now,
-        "ends_at": now + length,
-        "comment": comment[:256],
-        "created_by": (by or current_user())[:128],
-    }
-    with open_store(config) as database, database.write() as connection:
-        number = silences.add_silence(connection, row)
-    echo(f"silence #{number} until {row['ends_at']:%Y-%m-%d %H:%M} UTC")
+    matchers = [_check_matcher(text) for text in match or ()]
+    wanted = AddSilence(length, monitor, rule, matchers, reason=comment)
+    entry = perform_as_user(config, wanted, by, "driftd silence list")
+    echo(f"silence #{entry.subject} until {entry.at + length:%Y-%m-%d %H:%M} UTC")
 
 
 def _check_matcher(text: str) -> str:
@@ -80,13 +73,13 @@ def list_silences(config: ConfigOption = DEFAULT_CONFIG, as_json: AsJson = False
 @silence.command("end")
 def end(
     number: Annotated[int, typer.Argument(help="Number of the silence, from `driftd silence list`.")],
+    reason: Reason = "",
+    by: By = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """End a silence now.
 
     Example: driftd silence end 3
     """
-    with open_store(config) as database, database.write() as connection:
-        if not silences.end_silence(connection, number, SystemClock().now()):
-            raise ConfigError(f"there is no silence #{number}; `driftd silence list` shows them.")
+    perform_as_user(config, EndSilence(number, reason=reason), by, "driftd silence list")
     echo(f"silence #{number} has ended")

@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
-
-ResponseKind = Literal["acknowledge", "assign", "comment"]
-Channel = Literal["cli", "api", "web", "slack"]
-
-
-@dataclass(frozen=True)
-class Author:
-    """Who responds, and by which channel."""
-
-    name: str
-    channel: Channel
 
 
 @dataclass(frozen=True)
 class IncidentResponse:
-    """One entry of the audit log of an incident; it is never changed.
+    """An entry of the audit log about an incident.
 
     Parameters
     ----------
+    kind
+        ``acknowledge``, ``assign`` or ``comment``.
     text
         The reason, or the comment.
     severity
@@ -32,7 +22,7 @@ class IncidentResponse:
 
     incident: str
     at: datetime
-    kind: ResponseKind
+    kind: str
     by: str
     channel: str
     text: str = ""

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, Receiver
-from monitor.core.clock import Clock, SystemClock
+from monitor.core.clock import Clock
 from monitor.store import leases, outbox
-from monitor.store.database import Connection, Database, now
+from monitor.store.database import Database, decision_time
 from monitor.store.rows import ActionRow
 
 LOG = structlog.get_logger(__name__)
@@ -63,14 +63,6 @@ def deliver_due(
         attempted += 1
         _deliver(database, receivers, claimed, at, clock)
     return attempted
-
-
-def decision_time(connection: Connection, clock: Clock) -> datetime:
-    """Return the time for decisions about actions: that of the store, which does not depend on the host's clock.
-
-    A clock of a test or of the demo takes precedence.
-    """
-    return now(connection) if isinstance(clock, SystemClock) else clock.now()
 
 
 def _deliver(

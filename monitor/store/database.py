@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Engine, make_url
 
+from monitor.core.clock import Clock, SystemClock
+
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
 
@@ -125,6 +127,14 @@ def now(connection: Connection) -> datetime:
         return moment.astimezone(UTC)
     text = connection.exec_driver_sql("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')").scalar_one()
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def decision_time(connection: Connection, clock: Clock) -> datetime:
+    """Return the time for decisions about actions: that of the store, which does not depend on the host's clock.
+
+    A clock of a test or of the demo takes precedence.
+    """
+    return now(connection) if isinstance(clock, SystemClock) else clock.now()
 
 
 def upsert(

@@ -12,9 +12,9 @@ from monitor.config.models import Monitor
 from monitor.core.action import AlertHistory
 from monitor.core.schedule import Bucket
 from monitor.store import incidents, outbox, prompts
+from monitor.store.audit import load_handling
 from monitor.store.deploy_events import load_events
 from monitor.store.firing import load_firing
-from monitor.store.responses import load_handling
 from monitor.store.silences import load_silences
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Collection
 from dataclasses import fields
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from monitor.config.rules import STANDING_CHECKS
 from monitor.core.action import Version
 from monitor.core.incident import Change, Decision, Incident, MissingData
 from monitor.store.database import upsert
+from monitor.store.prefixes import find_by_prefix
 from monitor.store.rows import read_all
 from monitor.store.tables import buckets, changes, incidents, transitions, versions
 
@@ -61,16 +61,7 @@ def find_incident(connection: Connection, prefix: str) -> Incident:
     LookupError
         With a sentence, if no incident or several have such an id.
     """
-    begins = prefix.strip().lower()
-    if not re.fullmatch(r"[0-9a-f-]{4,36}", begins):
-        raise LookupError(f"{prefix[:40]!r} is no id of an incident: give at least its first 4 characters")
-    query = sa.select(incidents).where(incidents.c.id.like(f"{begins}%")).limit(2)
-    found = read_all(connection, Incident, query)
-    if len(found) > 1:
-        raise LookupError(f"several incidents have an id that begins with {begins!r}; give more characters")
-    if not found:
-        raise LookupError(f"there is no incident {begins!r}")
-    return found[0]
+    return find_by_prefix(connection, Incident, incidents, "incident", prefix)
 
 
 def last_resolved(connection: Connection, monitor: str, since: datetime) -> dict[str, Incident]:

@@ -246,23 +246,6 @@ def first_receipt(connection: Connection, incident: str, name: str) -> Mapping[s
     return receipt
 
 
-def resolve_approval(connection: Connection, identity: str, state: str, reason: str, at: datetime) -> str | None:
-    """Approve or reject a waiting action; return its state, or None if there is no such action."""
-    where = sa.and_(actions.c.id == identity, actions.c.state == "awaiting_approval")
-    connection.execute(sa.update(actions).where(where).values(state=state, reason=reason, next_attempt_at=at))
-    return connection.execute(sa.select(actions.c.state).where(actions.c.id == identity)).scalar_one_or_none()
-
-
-def replay(connection: Connection, identity: str, at: datetime) -> bool:
-    """Mark a failed action as pending again, with the same id; False if there is none."""
-    done = connection.execute(
-        sa.update(actions)
-        .where(actions.c.id == identity, actions.c.state == "failed")
-        .values(state="pending", next_attempt_at=at, attempts=0)
-    )
-    return done.rowcount == 1
-
-
 def expire(connection: Connection, at: datetime) -> int:
     """Expire actions after their ``not_after``; announce effects that expired without approval."""
     query = sa.select(actions).where(

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.core.matchers import Matcher, Silence, parse_matcher
 from monitor.core.payload import EventData
-from monitor.store.rows import SilenceRow, read_all
+from monitor.store.rows import SilenceRow, read_all, read_first
 from monitor.store.tables import silences
 
 _CURRENT = (
@@ -27,10 +27,17 @@ def add_silence(connection: Connection, row: Mapping[str, object]) -> int:
     return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
-def end_silence(connection: Connection, number: int, at: datetime) -> bool:
-    """End a silence now; False if there is none with that number."""
-    done = connection.execute(sa.update(silences).where(silences.c.id == number).values(ends_at=at))
-    return done.rowcount == 1
+def find_silence(connection: Connection, number: int) -> SilenceRow:
+    """Return the silence with a number; raise LookupError if there is none."""
+    silence = read_first(connection, SilenceRow, sa.select(silences).where(silences.c.id == number))
+    if silence is None:
+        raise LookupError(f"there is no silence #{number}")
+    return silence
+
+
+def end_silence(connection: Connection, number: int, at: datetime) -> None:
+    """End a silence."""
+    connection.execute(sa.update(silences).where(silences.c.id == number).values(ends_at=at))
 
 
 def list_silences(connection: Connection, at: datetime) -> list[SilenceRow]:

@@ -7,8 +7,8 @@ from datetime import datetime
 from monitor.config.models import Monitor
 from monitor.core.incident import Incident
 from monitor.store import reads
+from monitor.store.audit import load_responses
 from monitor.store.database import Connection
-from monitor.store.responses import load_responses
 from monitor.store.silences import load_silences
 from monitor.web.views import IncidentView, make_case
 

@@ -10,6 +10,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from monitor.core.operation import RefusedOperation, RoleError
 from monitor.store.database import DatabaseError
 from monitor.web.bounded_reads import BoundedReads
 from monitor.web.templating import Renderer
@@ -69,6 +70,10 @@ class Endpoints:
             return await self._reads.run(partial(work, request), READ_SECONDS)
         except LookupError as error:
             return self.problem(request, 404, str(error.args[0]))
+        except RoleError as error:
+            return self.problem(request, 403, str(error))
+        except RefusedOperation as error:
+            return self.problem(request, 409, str(error))
         except ValueError as error:
             return self.problem(request, 400, str(error))
         except (DatabaseError, TimeoutError) as error:

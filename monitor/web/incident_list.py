@@ -15,9 +15,9 @@ from monitor.config.models import Config
 from monitor.core.clock import Clock
 from monitor.core.incident import Incident
 from monitor.core.incident_response import Handling
+from monitor.store.audit import load_handling
 from monitor.store.database import Database
 from monitor.store.incident_search import OPEN, IncidentFilter, count_incidents, search_incidents
-from monitor.store.responses import load_handling
 from monitor.web.endpoints import parse_offset
 from monitor.web.natural_headline import write_title
 from monitor.web.templating import Renderer

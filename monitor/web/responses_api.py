@@ -10,13 +10,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from monitor.core.clock import Clock
-from monitor.core.incident_response import Author, ResponseKind
+from monitor.core.operation import Acknowledge, Assign, Author, Comment, Operation
 from monitor.core.plain import plain
-from monitor.store import incidents, reads, responses
+from monitor.store import audit, incidents, reads
 from monitor.store.database import Database
+from monitor.store.operations import perform
 from monitor.web.endpoints import Endpoint, Endpoints
 
-KINDS: tuple[ResponseKind, ...] = ("acknowledge", "assign", "comment")
+KINDS: tuple[type[Acknowledge | Assign | Comment], ...] = (Acknowledge, Assign, Comment)
 KEYS = ("by", "reason", "assignee")
 
 
@@ -31,7 +32,7 @@ class ResponsesApi:
         """Return the routes."""
         address = "/api/v1/incidents/{id}"
         writes: list[tuple[str, Endpoint]] = [
-            (f"{address}/{kind}", endpoints.writing(partial(self.respond, kind))) for kind in KINDS
+            (f"{address}/{kind.name}", endpoints.writing(partial(self.respond, kind))) for kind in KINDS
         ]
         return [
             Route(address, endpoints.reading(self.incident)),
@@ -43,26 +44,22 @@ class ResponsesApi:
         with self._database.read() as connection:
             incident = incidents.find_incident(connection, request.path_params["id"])
             steps = reads.transition_rows(connection, incident.id)
-            rows = responses.load_responses(connection, [incident.id])
-            handling = responses.load_handling(connection, [incident.id]).get(incident.id)
+            rows = audit.load_responses(connection, [incident.id])
+            handling = audit.load_handling(connection, [incident.id]).get(incident.id)
         entry = {**vars(incident), "transitions": steps, "responses": rows, "handling": handling}
         return JSONResponse(plain(entry))
 
-    def respond(self, kind: ResponseKind, request: Request, body: bytes) -> Response:
+    def respond(self, kind: type[Acknowledge | Assign | Comment], request: Request, body: bytes) -> Response:
         """Store a response: `{"by": ..., "reason": ..., "assignee": ...}`; the reason of a comment is its text."""
         given = _parse(body)
-        author = Author(given.get("by", ""), "api")
-        with self._database.write() as connection:
-            response = responses.add_response(
-                connection,
-                request.path_params["id"],
-                kind,
-                author,
-                self._clock.now(),
-                given.get("reason", ""),
-                given.get("assignee"),
-            )
-        return JSONResponse(plain(response), 201)
+        identity, reason = request.path_params["id"], given.get("reason", "")
+        operation: Operation
+        if issubclass(kind, Assign):
+            operation = Assign(identity, given.get("assignee", ""), reason=reason)
+        else:
+            operation = kind(identity, reason=reason)
+        author = Author(given.get("by", ""), "api", "admin")
+        return JSONResponse(plain(perform(self._database, operation, author, self._clock)), 201)
 
 
 def _parse(body: bytes) -> dict[str, str]:

@@ -16,14 +16,16 @@ from benchmarks.causes.traffic import make_stream
 from benchmarks.causes.truth import BUCKET, LIVE, MINUTE, WINDOW
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, RequestPreview
 from monitor.config.models import Config
+from monitor.core.operation import Approve, Author
 from monitor.jobs.catch_up import CatchUpJob
 from monitor.jobs.delivery import deliver_due, expire_late
 from monitor.jobs.monitor_job import MonitorJob
 from monitor.jobs.source_health import record_heartbeat, record_source_error
 from monitor.jobs.source_session import SourceSession
 from monitor.sources.base import Reader, SourceError
-from monitor.store import migrate, outbox, reads
+from monitor.store import migrate, reads
 from monitor.store.database import Database
+from monitor.store.operations import perform
 from scripts.messages.scenarios import Story
 
 PEOPLE = ("slack", "email", "hook")
@@ -149,6 +151,5 @@ def _approve(database: Database, at: datetime) -> None:
     """Approve what has waited since the last bucket."""
     with database.read() as connection:
         waiting = [row.id for row in reads.action_rows(connection, most=1000) if row.state == "awaiting_approval"]
-    with database.write() as connection:
-        for identity in waiting:
-            outbox.resolve_approval(connection, identity, "pending", "approved by ann", at)
+    for identity in waiting:
+        perform(database, Approve(identity), Author("ann", "cli", "responder"), Clock(at))

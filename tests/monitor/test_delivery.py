@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, RequestPreview
 from monitor.core.action import Action
 from monitor.core.clock import SystemClock
-from monitor.jobs.delivery import FIRST_DELAY, LONGEST_DELAY, after, decision_time, delay, deliver_due, expire_late
+from monitor.jobs.delivery import FIRST_DELAY, LONGEST_DELAY, after, delay, deliver_due, expire_late
 from monitor.store import migrate, outbox
-from monitor.store.database import Database, now
+from monitor.store.database import Database, decision_time, now
 from monitor.store.tables import actions
 from tests.support.hand import Hand
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,31 @@ import pytest
 from monitor.actions.incident_actions import plan_incidents
 from monitor.actions.plan_context import PlanContext
 from monitor.alerting.decisions import Decisions
-from monitor.alerting.responses import ResponseError, is_acknowledged, respond, summarize_responses
+from monitor.alerting.responses import is_acknowledged, respond, summarize_responses
 from monitor.core.action import Action, AlertHistory, PastAction
 from monitor.core.incident import Decision, Incident
-from monitor.core.incident_response import Author, Handling, IncidentResponse
+from monitor.core.incident_response import Handling, IncidentResponse
+from monitor.core.operation import (
+    Acknowledge,
+    AddSilence,
+    Assign,
+    Author,
+    Comment,
+    Operation,
+    OperationError,
+    RefusedOperation,
+    check_texts,
+)
 from monitor.core.payload import FurtherChange
 from monitor.core.schedule import Bucket
-from monitor.store import incidents, migrate, responses
+from monitor.store import audit, incidents, migrate
 from monitor.store.database import Database
+from monitor.store.operations import perform
 from tests.support import prefork
 from tests.support.decisions import HOUR, MINUTE, SLACK, START, incident_of, monitor_of
+from tests.support.hand import Hand
 
-ANN = Author("ann", "cli")
+ANN = Author("ann", "cli", "responder")
 ID = "37b0aaaa-0000-4000-8000-000000000001"
 FILE = """\
 store: sqlite:///driftd.db
@@ -41,44 +54,39 @@ def changed(at: datetime) -> FurtherChange:
     return {"at": at.isoformat(), "checks": [], "columns": [], "reason": "rose again", "suspected_change": None}
 
 
-def test_a_response_states_who_when_by_which_channel_and_why() -> None:
+def test_a_response_states_the_severity_then_and_the_assignee() -> None:
     incident = incident_of()
-    assert respond(incident, "acknowledge", ANN, START, " rolling back ") == IncidentResponse(
-        "i-1", START, "acknowledge", "ann", "cli", "rolling back", None, "critical"
-    )
-    assert respond(incident, "assign", ANN, START, assignee=" ben ").assignee == "ben"
-    assert respond(incident, "comment", Author("ben", "api"), START, "an outage").channel == "api"
-    assert respond(incident, "comment", ANN, START, "an outage", "ben").assignee is None
+    assert respond(incident, Acknowledge("i-1")) == {"severity": "critical"}
+    assert respond(incident, Assign("i-1", " ben ")) == {"severity": "critical", "assignee": "ben"}
+    assert respond(incident_of(state="resolved"), Comment("i-1", reason="it was the provider"))
+    with pytest.raises(RefusedOperation, match="only an open incident can be acknowledged"):
+        respond(incident_of(state="resolved"), Acknowledge("i-1"))
 
 
 @pytest.mark.parametrize(
-    ("change", "arguments", "sentence"),
+    ("operation", "author", "sentence"),
     [
-        ({"state": "resolved"}, ("acknowledge", ANN, START), "only an open incident can be acknowledged"),
-        ({}, ("acknowledge", Author(" ", "cli"), START), "the name of who responds is missing"),
-        ({}, ("comment", ANN, START, " "), "the comment is empty"),
-        ({}, ("assign", ANN, START), "the name of the assignee is missing"),
-        ({}, ("assign", ANN, START, "", "x" * 129), "at most 128 characters"),
-        ({}, ("comment", ANN, START, "x" * 2001), "comments 2000"),
+        (Acknowledge("i-1"), replace(ANN, name=" "), "the name of who responds is missing"),
+        (Comment("i-1", reason=" "), ANN, "the comment is empty"),
+        (Assign("i-1", " "), ANN, "the name of the assignee is missing"),
+        (Assign("i-1", "x" * 129), ANN, "at most 128 characters"),
+        (Acknowledge("i-1"), replace(ANN, name="x" * 129), "at most 128 characters"),
+        (Comment("i-1", reason="x" * 2001), ANN, "comments 2000"),
+        (AddSilence(timedelta(), "bot"), ANN, "longer than 0 seconds"),
     ],
 )
-def test_a_response_that_says_nothing_is_refused(change: dict[str, Any], arguments: Any, sentence: str) -> None:
-    with pytest.raises(ResponseError, match=sentence):
-        respond(incident_of(**change), *arguments)
-
-
-def test_a_resolved_incident_can_be_commented_on() -> None:
-    assert respond(incident_of(state="resolved"), "comment", ANN, START, "it was the provider").text
+def test_an_operation_without_what_it_needs_is_invalid(operation: Operation, author: Author, sentence: str) -> None:
+    with pytest.raises(OperationError, match=sentence):
+        check_texts(operation, author)
 
 
 def test_the_last_acknowledgement_and_assignment_count() -> None:
-    incident = incident_of()
     log = [
-        respond(incident, "acknowledge", ANN, START),
-        respond(incident, "assign", ANN, START, assignee="ben"),
-        respond(incident, "comment", ANN, START, "hm"),
-        respond(replace(incident, severity="warning"), "acknowledge", Author("ben", "api"), START + HOUR),
-        respond(incident, "assign", ANN, START + HOUR, assignee="cleo"),
+        IncidentResponse("i-1", START, "acknowledge", "ann", "cli", severity="critical"),
+        IncidentResponse("i-1", START, "assign", "ann", "cli", assignee="ben"),
+        IncidentResponse("i-1", START, "comment", "ann", "cli", "hm"),
+        IncidentResponse("i-1", START + HOUR, "acknowledge", "ben", "api", severity="warning"),
+        IncidentResponse("i-1", START + HOUR, "assign", "ann", "cli", assignee="cleo"),
     ]
     assert summarize_responses(log) == Handling(START + HOUR, "ben", "warning", "cleo")
     assert summarize_responses([]) == Handling()
@@ -128,19 +136,20 @@ def test_responses_are_appended_to_the_incident_with_that_beginning(migrated_url
     with database.write() as connection:
         for identity in (ID, "37b0bbbb" + ID[8:]):
             incidents.save_decision(connection, Decision(incident_of(id=identity), None, ""))
-        responses.add_response(connection, "37b0a", "acknowledge", ANN, START, "mine")
-        responses.add_response(connection, ID.upper(), "assign", ANN, START, assignee="ben")
-        for prefix, sentence in (("37b0", "several"), ("ffff", "no incident"), ("37b", "at least"), ("37b%", "no id")):
-            with pytest.raises(LookupError, match=sentence):
-                responses.add_response(connection, prefix, "comment", ANN, START, "x")
+    clock = Hand(START)
+    perform(database, Acknowledge("37b0a", reason="mine"), ANN, clock)
+    perform(database, Assign(ID.upper(), "ben"), ANN, clock)
+    for prefix, sentence in (("37b0", "several"), ("ffff", "no incident"), ("37b", "at least"), ("37b%", "no id")):
+        with pytest.raises(LookupError, match=sentence):
+            perform(database, Comment(prefix, reason="x"), ANN, clock)
     with database.read() as connection:
-        log = responses.load_responses(connection, [ID])
+        log = audit.load_responses(connection, [ID])
         assert [(one.kind, one.by, one.text, one.at) for one in log] == [
             ("acknowledge", "ann", "mine", START),
             ("assign", "ann", "", START),
         ]
-        assert responses.load_handling(connection, [ID, "other"]) == {ID: Handling(START, "ann", "critical", "ben")}
-        assert responses.load_handling(connection, []) == {}
+        assert audit.load_handling(connection, [ID, "other"]) == {ID: Handling(START, "ann", "critical", "ben")}
+        assert audit.load_handling(connection, []) == {}
     database.close()
 
 

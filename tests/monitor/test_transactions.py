@@ -19,11 +19,12 @@ from monitor.cli.connections import open_store
 from monitor.cli.factory import make_daemon
 from monitor.config.load import cross_check
 from monitor.config.models import Config
-from monitor.core.incident_response import Author
+from monitor.core.operation import Assign, Author
 from monitor.core.schedule import Bucket
 from monitor.daemon import Daemon
-from monitor.store import buckets, claims, labels, reads, responses, silences, windows
+from monitor.store import buckets, claims, labels, reads, silences, windows
 from monitor.store.database import Database
+from monitor.store.operations import perform
 from tests.support.hand import Hand
 from tests.support.world import START
 
@@ -252,8 +253,7 @@ def test_silences_inhibition_and_escalation_take_no_transaction_more(source_url:
         counts = [here.compute(START + BASELINE + place * HOUR) for place in range(3)]
         with database.read() as connection:
             (fired,) = [one for one in reads.incident_rows(connection) if one.rule == "anything"]
-        with database.write() as connection:
-            responses.add_response(connection, fired.id, "assign", Author("ann", "cli"), START, assignee="ben")
+        perform(database, Assign(fired.id, "ben"), Author("ann", "cli", "responder"), Hand(START))
         counts.append(here.compute(START + BASELINE + 3 * HOUR))
         with database.read() as connection:
             planned = {one.name: one for one in reads.action_rows(connection, incident=fired.id)}

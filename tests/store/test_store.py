@@ -180,13 +180,10 @@ def test_actions_that_are_due_at_the_same_time_have_one_order(database: Database
     assert taken == ["a-2", "a-0", "a-1", "a-3"]
 
 
-def test_what_is_late_expires_and_what_waits_is_approved_once(database: Database) -> None:
+def test_what_is_late_expires(database: Database) -> None:
     with database.write() as connection:
         outbox.save_actions(connection, [action(0, state="awaiting_approval"), action(1, name="other")])
         assert outbox.claim_next(connection, START - timedelta(seconds=1), "one") is None
-        assert outbox.resolve_approval(connection, "a-0", "pending", "approved", START) == "pending"
-        assert outbox.resolve_approval(connection, "a-0", "rejected", "no", START) == "pending"
-        assert outbox.resolve_approval(connection, "none", "pending", "", START) is None
         assert outbox.expire(connection, START + timedelta(hours=2)) == 2
         assert outbox.claim_next(connection, START + timedelta(hours=2), "one") is None
 
@@ -199,7 +196,6 @@ def test_an_effect_takes_the_place_of_one_that_waits_and_never_of_one_that_is_be
         outbox.save_actions(connection, newer)
         rows = connection.execute(sa.select(actions.c.id, actions.c.state).order_by(actions.c.id)).all()
         assert [tuple(row) for row in rows] == [("a-0", "superseded"), ("a-1", "pending"), ("a-2", "pending")]
-        assert outbox.resolve_approval(connection, "a-0", "pending", "approved", START) == "superseded"
 
 
 def test_a_naive_time_is_never_stored(database: Database) -> None:

@@ -64,7 +64,7 @@ def test_an_incident_is_acknowledged_assigned_and_commented_on(seed: Seed, serve
     own = f"/api/v1/incidents/{FIRING}"
     done = client.post(f"{own}/acknowledge", json={"by": "ann", "reason": "rolling back"})
     assert (done.status_code, done.json()["by"], done.json()["channel"]) == (201, "ann", "api")
-    assert client.post(f"{own}/assign", json={"by": "ann", "assignee": "ben"}).json()["assignee"] == "ben"
+    assert client.post(f"{own}/assign", json={"by": "ann", "assignee": "ben"}).json()["detail"]["assignee"] == "ben"
     assert client.post(f"{own}/comment", json={"by": "<b>eve</b>", "reason": "<i>an outage</i>"}).status_code == 201
     told = client.get(own).json()
     assert (told["id"], [one["kind"] for one in told["responses"]]) == (FIRING, ["acknowledge", "assign", "comment"])

@@ -216,19 +216,24 @@ silences = Table(
     Column("created_by", String(128), nullable=False),
 )
 
-responses = Table(
-    "responses",
+audit = Table(
+    "audit",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("incident", String(36), nullable=False, index=True),
-    Column("at", Utc, nullable=False),
-    Column("kind", String(16), nullable=False),  # acknowledge, assign, comment
+    Column("at", Utc, nullable=False, index=True),
     Column("by", String(128), nullable=False),
+    Column("verified", Boolean, nullable=False),  # whether the name is that of a token, session or signed request
+    Column("role", String(16), nullable=False),  # viewer, responder, admin
     Column("channel", String(16), nullable=False),  # cli, api, web, slack
-    Column("text", Text, nullable=False),  # the reason, or the comment
-    Column("assignee", String(128)),
-    Column("severity", String(16)),  # of the incident at that time
-    comment="what people did about incidents: acknowledged, assigned, commented; rows are only added",
+    Column("operation", String(32), nullable=False),  # approve, reject, replay, acknowledge, assign, comment, silence …
+    Column("result", String(16), nullable=False),  # done, refused
+    Column("subject_kind", String(16), nullable=False),  # action, incident, silence
+    Column("subject", String(128), nullable=False),  # its id
+    Column("incident", String(36), index=True),
+    Column("monitor", String(63), nullable=False),
+    Column("reason", Text, nullable=False),  # or the comment
+    Column("detail", Json, nullable=False),  # what was changed, or why it was refused
+    comment="what people did, and what they were refused; rows are only added",
 )
 
 watches = Table(
