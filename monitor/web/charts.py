@@ -116,7 +116,7 @@ def line_chart(
     """
     thinned, step = thin(points, step)
     frame = _frame(thinned, start, end)
-    ground = [*grid(frame), *_spans(frame, spans), *_marks(frame, marks)]
+    ground = [*grid(frame), *draw_spans(frame, spans), *draw_marks(frame, marks)]
     body = [
         *(_path("bound", run) for run in _runs(frame, thinned, step, bounds=True)),
         *_lines(frame, thinned, step),
@@ -140,7 +140,7 @@ def bar_chart(
     thinned, step = thin(points, step)
     thinned = [replace(point, at=first.at) for point, first in zip(thinned, points[::each], strict=True)]
     frame = replace(_frame(thinned, start, end), width=BROAD_WIDTH, height=BROAD_HEIGHT)
-    body = [*grid(frame), *_spans(frame, spans), *_marks(frame, marks), *_bars(frame, thinned, step)]
+    body = [*grid(frame), *draw_spans(frame, spans), *draw_marks(frame, marks), *_bars(frame, thinned, step)]
     return svg(frame, "chart broad", title, body if _finite_values(thinned) else [*body, empty(frame)])
 
 
@@ -241,7 +241,7 @@ def _label(tick: datetime, step: timedelta) -> str:
     return f"{tick:%H:%M:%S}" if step < timedelta(minutes=1) else f"{tick:%H:%M}"
 
 
-def grid(frame: Frame) -> Iterator[Markup]:
+def grid(frame: Frame, unit: str = "") -> Iterator[Markup]:
     """Yield grid lines and the labels of values and times."""
     for value in frame.ticks:
         y = frame.y(value)
@@ -249,7 +249,7 @@ def grid(frame: Frame) -> Iterator[Markup]:
             at(frame.left), at(frame.width - frame.right), at(y), at(y)
         )
         yield Markup('<text class="tick end" x="{}" y="{}">{}</text>').format(
-            at(frame.left - 8), at(y + 3.5), number(value)
+            at(frame.left - 8), at(y + 3.5), f"{number(value)} {unit}".strip()
         )
     ticks = time_ticks(frame.start, frame.end)
     step = ticks[1] - ticks[0] if len(ticks) > 1 else timedelta(minutes=1)
@@ -265,7 +265,8 @@ def _anchor(frame: Frame, x: float) -> str:
     return "end" if x > frame.width - frame.right - 14 else "middle"
 
 
-def _spans(frame: Frame, spans: Iterable[ShadedSpan]) -> Iterator[Markup]:
+def draw_spans(frame: Frame, spans: Iterable[ShadedSpan]) -> Iterator[Markup]:
+    """Yield shaded time ranges."""
     for span in spans:
         end = span.end or frame.end
         if end <= frame.start or span.start >= frame.end:
@@ -276,7 +277,8 @@ def _spans(frame: Frame, spans: Iterable[ShadedSpan]) -> Iterator[Markup]:
         )
 
 
-def _marks(frame: Frame, marks: Iterable[Mark]) -> Iterator[Markup]:
+def draw_marks(frame: Frame, marks: Iterable[Mark]) -> Iterator[Markup]:
+    """Yield dashed lines at times."""
     for mark in marks:
         if frame.start <= mark.at <= frame.end:
             x = at(frame.x(mark.at))

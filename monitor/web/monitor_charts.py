@@ -24,6 +24,7 @@ ROUND_SPANS = [
 ]
 SPARK_BUCKETS = 60
 MOST_MARKS = 20
+MOST_CHANGES = 200
 
 
 def draw_spark(connection: Any, item: reads.MonitorState, monitor: Monitor) -> Markup:
@@ -39,16 +40,11 @@ def draw_spark(connection: Any, item: reads.MonitorState, monitor: Monitor) -> M
 
 
 def draw_findings(
-    connection: Any, monitor: Monitor, chosen: Any, start: datetime, end: datetime, around: Any, changes: Any
+    connection: Any, monitor: Monitor, chosen: Any, start: datetime, end: datetime, around: Any
 ) -> list[tuple[str, str | None, Markup]]:
     """Return name, segment and chart of each finding, drawn against its threshold."""
     histories = queries.histories(connection, monitor.name, [row.key for row in chosen], start, end)
-    deployed = [event.change for event in load_events(connection, [monitor.name]) if event.at >= start]
-    marks = [
-        charts.Mark(change.first_seen, _describe_change(change))
-        for change in sorted([*changes, *deployed], key=lambda change: change.first_seen, reverse=True)
-        if start <= change.first_seen <= end
-    ][:MOST_MARKS]
+    marks = find_marks(connection, monitor, start, end)
     return [
         (
             finding_name(row),
@@ -67,7 +63,17 @@ def draw_findings(
     ]
 
 
-def _describe_change(change: Any) -> str:
+def find_marks(connection: Any, monitor: Monitor, start: datetime, end: datetime) -> list[charts.Mark]:
+    """Return the newest changes and deploy events within a time range."""
+    seen = reads.change_rows(connection, monitor.name, MOST_CHANGES)
+    changes = [*seen, *(event.change for event in load_events(connection, [monitor.name]))]
+    newest = sorted(changes, key=lambda change: change.first_seen, reverse=True)
+    within = [change for change in newest if start <= change.first_seen <= end]
+    return [charts.Mark(change.first_seen, describe_change(change)) for change in within[:MOST_MARKS]]
+
+
+def describe_change(change: Any) -> str:
+    """Return what was seen first or deployed."""
     what = f"{change.column} {formatting.shorten(change.value, 60)}"
     return what if change.kind == DEPLOY else f"first seen: {what}"
 

@@ -96,7 +96,7 @@ class Pages:
             cases = reads.incident_rows(connection, monitor.name, most=MOST_CASES)
             around = queries.incidents_during(connection, monitor.name, start, end)
             chosen = [row for row in item.findings if row.statistic is not None][:MOST_CHARTS]
-            drawn = draw_findings(connection, monitor, chosen, start, end, around, changes)
+            drawn = draw_findings(connection, monitor, chosen, start, end, around)
             starts, every = limit_points([each.start for each in rows])
             notes = queries.baseline_notes(connection, monitor.name)
             sensitivity = queries.sensitivity(connection, monitor.name)

@@ -14,6 +14,8 @@ from monitor.store.rows import read_first
 from monitor.store.tables import buckets, findings, incidents, watches
 
 MOST_POINTS = 60_000
+MOST_BUCKETS = 3000
+"""Maximum number of buckets in the charts of an incident."""
 
 
 def ping(database: Database) -> datetime:
@@ -57,14 +59,31 @@ def sensitivity(connection: Connection, monitor: str) -> Any:
 
 
 def histories(
-    connection: Connection, monitor: str, keys: Sequence[str], start: datetime, end: datetime
+    connection: Connection,
+    monitor: str,
+    keys: Sequence[str],
+    start: datetime,
+    end: datetime,
+    *,
+    with_detail: bool = False,
 ) -> Mapping[str, list[Any]]:
-    """Return statistics and thresholds of several findings within a time range, oldest first."""
+    """Return statistics and thresholds of several findings within a time range, oldest first.
+
+    Parameters
+    ----------
+    with_detail
+        Whether to return unit and detail, too.
+    """
     by_key: dict[str, list[Any]] = {key: [] for key in keys}
     if not keys:
         return by_key
     statement = findings.select().with_only_columns(
-        findings.c.key, findings.c.start, findings.c.statistic, findings.c.threshold, findings.c.status
+        findings.c.key,
+        findings.c.start,
+        findings.c.statistic,
+        findings.c.threshold,
+        findings.c.status,
+        *((findings.c.unit, findings.c.detail) if with_detail else ()),
     )
     query = statement.where(
         findings.c.monitor == monitor,

@@ -26,3 +26,11 @@ def share_bars(group: ValueGroup, groups: Sequence[ValueGroup]) -> Markup:
             for kind, share, top in bars
         ),
     )
+
+
+def share_bar(share: float, is_leading: bool) -> Markup:  # noqa: FBT001
+    """Return a bar of a share of the effect."""
+    kind = "now" if is_leading else "other"
+    return Markup(
+        '<svg class="share" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">{}</svg>'
+    ).format(Markup('<rect class="{}" x="0" y="0" width="{}" height="10"/>').format(kind, at(max(2.0, 100 * share))))

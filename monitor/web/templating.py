@@ -21,7 +21,8 @@ from monitor.store.database import Database
 from monitor.store.incident_search import count_firing
 from monitor.web import formatting
 from monitor.web.assets import Assets
-from monitor.web.share_bars import share_bars
+from monitor.web.share_bars import share_bar, share_bars
+from monitor.web.time_chart import draw
 
 TEMPLATES = Path(__file__).parent / "templates"
 REFRESH_SECONDS = 15
@@ -93,7 +94,14 @@ def make_environment(monitors: int, assets: Assets) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(version=__version__, monitors=monitors, share_bars=share_bars, asset=assets.address)
+    environment.globals.update(
+        version=__version__,
+        monitors=monitors,
+        share_bars=share_bars,
+        share_bar=share_bar,
+        draw_chart=draw,
+        asset=assets.address,
+    )
     environment.filters.update(
         number=formatting.number,
         chance=formatting.chance,

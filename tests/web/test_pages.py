@@ -22,6 +22,7 @@ from monitor.checks.calibration import Calibration
 from monitor.web import templating
 from tests.web.conftest import Serve
 from tests.web.seed import HOSTILE, MINUTE, Seed, busy_store, configuration
+from tests.web.story import STORY, write_story
 
 FIRING = "11111111-aaaa-4000-8000-000000000001"
 KNOWN = """
@@ -237,13 +238,23 @@ def test_monitor_page_says_that_a_baseline_without_thresholds_knows_no_smallest_
 
 
 def test_incident_page_tells_the_story(seed: Seed, serve: Serve) -> None:
-    page = serve(configuration("sqlite://", busy_store(seed))).get(f"/incidents/{FIRING}").text
+    page = serve(configuration("sqlite://", write_story(seed))).get(f"/incidents/{STORY}").text
     assert_harmless(page)
     said = words(page)
-    assert said.index("bad for 1 of 2 buckets") < said.index("Evidence")
+    assert re.search(r"Mean score of hallucinated is 6\d.\d % on small-7b, 26.0 % in the baseline", said)
+    assert "Estimated by a score, no labels yet. 95 % interval" in said
+    assert "128 records in the window, 9,600 in the baseline" in said
+    assert "Send traffic back to big-4 waits for approval" in said
     assert "&#34;model_version&#34;: &#34;big-4&#34;" in page
-    assert "Suspected" in said
-    assert page.count('<svg class="chart"') == 3
+    steps = ["support@4 first seen", "Pending", "Firing", "Slack: firing was sent", "Slack: update was sent"]
+    places = [said.index(step, said.index("Timeline")) for step in steps]
+    assert places == sorted(places)
+    for label in ("alerts at 31 %", "baseline 26 %", "small-7b", "all rows"):
+        assert f">{label}</text>" in page
+    assert "96 %" in said
+    assert f'href="/incidents/{FIRING}"' in page
+    short = serve(configuration("sqlite://", ["support-bot"])).get(f"/incidents/{STORY[:8]}")
+    assert short.status_code == 200
 
 
 def test_what_is_not_configured_is_not_shown(seed: Seed, serve: Serve) -> None:
