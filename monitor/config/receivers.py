@@ -24,6 +24,8 @@ RECEIVERS: dict[str, str] = {
     "slack": "monitor.actions.receivers.slack:Slack",
     "webhook": "monitor.actions.receivers.webhook:Webhook",
     "email": "monitor.actions.receivers.email:Email",
+    "mlflow": "monitor.actions.receivers.mlflow:Mlflow",
+    "langfuse": "monitor.actions.receivers.langfuse:Langfuse",
 }
 """Class of each kind as `module:attribute`, imported when a configuration uses the kind."""
 

@@ -56,10 +56,13 @@ class Letterbox:
             "POST", self._address.geturl(), {"authorization": "…"}, json.dumps(dict(delivery.payload))
         )
 
+    def _headers(self, delivery: Delivery) -> dict[str, str]:
+        return {"authorization": self._key, "idempotency-key": delivery.id}
+
     def _post(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
         connection = HTTPConnection(self._address.hostname or "", self._address.port, timeout=10)
         try:
-            connection.request("POST", "/", json.dumps(dict(delivery.payload)), {"authorization": self._key})
+            connection.request("POST", "/", json.dumps(dict(delivery.payload)), self._headers(delivery))
             answer = connection.getresponse()
             answer.read(1024)
             if 200 <= answer.status < 300:

@@ -122,7 +122,7 @@ def test_an_action_called_slack_got_messages_and_still_does(tmp_path: Path) -> N
     [
         ("{kind: slak, token: x, channel: c}", "team.kind", "slack, webhook. Did you mean 'slack'"),
         ("{token: x, channel: c}", "team", "the key 'kind' is missing"),
-        ("{kind: [slack]}", "team.kind", "Allowed: email, slack, webhook"),
+        ("{kind: [slack]}", "team.kind", "Allowed: airflow, "),
         ("{kind: slack, channel: c}", "team", "the key 'token' is missing"),
         ("{kind: slack, token: x, channel: c, effect: {kind: rollback}}", "team.effect", "unknown key 'effect'"),
         ("{kind: webhook, url: x, secret: y, effect: {kind: notify}}", "team.effect.kind", "'rollback'"),

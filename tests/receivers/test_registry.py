@@ -35,9 +35,10 @@ from tests.support.tools import ROOT
 LINE = {"letterbox": "tests.receivers.letterbox:Letterbox"}
 NAMED = (
     *("monitor/config/receivers.py", "monitor/config/deprecated.py", "monitor/core/incident_response.py"),
+    *("monitor/config/presets/__init__.py", "monitor/config/presets/mlflow.py"),
     *("scripts/messages/files.py", "scripts/messages/record.py", "scripts/messages/scenarios.py"),
 )
-"""The registry, the translation of the old form, the channels by which people respond, and the messages in the docs."""
+"""The registry, the old form, the channels by which people respond, presets of the same name, messages in the docs."""
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_a_new_receiver_is_in_the_schema_in_the_errors_of_the_command_line_and_i
     (tmp_path / "driftd.yaml").write_text(json.dumps(wrong))
     refused = CliRunner().invoke(app, ["config", "check", "--config", str(tmp_path / "driftd.yaml")])
     said = f"{refused.output} {refused.exception}"
-    assert "receivers.team.kind: unknown value 'letterbax'. Allowed: email, letterbox, slack, webhook." in said
+    assert f"receivers.team.kind: unknown value 'letterbax'. Allowed: {', '.join(sorted(RECEIVERS))}." in said
     page = docs.receiver_kinds()
     assert (
         "| [`letterbox`](#letterbox) | A letterbox that takes letters by HTTP. | messages or effects | people |" in page

@@ -11,11 +11,41 @@ from urllib.parse import urlsplit
 from monitor.actions.receivers import make_receivers
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, Receiver
 from monitor.config.receivers import ReceiverConfig, config_model, read_receiver
+from monitor.core.payload import ActionKind
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SMTP = ("email",)
 """Kinds that speak SMTP; the others speak HTTP."""
 SECRET = "whsec_c2VjcmV0LW9mLXRoZS1ob29r"
+
+
+MESSAGE = Delivery("id-1", "firing", {"type": "driftd.incident.firing", "data": {"headline": "bot: it rose"}}, NOW)
+
+
+def effect(bad: str = "7", good: str = "6", role: str = "model_version", kind: ActionKind = "rollback") -> Delivery:
+    """Return an effect that goes back from one version to another one."""
+    payload = {
+        "type": f"driftd.{kind}",
+        "timestamp": NOW.isoformat(),
+        "data": {
+            "monitor": "bot",
+            "severity": "critical",
+            "headline": "bot: hallucination rate 63 %",
+            "incident": {"id": "incident-1", "state": "firing", "rule": "answers", "opened_at": NOW.isoformat()},
+            "observed_version": {role: bad},
+            "target": {role: good, "rows": 900, "last_seen": NOW.isoformat()},
+        },
+    }
+    return Delivery("id-1", kind, payload, NOW)  # type: ignore[arg-type]
+
+
+def delivery_for(kind: str) -> Delivery:
+    """Return what a kind of receiver gets: an effect about versions of its example, or a message."""
+    config = read_receiver(config_model(kind).example)
+    if config.effect_settings is None:
+        return MESSAGE
+    good, bad = list(getattr(config, "versions", {}) or {"6": "", "7": ""})[:2]
+    return effect(bad, good, getattr(config, "role", "model_version"))
 
 
 def settings_of(kind: str, **settings: Any) -> ReceiverConfig:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, cast
-from urllib.parse import urlsplit
+from urllib.parse import quote_plus, urlsplit
+
+from pydantic import SecretStr
 
 from monitor.actions.receivers.base import Deadline, DeliveryResult, NotDelivered, RequestPreview, failure_by_status
 from monitor.actions.receivers.destination import Resolver, system_resolver
@@ -98,6 +101,28 @@ def deliver_request(
     return failure_by_status(response.status, response.retry_after, deadline.started_at)
 
 
+def send_request(
+    transport: Transport, request: HttpRequest, deadline: Deadline, most: int = LONGEST_ANSWER
+) -> HttpResponse:
+    """Send a request and return its response; raises :class:`NotDelivered` also if the status is not 2xx."""
+    response = transport.send(request, deadline, most)
+    if not response.succeeded:
+        raise NotDelivered(failure_by_status(response.status, response.retry_after, deadline.started_at))
+    return response
+
+
+def authorize(
+    token: SecretStr | None, username: str | None = None, password: SecretStr | None = None
+) -> dict[str, str]:
+    """Return the header of a bearer token or of basic authentication; none without a login."""
+    if token is not None:
+        return {"authorization": f"Bearer {token.get_secret_value()}"}
+    if username is None or password is None:
+        return {}
+    login = base64.b64encode(f"{username}:{password.get_secret_value()}".encode()).decode()
+    return {"authorization": f"Basic {login}"}
+
+
 def make_json_request(method: str, url: str, value: object, headers: Mapping[str, str]) -> HttpRequest:
     """Return a request with a JSON body; raises :class:`NotDelivered` if the value cannot be serialised."""
     try:
@@ -128,6 +153,6 @@ def hide_path(url: str) -> str:
 
 def _hide(text: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
-        for form in (secret, json.dumps(secret)[1:-1]):
+        for form in (secret, json.dumps(secret)[1:-1], quote_plus(secret)):
             text = text.replace(form, HIDDEN) if form else text
     return text
