@@ -26,6 +26,8 @@ RECEIVERS: dict[str, str] = {
     "email": "monitor.actions.receivers.email:Email",
     "mlflow": "monitor.actions.receivers.mlflow:Mlflow",
     "langfuse": "monitor.actions.receivers.langfuse:Langfuse",
+    "kubernetes": "monitor.actions.receivers.kubernetes:Kubernetes",
+    "argo_rollouts": "monitor.actions.receivers.argo_rollouts:ArgoRollouts",
 }
 """Class of each kind as `module:attribute`, imported when a configuration uses the kind."""
 
