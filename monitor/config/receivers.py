@@ -28,6 +28,9 @@ RECEIVERS: dict[str, str] = {
     "langfuse": "monitor.actions.receivers.langfuse:Langfuse",
     "kubernetes": "monitor.actions.receivers.kubernetes:Kubernetes",
     "argo_rollouts": "monitor.actions.receivers.argo_rollouts:ArgoRollouts",
+    "github": "monitor.actions.receivers.github:Github",
+    "gitlab": "monitor.actions.receivers.gitlab:Gitlab",
+    "airflow": "monitor.actions.receivers.airflow:Airflow",
 }
 """Class of each kind as `module:attribute`, imported when a configuration uses the kind."""
 

@@ -1,0 +1,39 @@
+"""GitLab receiver: triggers a pipeline."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from urllib.parse import quote, urlencode
+
+from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, RequestPreview
+from monitor.actions.receivers.fill import fill_text, template_values
+from monitor.actions.receivers.gitlab.config import GitlabConfig
+from monitor.actions.receivers.requests import HttpRequest, deliver_request, make_transport, preview_request
+
+FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
+
+
+class Gitlab:
+    """Starts a pipeline; the token is a field of the form."""
+
+    kind: ClassVar = "gitlab"
+    Config: ClassVar = GitlabConfig
+
+    def __init__(self, config: GitlabConfig) -> None:
+        self._config = config
+        self._transport = make_transport(config)
+
+    def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
+        """Try to start a pipeline once."""
+        return deliver_request(self._transport, self._make_request(delivery), deadline)
+
+    def describe_request(self, delivery: Delivery) -> RequestPreview:
+        """Return the request without the token."""
+        return preview_request(self._make_request(delivery), [self._config.token.get_secret_value()])
+
+    def _make_request(self, delivery: Delivery) -> HttpRequest:
+        config, values = self._config, template_values(delivery)
+        url = f"{config.base_url.rstrip('/')}/api/v4/projects/{quote(config.project, safe='')}/trigger/pipeline"
+        form = {"token": config.token.get_secret_value(), "ref": config.ref}
+        form |= {f"variables[{name}]": fill_text(text, values) for name, text in config.variables.items()}
+        return HttpRequest("POST", url, FORM, urlencode(form).encode())
