@@ -543,6 +543,19 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 about=HELP["driftd_actions"],
             ),
             Panel(
+                "First bad record to request",
+                "timeseries",
+                [(f"driftd_reaction_seconds{{{PICKED}}}", "{{monitor}} {{action}}")],
+                unit="s",
+                about=HELP["driftd_reaction_seconds"],
+            ),
+            Panel(
+                "Verified effects",
+                "timeseries",
+                [(f"driftd_verifications{{{PICKED}}}", "{{monitor}} {{action}} {{result}}")],
+                about=HELP["driftd_verifications"],
+            ),
+            Panel(
                 "Buckets to recompute, and late rows",
                 "timeseries",
                 [

@@ -36,6 +36,8 @@ class DecisionContext:
         By receiver, why the incident escalates to it.
     fresh
         Whether this bucket itself is bad, which is required to plan an effect again.
+    failure
+        That the newest effect of the incident did not help, as a sentence; None if it did or may have.
     retraining
         Payload of a retraining, see :mod:`monitor.actions.retraining`.
     """
@@ -50,6 +52,7 @@ class DecisionContext:
     repeat_interval: timedelta | None = None
     escalated: Mapping[str, str] = field(default_factory=dict)
     fresh: bool = True
+    failure: str | None = None
     retraining: RetrainingData | None = None
 
     def is_acknowledged(self, incident: Incident) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from detectors.split_attribution import ENOUGH
+from monitor.alerting.messages.causes import describe_target
 from monitor.alerting.suspects import affects_all, explains
 from monitor.config.receivers import EffectSettings
 from monitor.config.rules import UNMEASURED
@@ -31,6 +32,7 @@ LACKS_EVIDENCE = (
     "no finding speaks of the model: not seeing, or bad data, never rolls back a model",
     "no finding is a change for the worse: what is neither good nor bad never rolls back a model",
 )
+REPEATED = "the same action did not help in this incident, so it is not repeated"
 CLEAR = 0.95
 """A version whose rows explain at least this part of the change may be rolled back without approval."""
 NEVER_TRAFFIC = 50
@@ -106,6 +108,18 @@ def decide_effect(
     if effect.mode == "approve":
         return "awaiting_approval", "mode approve: `driftd actions approve` sends it"
     return "pending", "mode auto"
+
+
+def find_repetition(
+    rows: Sequence[PastAction], name: str, kind: str, target: Mapping[str, object] | None
+) -> str | None:
+    """Return why an effect is not repeated in an incident: the same action did not help; None if it may be."""
+    goal = describe_target(target)
+    for row in rows:
+        is_same = (row.name, row.kind, describe_target(row.target)) == (name, kind, goal)
+        if is_same and row.verification is not None and row.verification["state"] == "not_verified":
+            return REPEATED
+    return None
 
 
 def obstacle_to_rollback(incident: Incident, versions: Sequence[Version], blamed: Sequence[str]) -> str | None:

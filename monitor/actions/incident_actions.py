@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from monitor.actions.decision_context import DecisionContext
 from monitor.actions.plan import is_unannounced, plan
@@ -11,19 +12,27 @@ from monitor.actions.plan_context import PlanContext, Receivers
 from monitor.actions.recipients import choose_recipients, find_escalations
 from monitor.actions.retraining_context import build_retraining_context
 from monitor.actions.retraining_requests import find_retraining_requests
+from monitor.actions.verification import Conclusion, apply_conclusions, find_failure, plan_conclusion
 from monitor.alerting.decisions import Decisions
 from monitor.alerting.muting import without_muted
 from monitor.config.models import Monitor
 from monitor.core.action import MESSAGES, STANDING, Action, PastAction
 from monitor.core.incident import Decision
-from monitor.core.schedule import Bucket
 
 
 def plan_incidents(
-    monitor: Monitor, receivers: Receivers, decisions: Decisions, context: PlanContext
+    monitor: Monitor,
+    receivers: Receivers,
+    decisions: Decisions,
+    context: PlanContext,
+    concluded: Mapping[str, Conclusion] | None = None,
 ) -> tuple[list[Decision], list[Action]]:
-    """Plan the actions about incidents; return the decisions with updated ``notified_at``, and the actions."""
-    history = context.history
+    """Plan the actions about incidents; return the decisions with updated ``notified_at``, and the actions.
+
+    ``concluded`` are the verifications of effects that end with the bucket, by incident.
+    """
+    concluded = concluded or {}
+    history = replace(context.history, past=apply_conclusions(context.history.past, concluded))
     earlier = {incident.id: incident for incident in (*history.open.values(), *history.older)}
     requests = find_retraining_requests(monitor, decisions.incidents, receivers, history)
     retraining = build_retraining_context(monitor, requests, decisions.findings, context.retraining)
@@ -48,21 +57,27 @@ def plan_incidents(
             handling=history.find_handling(incident.id),
             repeat_interval=recipients.repeat_interval,
             fresh=incident.bad > (before.bad if before else 0),
+            failure=find_failure([row for row in history.past if row.incident == incident.id]),
             retraining=retraining.get(incident.id),
         )
         decided = replace(shown, transition="firing") if first else shown
         escalated = find_escalations(recipients, shown.incident, decision_context)
         names = list(dict.fromkeys([*recipients.names, *escalated]))
         planned = plan(monitor, decided, names, receivers, replace(decision_context, escalated=escalated))
+        if incident.id in concluded:
+            planned += plan_conclusion(monitor, shown.incident, concluded[incident.id], receivers, decision_context)
         actions += planned
-        incidents.append(note_notification(decision, history.past, planned, context.bucket))
+        incidents.append(note_notification(decision, history.past, planned, context.bucket.end))
     return incidents, actions
 
 
 def note_notification(
-    decision: Decision, past: Sequence[PastAction], planned: Sequence[Action], bucket: Bucket
+    decision: Decision, past: Sequence[PastAction], planned: Sequence[Action], end: datetime
 ) -> Decision:
-    """Set ``notified_at`` of a firing incident to its last message; None if every message failed or expired."""
+    """Set ``notified_at`` of a firing incident to its last message; None if every message failed or expired.
+
+    ``end`` is that of the bucket.
+    """
     incident = decision.incident
     if incident.state != "firing":
         return decision
@@ -71,5 +86,5 @@ def note_notification(
     if messages and not any(row.state in STANDING for row in messages):
         at = None
     if any(action.kind in MESSAGES for action in planned):
-        at = bucket.end
+        at = end
     return replace(decision, incident=replace(incident, notified_at=at))

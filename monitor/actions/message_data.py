@@ -7,6 +7,7 @@ from datetime import datetime
 
 from monitor.actions.effects import guilty_version
 from monitor.actions.messages_due import MessageDue
+from monitor.alerting.first_bad import find_first_bad
 from monitor.alerting.messages.headline import describe_situation, find_peak, leading_suspect, write_headline
 from monitor.config.models import Monitor
 from monitor.config.receivers import ReceiverConfig
@@ -44,6 +45,7 @@ def describe_incident(
         "changes": list(incident.changes[-MOST_CHANGES:]),
         "target": target,
         "findings": list(incident.evidence.values())[:10],
+        "first_bad_at": find_first_bad(incident, monitor.bucket).isoformat(),
     }
 
 
@@ -55,7 +57,7 @@ def describe_message(
     receiver: ReceiverConfig,
 ) -> EventData:
     """Return the data of a message, which has more than that of an effect."""
-    news, address = message.news, receiver.external_url
+    news = message.news
     described: News | None = (
         {**news, "findings": news["findings"][:10], "changes": news["changes"][-MOST_CHANGES:]} if news else None
     )
@@ -67,14 +69,20 @@ def describe_message(
             "fired_at": _iso(incident.fired_at),
             "resolved_at": _iso(incident.resolved_at),
         },
-        "actions": [_mention(action, message.before) for action in mentions],
+        "actions": [summarize_action(action, message.before) for action in mentions],
         "news": described,
         "dry_run": receiver.dry_run,
-        "link": f"{address.rstrip('/')}/incidents/{incident.id}" if address else None,
+        "link": link_incident(receiver, incident.id),
     }
     if peak := find_peak(incident):
         data["peak"] = peak
     return data
+
+
+def link_incident(receiver: ReceiverConfig, incident: str) -> str | None:
+    """Return the address of the page of an incident; None if the web interface has no address."""
+    address = receiver.external_url
+    return f"{address.rstrip('/')}/incidents/{incident}" if address else None
 
 
 def newest_effects(rows: Sequence[PastAction], without: Sequence[str]) -> list[PastAction]:
@@ -82,14 +90,15 @@ def newest_effects(rows: Sequence[PastAction], without: Sequence[str]) -> list[P
     return list({row.name: row for row in rows if row.kind in DESTRUCTIVE and row.name not in without}.values())
 
 
-def _mention(action: Action | PastAction, before: PastAction | None) -> ActionSummary:
+def summarize_action(action: Action | PastAction, before: PastAction | None = None) -> ActionSummary:
+    """Return the fields of an action for a message; ``before`` is the last message to the receiver."""
     since = before.created_at if before else None
     if isinstance(action, Action):
         reason = action.reason if action.state in ("held", "expired") else None
         target, ended, dry_run = action.payload["data"].get("target"), None, action.dry_run
     else:
         reason, target, ended, dry_run = None, action.target, action.finished_at, action.state == "dry_run"
-    return {
+    summary: ActionSummary = {
         "id": action.id,
         "name": action.name,
         "kind": action.kind,
@@ -102,6 +111,11 @@ def _mention(action: Action | PastAction, before: PastAction | None) -> ActionSu
         "dry_run": dry_run,
         "is_new": since is None or action.created_at > since or (ended is not None and ended > since),
     }
+    if isinstance(action, PastAction) and action.reaction is not None:
+        summary["reaction"] = action.reaction.total_seconds()
+    if isinstance(action, PastAction) and action.verification is not None:
+        summary["verification"] = action.verification
+    return summary
 
 
 def _iso(moment: datetime | None) -> str | None:

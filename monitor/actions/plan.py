@@ -6,7 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from monitor.actions.decision_context import DecisionContext
-from monitor.actions.effects import decide_effect, effect_due, last_known_good, newest_effect, obstacle_to_rollback
+from monitor.actions.effects import (
+    decide_effect,
+    effect_due,
+    find_repetition,
+    last_known_good,
+    newest_effect,
+    obstacle_to_rollback,
+)
 from monitor.actions.identity import MESSAGE_NOT_AFTER, identity
 from monitor.actions.message_data import describe_incident, describe_message, newest_effects
 from monitor.actions.messages_due import MessageDue, backlog_pause, message_for
@@ -118,11 +125,19 @@ def _effect(
     *,
     dry_run: bool,
 ) -> Action:
-    obstacle = obstacle_to_rollback(incident, context.versions, context.blamed)
+    rows = context.list_actions(incident)
+    repetition = find_repetition(rows, name, effect.kind, common["target"])
+    obstacle = repetition or obstacle_to_rollback(incident, context.versions, context.blamed)
     state, reason = decide_effect(effect, name, incident, context.past, context.now, obstacle)
-    before = newest_effect(context.list_actions(incident), name)
+    before = newest_effect(rows, name)
     not_after = incident.updated_at + effect.not_after
-    data: EventData = {**common, "not_after": not_after.isoformat(), "dry_run": dry_run}
+    within = effect.verification_time
+    data: EventData = {
+        **common,
+        "not_after": not_after.isoformat(),
+        "dry_run": dry_run,
+        "verify_within": within.total_seconds() if within is not None else None,
+    }
     if effect.kind == "retrain":
         data["retraining"] = context.retraining
     return Action(

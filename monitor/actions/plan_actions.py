@@ -9,6 +9,7 @@ from monitor.actions.breakers import SEVERITY, BreakerUpdate, evaluate_breakers,
 from monitor.actions.incident_actions import plan_incidents
 from monitor.actions.notifications import announce_verdict
 from monitor.actions.plan_context import PlanContext, Receivers
+from monitor.actions.verification import Conclusion, conclude_verifications
 from monitor.alerting.decisions import Decisions
 from monitor.alerting.muting import Muting
 from monitor.config.models import Monitor
@@ -24,12 +25,15 @@ class ActionPlan:
     ----------
     announced
         Arms whose verdict was announced, by comparison.
+    verifications
+        Verifications of effects that have ended.
     """
 
     incidents: Sequence[Decision] = ()
     actions: Sequence[Action] = ()
     announced: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
     breakers: BreakerUpdate | None = None
+    verifications: Sequence[Conclusion] = ()
 
 
 def plan_actions(monitor: Monitor, receivers: Receivers, decisions: Decisions, context: PlanContext) -> ActionPlan:
@@ -37,7 +41,8 @@ def plan_actions(monitor: Monitor, receivers: Receivers, decisions: Decisions, c
 
     Muted incidents, verdicts and breakers get no actions.
     """
-    incidents, actions = plan_incidents(monitor, receivers, decisions, context)
+    concluded = conclude_verifications(decisions.outcomes, decisions.incidents, context.history)
+    incidents, actions = plan_incidents(monitor, receivers, decisions, context, concluded)
     announced: dict[tuple[str, str], list[str]] = {}
     for change in decisions.verdicts:
         messages = announce_verdict(monitor, receivers, change, context.history, context.bucket, context.now)
@@ -53,4 +58,4 @@ def plan_actions(monitor: Monitor, receivers: Receivers, decisions: Decisions, c
             silenced=[one.name for one in monitor.breakers if muting.find_reason(silence_name(one), SEVERITY)],
         )
         breakers = evaluate_breakers(monitor, context.bucket, inputs, receivers, context.now)
-    return ActionPlan(incidents, actions, announced, breakers)
+    return ActionPlan(incidents, actions, announced, breakers, list(concluded.values()))

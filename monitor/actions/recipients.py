@@ -41,18 +41,22 @@ def find_escalations(recipients: Recipients, incident: Incident, context: Decisi
     """Return by receiver why an incident escalates to it, or did so before.
 
     It escalates if it is firing and not acknowledged some time after its announcement. That is its first message since
-    it was resolved or acknowledged last, whether or not that was delivered.
+    it was resolved or acknowledged last, whether or not that was delivered. It also escalates if an effect did not
+    help.
     """
     messages = [row for row in context.list_actions(incident) if row.kind in MESSAGES]
     announced = _find_announcement(messages, context.handling.acknowledged_at)
-    waits = incident.state == "firing" and announced is not None and not context.is_acknowledged(incident)
+    fires = incident.state == "firing"
+    failed = context.failure if fires else None
+    waits = fires and announced is not None and not context.is_acknowledged(incident)
     involved = {row.name for row in messages}
     escalated: dict[str, str] = {}
     for step in sorted(recipients.escalate, key=lambda step: step.after):
         due = waits and announced is not None and context.now - announced >= step.after
-        reason = f"escalated: not acknowledged {format_duration(step.after)} after its announcement"
+        late = f"not acknowledged {format_duration(step.after)} after its announcement"
+        reason = f"escalated: {failed or late}"
         for name in step.do:
-            if (due or name in involved) and name not in recipients.names:
+            if (failed or due or name in involved) and name not in recipients.names:
                 escalated.setdefault(name, reason)
     return escalated
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from detectors.cost.objective import EventCounts
@@ -87,4 +87,26 @@ def sum_window(
         bucket.end,
         stored.truths,
         parts,
+    )
+
+
+def select_after(window: Window, start: datetime) -> Window | None:
+    """Return the part of a window from a time on; None if it has no buckets.
+
+    Accumulated statistics begin anew with the first bucket. Labels that arrive later are not awaited.
+    """
+    kept = [(at, part) for at, part in zip(window.starts, window.parts, strict=True) if at >= start]
+    if not kept:
+        return None
+    parts = [part for _, part in kept]
+    traffic = replace(window.traffic, bucket_rows=window.traffic.bucket_rows[-len(kept) :])
+    return Window(
+        add_profiles([part.profiles for part in parts]),
+        traffic,
+        [at for at, _ in kept],
+        parts[-1].profiles,
+        window.sums if len(kept) > 1 else {},
+        end=window.end,
+        truths=window.truths,
+        parts=parts,
     )

@@ -35,6 +35,9 @@ RECEIVERS: dict[str, str] = {
 """Class of each kind as `module:attribute`, imported when a configuration uses the kind."""
 
 
+VERIFY_WITHIN = timedelta(minutes=30)
+
+
 class EffectLimits(Section):
     """Approval mode, rate limits and expiry of effects."""
 
@@ -53,6 +56,15 @@ class EffectSettings(EffectLimits):
 
     kind: Literal["rollback", "retrain"]
     """Kind of the effect: rollback, retrain or notify."""
+    verify_within: Duration | None = None
+    """Time in which the findings of the incident must be clean on the traffic after the effect; otherwise the incident
+    escalates. Default: 30m for a rollback; a retraining, which takes longer, is not verified."""
+
+    @property
+    def verification_time(self) -> timedelta | None:
+        """Return the time in which the effect is verified; None if it is not."""
+        default = VERIFY_WITHIN if self.kind == "rollback" else None
+        return default if self.verify_within is None else self.verify_within
 
 
 class ReceiverConfig(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from monitor.core.deploy_event import DeployEvent
@@ -12,7 +12,7 @@ from monitor.core.firing import FiringMonitors
 from monitor.core.incident import Change, Incident, MissingData
 from monitor.core.incident_response import Handling
 from monitor.core.matchers import Silence
-from monitor.core.payload import ActionKind, Payload
+from monitor.core.payload import ActionKind, Payload, Verification
 from monitor.core.prompts import Prompt
 
 ActionState = Literal[
@@ -95,6 +95,12 @@ class PastAction:
         Last known good version of an effect.
     missed
         Whether an effect expired before it was sent or could be approved.
+    verify_within
+        Time in which an effect is verified; None if it is not.
+    verification
+        Result of the verification of an effect, once it has ended.
+    reaction
+        Time from the first bad record to the request.
     """
 
     name: str
@@ -116,6 +122,15 @@ class PastAction:
     target: Mapping[str, object] | None = None
     not_after: datetime | None = None
     finished_at: datetime | None = None
+    verify_within: timedelta | None = None
+    verification: Verification | None = None
+    reaction: timedelta | None = None
+
+    @property
+    def is_verifiable(self) -> bool:
+        """Return whether it is an effect that was sent, and that is verified on the traffic after it."""
+        sent = self.kind in DESTRUCTIVE and self.state == "delivered" and self.finished_at is not None
+        return sent and self.verify_within is not None
 
 
 @dataclass(frozen=True)
@@ -130,6 +145,8 @@ class AlertHistory:
         The other open incidents, oldest first: new causes came after them.
     resolved
         The incident of each group that was resolved last.
+    acted
+        Resolved incidents with an effect that was sent less than two windows ago or that is not verified yet.
     deployments
         The newest deploy events, newest first; they are among the changes.
     elsewhere
@@ -147,6 +164,7 @@ class AlertHistory:
     open: Mapping[str, Incident] = field(default_factory=dict)
     older: Sequence[Incident] = ()
     resolved: Mapping[str, Incident] = field(default_factory=dict)
+    acted: Sequence[Incident] = ()
     elsewhere: Sequence[Incident] = ()
     firing: FiringMonitors = FiringMonitors()
     silences: Sequence[Silence] = ()

@@ -6,7 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NotRequired, TypedDict
 
 ActionKind = Literal[
-    "firing", "update", "reminder", "resolved", "expired", "verdict", "breaker", "rollback", "retrain", "notify"
+    "firing",
+    "update",
+    "reminder",
+    "resolved",
+    "effect",
+    "expired",
+    "verdict",
+    "breaker",
+    "rollback",
+    "retrain",
+    "notify",
 ]
 """Kinds of actions: messages about incidents, approvals, verdicts and breakers, and effects."""
 
@@ -144,11 +154,37 @@ class IncidentSummary(TypedDict):
     resolved_at: NotRequired[str | None]
 
 
+VerificationState = Literal["verified", "not_verified", "unknown"]
+"""Whether the findings of an incident are clean after an effect; `unknown` if there was not enough traffic."""
+
+
+class Verification(TypedDict):
+    """Result of measuring the findings of an incident on the traffic after an effect.
+
+    Parameters
+    ----------
+    at
+        When it was concluded.
+    records, seconds
+        Size of the measured traffic.
+    reason
+        The most harmful finding that is still bad, or why they could not be measured.
+    """
+
+    state: VerificationState
+    at: str
+    records: int
+    seconds: float
+    reason: str
+
+
 class ActionSummary(TypedDict):
     """The fields of an action that a message contains.
 
     Parameters
     ----------
+    reaction
+        Seconds from the first bad record to the request.
     at
         When it was sent, or ended otherwise.
     is_new
@@ -166,6 +202,8 @@ class ActionSummary(TypedDict):
     at: NotRequired[str | None]
     dry_run: NotRequired[bool]
     is_new: NotRequired[bool]
+    verification: NotRequired[Verification | None]
+    reaction: NotRequired[float | None]
 
 
 class RetrainingData(TypedDict):
@@ -200,6 +238,8 @@ class EventData(TypedDict, total=False):
     assignee: str | None
     escalation: str
     not_after: str
+    first_bad_at: str | None
+    verify_within: float | None
     retraining: RetrainingData | None
     breaker: Mapping[str, object]
     experiment: Mapping[str, object]

@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 import structlog
 
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, Receiver
+from monitor.core.action import DESTRUCTIVE
 from monitor.core.clock import Clock
 from monitor.store import leases, outbox
 from monitor.store.database import Database, decision_time
+from monitor.store.effect_notices import save_sent_notice
 from monitor.store.rows import ActionRow
 
 LOG = structlog.get_logger(__name__)
@@ -74,8 +76,13 @@ def _deliver(
 ) -> None:
     outcome = _attempt(database, receivers, claimed, at)
     with database.write() as connection:
-        values = after(claimed, outcome, decision_time(connection, clock))
-        recorded = outbox.record(connection, claimed, **values)
+        now = decision_time(connection, clock)
+        values = after(claimed, outcome, now)
+        is_sent = values["state"] == "delivered" and claimed.kind in DESTRUCTIVE
+        reaction = measure_reaction(claimed, at) if is_sent else None
+        recorded = outbox.record(connection, claimed, reaction_seconds=reaction, **values)
+        if recorded and is_sent:
+            save_sent_notice(connection, claimed, reaction, now)
     LOG.info(
         "action_attempted",
         action=claimed.id,
@@ -111,6 +118,12 @@ def _attempt(database: Database, receivers: Mapping[str, Receiver], claimed: Act
         where = f"{last.filename}:{last.lineno}"  # the text of an error may contain a secret
         LOG.error("receiver_failed", receiver=claimed.name, error=type(error).__name__, where=where)  # noqa: TRY400
         return DeliveryResult("other", f"the receiver failed with {type(error).__name__}", retry=True)
+
+
+def measure_reaction(effect: ActionRow, at: datetime) -> float | None:
+    """Return the seconds from the first bad record of an incident to the attempt that sent its effect."""
+    first = (effect.payload.get("data") or {}).get("first_bad_at")
+    return (at - datetime.fromisoformat(first)).total_seconds() if first else None
 
 
 def after(claimed: ActionRow, outcome: DeliveryResult, at: datetime) -> dict[str, object]:

@@ -126,6 +126,20 @@ ROWS: tuple[MetricRow, ...] = (
         lambda state: ((key, at.timestamp()) for key, at in sorted(state.failed.items())),
     ),
     MetricRow(
+        "driftd_reaction_seconds",
+        "gauge",
+        ("monitor", "action"),
+        "Seconds from the first bad record of an incident to the request of its effect, of the newest effect.",
+        lambda state: iter(sorted(state.reactions.items())),
+    ),
+    MetricRow(
+        "driftd_verifications",
+        "gauge",
+        ("monitor", "action", "result"),
+        "Effects in the store by the result of their verification: verified, not_verified or unknown.",
+        lambda state: ((key, float(count)) for key, count in sorted(state.verifications.items())),
+    ),
+    MetricRow(
         "driftd_outbox_oldest_timestamp_seconds",
         "gauge",
         (),

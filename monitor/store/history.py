@@ -17,6 +17,8 @@ from monitor.store.deploy_events import load_events
 from monitor.store.firing import load_firing
 from monitor.store.silences import load_silences
 
+DAY = timedelta(days=1)
+
 
 def load_history(connection: Connection, monitor: Monitor, bucket: Bucket) -> AlertHistory:
     """Load the history of a monitor for the decisions about a bucket."""
@@ -26,6 +28,7 @@ def load_history(connection: Connection, monitor: Monitor, bucket: Bucket) -> Al
     longest = max((rule.reopen_within for rule in monitor.rules), default=timedelta(0))
     recent = incidents.last_resolved(connection, monitor.name, bucket.end - longest)
     resolved = {group: incident for group, incident in recent.items() if group not in newest}
+    past = outbox.past_actions(connection, monitor.name, bucket.end - max(DAY, 2 * monitor.window))
     versions = incidents.load_versions(connection, monitor.name)
     roles = {version.role for version in versions}
     muting = monitor.muting
@@ -35,6 +38,7 @@ def load_history(connection: Connection, monitor: Monitor, bucket: Bucket) -> Al
         open=newest,
         older=older,
         resolved=resolved,
+        acted=incidents.load_acted(connection, unresolved, past, bucket.end - 2 * monitor.window),
         elsewhere=incidents.firing_elsewhere(connection, monitor.name, muting.monitors) if muting.inhibit else (),
         firing=load_firing(connection),
         silences=load_silences(connection, monitor.name, bucket.end),
@@ -44,7 +48,7 @@ def load_history(connection: Connection, monitor: Monitor, bucket: Bucket) -> Al
         deployments=deployments,
         versions=versions,
         blamed=incidents.load_blamed_versions(connection, monitor.name),
-        past=outbox.past_actions(connection, monitor.name, bucket.end - timedelta(days=1)),
+        past=past,
         prompts=prompts.load_prompts(connection, words=False) if "prompt_version" in roles else (),
         missing=incidents.count_missing(connection, monitor.name, bucket.start, 500, monitor.bucket),
     )

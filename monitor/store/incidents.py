@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.config.rules import STANDING_CHECKS
-from monitor.core.action import Version
+from monitor.core.action import PastAction, Version
 from monitor.core.incident import Change, Decision, Incident, MissingData
 from monitor.store.database import upsert
 from monitor.store.prefixes import find_by_prefix
@@ -28,6 +28,7 @@ _RESOLVED = (
     .where(incidents.c.fired_at.is_not(None), incidents.c.resolved_at >= sa.bindparam("since"))
     .order_by(incidents.c.resolved_at)
 )
+_BY_ID = sa.select(incidents).where(incidents.c.id.in_(sa.bindparam("ids", expanding=True)))
 _SUSPECTED_CHANGES = sa.select(incidents.c.suspected_change).where(
     incidents.c.monitor == _MONITOR, incidents.c.fired_at.is_not(None)
 )
@@ -68,6 +69,16 @@ def last_resolved(connection: Connection, monitor: str, since: datetime) -> dict
     """Return by group the incident that was resolved last, of those resolved since a time."""
     rows = read_all(connection, Incident, _RESOLVED, {"monitor": monitor, "since": since})
     return {one.group: one for one in rows}
+
+
+def load_acted(
+    connection: Connection, unresolved: Collection[Incident], past: Sequence[PastAction], since: datetime
+) -> list[Incident]:
+    """Return the resolved incidents with an effect that was sent since a time, or that is not verified yet."""
+    sent = [row for row in past if row.is_verifiable]
+    recent = [row for row in sent if row.verification is None or (row.finished_at or row.created_at) > since]
+    ids = {row.incident for row in recent} - {incident.id for incident in unresolved}
+    return read_all(connection, Incident, _BY_ID, {"ids": sorted(ids)}) if ids else []
 
 
 def save_decision(connection: Connection, decision: Decision) -> None:

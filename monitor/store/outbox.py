@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from monitor.actions.identity import MESSAGE_NOT_AFTER, identity
 from monitor.alerting.messages.notices import write_expired_headline
 from monitor.core.action import MESSAGES, STANDING, Action, ActionRecord, PastAction
-from monitor.core.payload import ActionSummary, EventData
+from monitor.core.payload import ActionSummary, EventData, Verification
 from monitor.store import leases
 from monitor.store.database import now, upsert
 from monitor.store.rows import ActionRow, columns, read_all, read_first
@@ -24,7 +24,7 @@ LEASE = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class PastRow:
-    """An action as `PastAction` needs it; the last five are parts of its payload."""
+    """An action as `PastAction` needs it; the last six are parts of its payload."""
 
     id: str
     name: str
@@ -39,11 +39,14 @@ class PastRow:
     next_attempt_at: datetime | None
     finished_at: datetime | None
     reason: str
+    verification: Verification | None
+    reaction_seconds: float | None
     at: str | None
     suspect: str | None
     severity: str | None
     observed: Mapping[str, str] | None
     target: Mapping[str, object] | None
+    verify_within: float | None
 
 
 _NEWEST_SEQUENCES = (
@@ -54,12 +57,13 @@ _NEWEST_SEQUENCES = (
 _OPEN = sa.select(incidents.c.id).where(incidents.c.monitor == sa.bindparam("monitor"), incidents.c.state != "resolved")
 _PAST = (
     sa.select(
-        *columns(actions, PastRow, "at", "suspect", "severity", "observed", "target"),
+        *columns(actions, PastRow, "at", "suspect", "severity", "observed", "target", "verify_within"),
         actions.c.payload["timestamp"].as_string().label("at"),
         actions.c.payload[("data", "suspected_change", "value")].as_string().label("suspect"),
         actions.c.payload[("data", "severity")].as_string().label("severity"),
         actions.c.payload[("data", "observed_version")].as_json().label("observed"),
         actions.c.payload[("data", "target")].as_json().label("target"),
+        actions.c.payload[("data", "verify_within")].as_float().label("verify_within"),
     )
     .where(actions.c.monitor == sa.bindparam("monitor"))
     .where(sa.or_(actions.c.created_at >= sa.bindparam("since"), actions.c.incident.in_(_OPEN)))
@@ -155,6 +159,9 @@ def _past(row: PastRow) -> PastAction:
         backlog=waits and not row.attempts and (row.next_attempt_at or row.created_at) > row.created_at,
         refused=waits and row.attempts > 0,
         missed=never_sent and (decided_late or row.mode == "auto"),
+        verify_within=None if row.verify_within is None else timedelta(seconds=row.verify_within),
+        verification=row.verification,
+        reaction=None if row.reaction_seconds is None else timedelta(seconds=row.reaction_seconds),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.config.models import Config, Monitor
 from monitor.core.incident import Incident
-from monitor.store import estimate_accuracy, evaluations, prompts, savings
+from monitor.store import action_summary, estimate_accuracy, evaluations, prompts, savings
 from monitor.store.breakers import rows as breaker_rows
 from monitor.store.buckets import OWED_AGAIN
 from monitor.store.database import Database, now
@@ -45,7 +45,6 @@ from monitor.store.tables import (
     transitions,
     watches,
 )
-from monitor.store.types import Utc
 
 MOST_FINDINGS = 2000
 
@@ -87,6 +86,10 @@ class Snapshot:
     """Rows of each breaker that was evaluated for a bucket or set manually."""
     failed: dict[tuple[str, str], datetime] = field(default_factory=dict)
     """Time when an action last failed or expired, by monitor and name; absent if a later one was delivered."""
+    reactions: dict[tuple[str, str], float] = field(default_factory=dict)
+    """Seconds from the first bad record to the request of the newest effect, by monitor and name."""
+    verifications: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    """Number of effects by monitor, name and result of their verification."""
     outbox_oldest: datetime | None = None
     evaluations: Sequence[EvaluationRow] = ()
     """The newest run of every suite."""
@@ -114,31 +117,12 @@ def snapshot(database: Database, config: Config) -> Snapshot:
             states,
             totals,
             switches,
-            _failing_since(connection, [monitor.name for monitor in config.monitors], receivers),
+            action_summary.find_failing(connection, [monitor.name for monitor in config.monitors], receivers),
+            *action_summary.summarize_effects(connection, config),
             oldest,
             evaluations.newest_runs(connection),
             prompts.count_unregistered(connection),
         )
-
-
-def _failing_since(
-    connection: Connection, monitors: Sequence[str], names: Collection[str]
-) -> dict[tuple[str, str], datetime]:
-    later = actions.alias("later")
-    replaced = sa.exists().where(
-        later.c.incident == actions.c.incident,
-        later.c.name == actions.c.name,
-        later.c.sequence > actions.c.sequence,
-        later.c.state.in_(["pending", "awaiting_approval", "delivered", "dry_run"]),
-    )
-    at = sa.func.max(sa.func.coalesce(actions.c.finished_at, actions.c.created_at), type_=Utc)
-    query = (
-        sa.select(actions.c.monitor, actions.c.name, at)
-        .where(actions.c.state.in_(["failed", "expired"]), actions.c.monitor.in_(monitors), actions.c.name.in_(names))
-        .where(~replaced)
-        .group_by(actions.c.monitor, actions.c.name)
-    )
-    return {(monitor, name): moment for monitor, name, moment in connection.execute(query)}
 
 
 def _breakers(connection: Connection, names: Sequence[str]) -> dict[str, list[BreakerRow]]:

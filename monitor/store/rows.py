@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from detectors.cost.breaker import Breaker
 from monitor.core.action import ActionRecord, Version
 from monitor.core.incident import Change
+from monitor.core.payload import Verification
 
 R = TypeVar("R")
 
@@ -205,6 +206,8 @@ class ActionRow(ActionRecord):
     lease_until: datetime | None
     receipt: Mapping[str, object] | None
     finished_at: datetime | None
+    reaction_seconds: float | None = None
+    verification: Verification | None = None
 
 
 @dataclass(frozen=True)

@@ -92,8 +92,8 @@ def story_list() -> list[Story]:
             scenario(
                 READER,
                 ("latency", "failed", "hallucinated"),
-                rollouts=(Rollout("model_version", "small-7b", 20, 70),),
-                effects=(Effect("wrong", "rate", 0.75, 20, 70, small),),
+                rollouts=(Rollout("model_version", "small-7b", 20, 45),),
+                effects=(Effect("wrong", "rate", 0.75, 20, 45, small),),
             ),
             {"checks": ["drift", {"rate": {"signal": "hallucinated"}}]},
         ),
@@ -101,10 +101,31 @@ def story_list() -> list[Story]:
             "prompt-change",
             "A worse prompt for a part of the traffic, and a rollback without approval",
             scenario(
-                rollouts=(Rollout("prompt_version", "support-v8", 20, 50, 0.4),),
-                effects=(Effect("failed", "rate", 0.3, 20, 50, prompt),),
+                rollouts=(Rollout("prompt_version", "support-v8", 20, 31, 0.4),),
+                effects=(Effect("failed", "rate", 0.3, 20, 31, prompt),),
             ),
             mode="auto",
+        ),
+        Story(
+            "no-help",
+            "A rollback that does not help escalates",
+            scenario(
+                rollouts=(Rollout("model_version", "small-7b", 20, 90),),
+                effects=(Effect("failed", "rate", 0.3, 20, 90, small),),
+                live=150.0,
+            ),
+            {"escalate": [{"after": "12h", "do": ["lead"]}]},
+            mode="auto",
+        ),
+        Story(
+            "not-verifiable",
+            "A rollback that cannot be verified, since the traffic ends",
+            scenario(
+                rollouts=(Rollout("model_version", "small-7b", 20, 30),),
+                effects=(Effect("failed", "rate", 0.4, 20, 30, small),),
+                volumes=(Volume(0.05, 30, 90),),
+                live=120.0,
+            ),
         ),
         Story(
             "not-approved",

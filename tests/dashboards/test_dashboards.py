@@ -23,7 +23,14 @@ PANELS = [panel for row in DASHBOARD["panels"] for panel in [row, *row.get("pane
 TARGETS = [target for panel in PANELS for target in panel.get("targets", [])]
 EXPRESSIONS = sorted({target["expr"] for target in TARGETS} | {alert.expr for alert in ALERTS})
 NAMES = re.compile(r"\b(driftd_\w+)")
-MAY_BE_EMPTY = ("== 3)", "driftd_series_truncated > 0", "driftd_store_up == 0", "absent(")
+MAY_BE_EMPTY = (
+    "== 3)",
+    "driftd_series_truncated > 0",
+    "driftd_store_up == 0",
+    "absent(",
+    "driftd_reaction_seconds",
+    "driftd_verifications",
+)
 
 
 def expanded(expression: str) -> str:

@@ -403,9 +403,9 @@ def test_notified_at_is_when_people_were_told_last(
 ) -> None:
     decision = Decision(incident_of(notified_at=START - HOUR), None, "still firing")
     made = [replace(effects({})[0], kind=kind) for kind in planned]
-    assert note_notification(decision, rows, made, BUCKET).incident.notified_at == expected
+    assert note_notification(decision, rows, made, BUCKET.end).incident.notified_at == expected
     over = replace(decision, incident=replace(decision.incident, state="resolved"))
-    assert note_notification(over, rows, made, BUCKET) is over
+    assert note_notification(over, rows, made, BUCKET.end) is over
 
 
 def test_retraining_is_asked_for_when_it_can_be_decided() -> None:
@@ -630,6 +630,7 @@ def test_a_message_carries_its_evidence_and_the_effects_beside_it() -> None:
                 "is_new": True,
             }
         ],
+        "first_bad_at": (START - MINUTE).isoformat(),
         "acknowledged_by": None,
         "assignee": None,
         "news": None,
@@ -651,7 +652,7 @@ def test_a_message_carries_its_evidence_and_the_effects_beside_it() -> None:
     assert effect.payload == {
         "type": "driftd.rollback",
         "timestamp": START.isoformat(),
-        "data": {**shared, "not_after": (START + 15 * MINUTE).isoformat()},
+        "data": {**shared, "not_after": (START + 15 * MINUTE).isoformat(), "verify_within": 1800.0},
     }
 
 

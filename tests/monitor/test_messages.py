@@ -116,11 +116,12 @@ def test_after_an_outage_people_are_told_once_how_it_stands(world: World, shop: 
     now = START + 9 * HOUR
     life.until(now)  # it was down for one and a half hours
     life.daemon.deliver()
+    life.daemon.deliver()  # that the effect was sent
     (incident,) = life.incidents()
     assert (incident.state, incident.notified_at) == ("firing", now)
     assert now - incident.fired_at > HOUR
-    assert [post["text"].split(" ")[0] for post in life.posts()] == [":large_orange_circle:"]
-    assert [body["type"] for body in life.bodies()] == ["driftd.incident.firing"]
+    assert [post["text"].split(" ")[0] for post in life.posts()] == [":large_orange_circle:"] * 2
+    assert [body["type"] for body in life.bodies()] == ["driftd.incident.firing", "driftd.effect.sent"]
     assert life.bodies()[0]["timestamp"] == now.isoformat()
     (rollback,) = life.bodies("/back")
     assert rollback["data"]["observed_version"] == {"model_version": "v2"}
@@ -132,7 +133,11 @@ def test_after_an_outage_people_are_told_once_how_it_stands(world: World, shop: 
     assert [action.state for action in mine] == ["expired", "delivered"]
     life.go(now + FIVE, now + HOUR)
     assert len(life.bodies("/back")) == 1
-    assert [body["type"] for body in life.bodies()] == ["driftd.incident.firing"]
+    assert [body["type"] for body in life.bodies()] == [
+        "driftd.incident.firing",
+        "driftd.effect.sent",
+        "driftd.effect.not_verified",
+    ]
 
 
 def test_a_rollback_that_nothing_could_send_in_time_is_decided_anew(world: World, shop: Any) -> None:

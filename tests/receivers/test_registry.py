@@ -100,7 +100,11 @@ def test_a_new_receiver_gets_a_message_and_an_effect_through_the_outbox(sqlite_u
         states = connection.execute(sa.select(actions.c.name, actions.c.kind, actions.c.state)).all()
     database.close()
     assert types == ["driftd.incident.firing", "driftd.rollback"]
-    assert sorted(map(tuple, states)) == [("team", "firing", "delivered"), ("undo", "rollback", "delivered")]
+    assert sorted(map(tuple, states)) == [
+        ("team", "effect", "pending"),
+        ("team", "firing", "delivered"),
+        ("undo", "rollback", "delivered"),
+    ]
 
 
 def test_a_new_receiver_is_in_the_contract_test() -> None:

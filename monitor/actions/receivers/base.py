@@ -15,7 +15,7 @@ from monitor.core.payload import ActionKind, Payload
 Reason = Literal[
     "delivered", "client", "server", "auth", "rate_limited", "timeout", "dns", "tls", "refused", "expired", "other"
 ]
-THREADED = ("update", "reminder", "resolved")
+THREADED = ("update", "reminder", "effect", "resolved")
 """Kinds of messages that belong to the thread of an earlier message, if there is one."""
 LONGEST_PAUSE = timedelta(hours=1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, tzinfo
 
+from monitor.alerting.messages.effects import render_effect
 from monitor.alerting.messages.incident import render_incident
 from monitor.alerting.messages.message import Message
 from monitor.alerting.messages.notices import render_breaker, render_expired, render_verdict
@@ -27,6 +28,8 @@ def render(kind: ActionKind, payload: Payload, zone: tzinfo = UTC, *, follows: b
         return render_verdict(data, times)
     if data.get("breaker"):
         return render_breaker(data, times)
+    if kind == "effect":
+        return render_effect(data, times)
     if kind == "expired":
         return render_expired(data, times)
     return render_incident(kind, data, times, follows=follows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from monitor.alerting.messages.causes import describe_target
+from monitor.alerting.messages.effect_text import describe_reaction, describe_traffic
 from monitor.alerting.messages.message import Step
 from monitor.alerting.messages.times import Times
 from monitor.core.payload import ActionSummary
@@ -19,6 +20,11 @@ STATES: Mapping[str, str] = {
     "told": "is announced only, not sent (mode notify)",
     "dry_run": "was a dry run: nothing was sent",
     "superseded": "was replaced",
+}
+RESULTS: Mapping[str, str] = {
+    "verified": "it helped",
+    "not_verified": "it did not help: {reason} after it",
+    "unknown": "it could not be verified: {reason}",
 }
 ORDER = ("awaiting_approval", "pending", "delivered", "failed", "told", "dry_run", "held", "expired", "rejected")
 """The most important state first."""
@@ -44,7 +50,9 @@ def describe_effect(action: ActionSummary, times: Times) -> Step:
     if state == "awaiting_approval":
         return Step(f"{what} waits for approval{_until(action, times)}", f"driftd actions approve {action.get('id')}")
     if state == "delivered":
-        return Step(f"{what} was sent{_at(action, times)}.")
+        verification = action.get("verification")
+        result = f"; {RESULTS[verification['state']].format(**verification)}" if verification else ""
+        return Step(f"{what} was sent{_at(action, times)}{result}.")
     if state in ("held", "expired"):
         return Step(f"No {what[:1].lower()}{what[1:]}: {action.get('reason') or 'it is too late'}.")
     dry = " (dry run: nothing is changed)" if action.get("dry_run") and state == "pending" else ""
@@ -62,8 +70,12 @@ def describe_cure(actions: Sequence[ActionSummary], times: Times) -> Step:
     done = [action for action in actions if action.get("state") == "delivered"]
     if not done:
         return Step("It recovered without an action of driftd.")
-    what = name_effect(done[-1])
-    return Step(f"It recovered after the {what[:1].lower()}{what[1:]}, sent{_at(done[-1], times)}.")
+    what, verification = name_effect(done[-1]), done[-1].get("verification")
+    sent = ", ".join(filter(None, [f"sent{_at(done[-1], times)}", describe_reaction(done[-1])]))
+    after = f"It recovered after the {what[:1].lower()}{what[1:]}, {sent}"
+    if verification is None or verification["state"] != "verified":
+        return Step(f"{after}; whether that was the reason is not verified.")
+    return Step(f"{after}; verified on {describe_traffic(verification)}.")
 
 
 def _at(action: ActionSummary, times: Times) -> str:

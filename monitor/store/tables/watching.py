@@ -160,6 +160,8 @@ actions = Table(
     Column("lease_until", Utc),
     Column("receipt", Json),
     Column("finished_at", Utc),
+    Column("reaction_seconds", Float),  # from the first bad record to the request of an effect
+    Column("verification", Json),  # how the findings are on the traffic after an effect
     Index(None, "state", "next_attempt_at"),
     comment="the outbox: intended outside effects, each with one identity for ever",
 )

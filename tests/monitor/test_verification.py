@@ -1,0 +1,378 @@
+"""After an effect: the findings of its incident on the traffic after it, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detectors.base import Finding, Status
+from detectors.quality.traffic import Traffic
+from monitor.actions.effects import REPEATED
+from monitor.actions.incident_actions import plan_incidents
+from monitor.actions.plan_context import PlanContext
+from monitor.actions.verification import conclude_verifications, find_failure
+from monitor.alerting.after_effect import measure_outcome
+from monitor.alerting.decisions import Decisions
+from monitor.alerting.effect_outcome import EffectOutcome
+from monitor.alerting.first_bad import find_first_bad
+from monitor.alerting.messages.render import render
+from monitor.alerting.verification import find_hold, find_last_effect, find_start, judge_effects
+from monitor.checks.window import BucketSummary, Window
+from monitor.config.models import Monitor
+from monitor.core.action import AlertHistory, PastAction
+from monitor.core.incident import Decision, Incident
+from monitor.core.payload import Verification
+from monitor.profiling.facts import Facts
+from tests.monitor.test_messages import Shop
+from tests.support.decisions import (
+    BLAMED_SMALL,
+    BUCKET,
+    HOUR,
+    MINUTE,
+    SLACK,
+    START,
+    clean,
+    evidence_of,
+    finding,
+    incident_of,
+    monitor_of,
+    unmeasured,
+    version,
+    webhook,
+)
+from tests.support.receiver import Receiver, listening, slack
+from tests.support.world import START as MIDNIGHT
+from tests.support.world import World, rows_of
+
+SECOND = timedelta(seconds=1)
+SENT = PastAction(
+    "r",
+    START - 10 * MINUTE,
+    "delivered",
+    id="e-1",
+    incident="i-1",
+    kind="rollback",
+    sequence=1,
+    observed=("model_version", "small"),
+    target={"model_version": "big", "rows": 100},
+    finished_at=START - 10 * MINUTE,
+    verify_within=30 * MINUTE,
+)
+WHOLE = finding(0.3)
+EVIDENCE = {WHOLE.key: evidence_of()}
+
+
+def after(buckets: int = 5, rows: int = 200) -> Window:
+    """Return the traffic of some minutes after an effect."""
+    parts = [BucketSummary(Facts(rows=rows // buckets), {}) for _ in range(buckets)]
+    return Window({}, Traffic(), [START - (buckets - place) * MINUTE for place in range(buckets)], parts=parts)
+
+
+def measure(
+    *findings: Finding, evidence: dict[str, Any] | None = None, window: Window | None = None, **incident: Any
+) -> EffectOutcome:
+    going = incident_of(evidence=EVIDENCE if evidence is None else evidence, **incident)
+    return measure_outcome(monitor_of(), going, SENT, {one.key: one for one in findings}, window or after())
+
+
+@pytest.mark.parametrize(
+    ("sent", "settle", "start"),
+    [(0, 0, 0), (1, 0, 60), (59, 0, 60), (60, 0, 60), (0, 30, 60), (30, 30, 60), (31, 30, 120)],
+)
+def test_the_traffic_begins_with_the_first_bucket_wholly_after_the_effect_and_settle(
+    sent: int, settle: int, start: int
+) -> None:
+    effect = replace(SENT, finished_at=START + sent * SECOND)
+    assert find_start(monitor_of({"settle": settle}), effect) == START + start * SECOND
+
+
+def test_only_effects_that_were_sent_and_are_verified_count() -> None:
+    going = incident_of()
+    assert find_last_effect([SENT], going) is SENT
+    for other in (
+        replace(SENT, kind="firing"),
+        replace(SENT, state="dry_run"),
+        replace(SENT, state="held"),
+        replace(SENT, verify_within=None),
+        replace(SENT, incident="i-2"),
+        replace(SENT, finished_at=None),
+    ):
+        assert find_last_effect([other], going) is None
+    later = replace(SENT, id="e-2", finished_at=START)
+    assert find_last_effect([later, SENT], going) is later
+
+
+def test_clean_bad_and_not_measured_are_three_outcomes() -> None:
+    assert measure(clean()).status == "clean"
+    assert measure(clean()).records == 200
+    bad = measure(finding(0.2, reason="hallucination rate 58 %; threshold 0.1"))
+    assert (bad.status, bad.reason) == ("bad", "hallucination rate 58 %")
+    few = measure(unmeasured(reason="too_few: the window has 12 rows, 100 needed"), window=after(rows=10))
+    assert (few.status, few.reason) == ("unmeasured", "10 records after it are too few")
+    none = measure(window=after(rows=0))
+    assert (none.status, none.reason) == ("unmeasured", "no records after it were measured")
+
+
+def test_a_finding_within_the_hysteresis_of_the_rule_is_still_bad() -> None:
+    assert measure(finding(0.091, Status.OK)).status == "bad"
+    assert measure(finding(0.089, Status.OK)).status == "clean"
+
+
+def test_a_window_that_is_too_small_to_show_the_same_change_verifies_nothing() -> None:
+    blunt = finding(0.01, Status.OK, threshold=0.31)
+    assert measure(blunt).status == "unmeasured"
+    assert measure(replace(blunt, threshold=0.29)).status == "clean"
+    assert measure(replace(blunt, threshold=None)).status == "unmeasured"
+
+
+def test_an_accumulated_statistic_needs_the_time_that_it_took_to_fire_and_enough_records() -> None:
+    state = clean(detail={"state": {"up": 0.0}})
+    opened = {"opened_at": START - 20 * MINUTE, "fired_at": START - 17 * MINUTE}  # its first bad bucket began at -21
+    assert measure(state, window=after(4), **opened).status == "clean"
+    assert measure(state, window=after(3), **opened).status == "unmeasured"
+    assert measure(state, window=after(4, rows=99), **opened).status == "unmeasured"
+    assert measure(replace(state, statistic=0.099), window=after(4), **opened).status == "clean"
+
+
+def test_what_an_effect_cannot_mend_is_not_measured() -> None:
+    pipe, neutral = evidence_of(about="pipe"), evidence_of(direction="neutral")
+    assert measure(clean(), evidence={"p": pipe, WHOLE.key: evidence_of(), "n": neutral}).status == "clean"
+    assert measure(evidence={"p": pipe}).status == "unmeasured"
+    late = unmeasured(reason="no labels yet", column="accuracy")
+    both = {**EVIDENCE, late.key: evidence_of(column="accuracy")}
+    assert measure(clean(), late, evidence=both).status == "clean"
+    assert measure(clean(), replace(late, reason="too_few: …"), evidence=both).status == "unmeasured"
+    assert measure(clean(), evidence=both).status == "unmeasured"
+
+
+def test_the_bad_version_has_no_traffic_afterwards_so_all_rows_are_measured() -> None:
+    segment = finding(0.3, segment="model_version=small")
+    own = {segment.key: evidence_of(segment="model_version=small")}
+    assert measure(clean(), evidence=own).status == "clean"
+    assert measure(finding(0.2), evidence=own).status == "bad"
+    assert measure(clean(), replace(segment, status=Status.DRIFTED), evidence=own).status == "bad"
+    tenant = {**EVIDENCE, "t": evidence_of(segment="tenant=a")}
+    assert measure(clean(), evidence=tenant).status == "clean"
+
+
+@pytest.mark.parametrize(
+    ("rows", "minutes"), [([0, 0, 0], 3), ([40, 0, 0], 2), ([40, 0, 40], 3), ([0, 40, 0], 1), ([2, 1, 0], 2)]
+)
+def test_the_traffic_is_that_after_the_last_bucket_of_the_bad_version_unless_it_stays(
+    rows: list[int], minutes: int
+) -> None:
+    parts = [BucketSummary(Facts(rows=40, versions={"model_version": {"small": [float(n), 0, 0]}}), {}) for n in rows]
+    window = Window({}, Traffic(), [START - (3 - place) * MINUTE for place in range(3)], parts=parts)
+    assert find_hold(monitor_of(), window, SENT, START - 3 * MINUTE) == START - minutes * MINUTE
+    assert find_hold(monitor_of(), window, replace(SENT, observed=None), START - 3 * MINUTE) == START - 3 * MINUTE
+
+
+def judge(incident: Incident, *findings: Finding, effect: PastAction = SENT) -> list[Finding]:
+    """Return the findings by which an incident is decided; the window has nothing after the effect."""
+    history = AlertHistory(open={"traffic": incident}, past=[effect])
+    judged, outcomes = judge_effects(monitor_of(), None, after(), findings, history, START)
+    assert outcomes["i-1"].status == "unmeasured"
+    return list(judged)
+
+
+def test_without_a_measurement_the_findings_of_the_window_stay() -> None:
+    assert judge(incident_of(evidence=EVIDENCE), WHOLE) == [WHOLE]
+
+
+def outcome(status: Any, end: timedelta = timedelta(0), effect: PastAction = SENT) -> EffectOutcome:
+    return EffectOutcome(effect, status, START - 5 * MINUTE, START + end, 200, "hallucination rate 58 %")
+
+
+def concluded(
+    one: EffectOutcome, state: Any = "firing", past: list[PastAction] | None = None, clean: int = 0
+) -> str | None:
+    incident = incident_of(state=state, clean=clean)
+    history = AlertHistory(past=[SENT] if past is None else past)
+    found = conclude_verifications({"i-1": one}, [Decision(incident, None, "")], history)
+    return found["i-1"].verification["state"] if found else None
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "minutes", "expected"),
+    [
+        ("clean", "firing", 0, None),
+        ("clean", "resolved", 0, "verified"),
+        ("clean", "firing", 19, None),
+        ("clean", "firing", 20, "verified"),
+        ("bad", "firing", 19, None),
+        ("bad", "firing", 20, "not_verified"),
+        ("bad", "resolved", 19, None),
+        ("unmeasured", "resolved", 19, None),
+        ("unmeasured", "firing", 20, "unknown"),
+    ],
+)
+def test_a_verification_ends_with_the_incident_or_with_its_time(
+    status: str, state: str, minutes: int, expected: str | None
+) -> None:
+    assert concluded(outcome(status, minutes * MINUTE), state) == expected
+
+
+def test_an_incident_that_is_about_to_be_resolved_is_awaited() -> None:
+    assert concluded(outcome("clean", 20 * MINUTE), clean=1) is None
+    assert concluded(outcome("bad", 20 * MINUTE), clean=1) == "not_verified"
+
+
+def test_a_verification_ends_once_and_holds_for_all_effects_of_the_incident() -> None:
+    ended: Verification = {"state": "unknown", "at": "", "records": 0, "seconds": 0.0, "reason": ""}
+    done, other = replace(SENT, verification=ended), replace(SENT, id="e-2", name="label", sequence=2)
+    assert concluded(outcome("bad", HOUR), past=[done]) is None
+    found = conclude_verifications({"i-1": outcome("bad", HOUR)}, [], AlertHistory(past=[other, SENT, done]))
+    assert [row.id for row in found["i-1"].effects] == ["e-1", "e-2"]
+    assert found["i-1"].verification == {
+        "state": "not_verified",
+        "at": (START + HOUR).isoformat(),
+        "records": 200,
+        "seconds": 3900.0,
+        "reason": "hallucination rate 58 %",
+    }
+
+
+def test_an_incident_that_was_resolved_before_is_verified_as_well() -> None:
+    history = AlertHistory(past=[SENT], acted=[incident_of(state="resolved")])
+    assert conclude_verifications({"i-1": outcome("clean")}, [], history)["i-1"].verification["state"] == "verified"
+
+
+RECEIVERS = {"slack": SLACK, "r": webhook(), "boss": webhook("notify")}
+TOLD = PastAction("slack", START - 10 * MINUTE, "delivered", "m-1", "i-1", "firing", at=START - 10 * MINUTE)
+
+
+def plan(status: Any, monitor: Monitor | None = None, incident: Incident | None = None) -> dict[tuple[str, str], str]:
+    """Return by receiver and kind what is planned when the time of a verification has passed."""
+    going = incident or incident_of(opened_at=START - HOUR, fired_at=START - HOUR)
+    history = AlertHistory(open={"traffic": going}, past=[TOLD, SENT], sequences={"i-1": 7})
+    chosen = monitor or monitor_of(do=["slack", "r"], escalate=[{"after": "3h", "do": ["boss"]}])
+    decisions = Decisions((), [Decision(going, None, "still firing")], outcomes={"i-1": outcome(status, HOUR)})
+    ended = conclude_verifications(decisions.outcomes, decisions.incidents, history)
+    _, actions = plan_incidents(chosen, RECEIVERS, decisions, PlanContext(history, BUCKET, START), ended)
+    texts = [render(one.kind, one.payload).title + one.payload["data"]["summary"] for one in actions]
+    return {(one.name, one.kind): text for one, text in zip(actions, texts, strict=True)}
+
+
+def test_an_effect_that_did_not_help_escalates_to_everybody() -> None:
+    planned = plan("bad")
+    assert set(planned) == {("slack", "effect"), ("boss", "firing")}
+    text = "the rollback to model_version 'big' did not help: hallucination rate 58 % after it"
+    assert planned["slack", "effect"].startswith(f"bot: {text}")
+    assert "does not repeat this action" in planned["slack", "effect"]
+    assert f"Escalated: {text}." in planned["boss", "firing"]
+
+
+def test_what_could_not_be_verified_is_no_success_and_does_not_escalate() -> None:
+    planned = plan("unmeasured")
+    assert set(planned) == {("slack", "effect")}
+    assert planned["slack", "effect"].startswith("bot: the rollback to model_version 'big' could not be verified: ")
+
+
+def test_the_message_that_an_incident_is_resolved_has_the_verification() -> None:
+    over = incident_of(
+        opened_at=START - HOUR, fired_at=START - HOUR, state="resolved", resolved_at=START, updated_at=START
+    )
+    history = AlertHistory(open={"traffic": incident_of()}, past=[TOLD, replace(SENT, reaction=84 * SECOND)])
+    decisions = Decisions((), [Decision(over, "resolved", "clean")], outcomes={"i-1": outcome("clean")})
+    ended = conclude_verifications(decisions.outcomes, decisions.incidents, history)
+    _, actions = plan_incidents(
+        monitor_of(do=["slack"]), RECEIVERS, decisions, PlanContext(history, BUCKET, START), ended
+    )
+    (told,) = actions
+    assert told.kind == "resolved"
+    assert told.payload["data"]["summary"].endswith(
+        "It recovered after the rollback to model_version 'big' (r), sent at 2026-10-31 23:50 UTC, 84 s after the "
+        "first bad record; verified on 200 records in 5m."
+    )
+
+
+def test_the_same_action_is_never_repeated_in_an_incident() -> None:
+    failed: Verification = {"state": "not_verified", "at": "", "records": 9, "seconds": 1.0, "reason": "bad"}
+    old = replace(SENT, created_at=START - 5 * HOUR, verification=failed)
+    again = Decision(incident_of(suspected_change=BLAMED_SMALL), "firing", "again")
+    versions = [version("big", 48)]
+
+    def state(past: list[PastAction]) -> tuple[str, str]:
+        history = AlertHistory(past=past, versions=versions)
+        _, actions = plan_incidents(
+            monitor_of(do=["r"]), RECEIVERS, Decisions((), [again]), PlanContext(history, BUCKET, START)
+        )
+        return next((one.state, one.reason) for one in actions if one.kind == "rollback")
+
+    assert state([old]) == ("held", REPEATED)
+    assert state([replace(old, target={"model_version": "mid"})])[0] == "pending"
+    assert state([replace(old, name="label")])[0] == "pending"
+    assert state([replace(old, incident="i-2")])[0] == "pending"
+    assert state([replace(old, verification={**failed, "state": "unknown"})])[0] == "pending"
+
+
+def test_a_later_effect_that_helped_ends_the_escalation() -> None:
+    failed: Verification = {"state": "not_verified", "at": "", "records": 9, "seconds": 1.0, "reason": "bad"}
+    rows = [replace(SENT, verification=failed)]
+    assert find_failure(rows) == "the rollback to model_version 'big' did not help: bad after it"
+    assert find_failure([*rows, replace(SENT, sequence=2, verification={**failed, "state": "verified"})]) is None
+    assert find_failure([SENT]) is None
+
+
+def test_the_first_bad_record_is_that_of_the_version_or_of_the_first_affected_bucket() -> None:
+    seen = {**BLAMED_SMALL, "first_seen": (START - 84 * SECOND).isoformat()}
+    item = evidence_of(
+        attribution={"explained": {}, "contrast": 1.0, "segment": None, "since": "2026-10-31T23:55:00+00:00"}
+    )
+    assert find_first_bad(incident_of(suspected_change=seen), MINUTE) == START - 84 * SECOND
+    assert find_first_bad(incident_of(evidence={"k": item, "l": evidence_of()}), MINUTE) == START - 5 * MINUTE
+    assert find_first_bad(incident_of(), MINUTE) == START - MINUTE
+    upstream = {**seen, "kind": "upstream"}
+    assert find_first_bad(incident_of(suspected_change=upstream), MINUTE) == START - MINUTE
+
+
+# ---- from records to messages ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shop(tmp_path: Path, sqlite_url: str) -> Iterator[Any]:
+    world = World(tmp_path, f"sqlite:///{tmp_path / 'log.db'}", sqlite_url)
+    made: list[Shop] = []
+    with listening(slack()) as chat, listening(Receiver()) as hook:
+
+        def start(bad_until: timedelta) -> Shop:
+            bad = MIDNIGHT + 7.5 * HOUR
+            world.log(rows_of(MIDNIGHT, 7.5 * HOUR))
+            world.log(rows_of(bad, bad_until, shift=2, model="v2"))
+            world.log(rows_of(bad + bad_until, 3 * HOUR, seed=3))
+            made.append(Shop(world, chat, hook, bucket="5m", rule={"do": ["told", "back"]}, segments=["model_version"]))
+            return made[-1]
+
+        yield start
+        for life in made:
+            life.close()
+    world.close()
+
+
+def test_after_a_rollback_that_helps_an_incident_is_resolved_before_the_window_is_clean(shop: Any) -> None:
+    life = shop(bad_until=20 * MINUTE)
+    life.go(MIDNIGHT + 7 * HOUR, MIDNIGHT + 9.5 * HOUR)
+    types = [body["type"].removeprefix("driftd.") for body in life.bodies()]
+    assert types == ["incident.firing", "effect.sent", "incident.resolved"]
+    (incident,) = life.incidents()
+    effect = next(row for row in life.actions() if row.kind == "rollback" and row.state == "delivered")
+    assert effect.verification["state"] == "verified"
+    assert incident.state == "resolved"
+    first = MIDNIGHT + 7.5 * HOUR
+    assert effect.reaction_seconds == pytest.approx((effect.finished_at - first).total_seconds(), abs=1)
+    assert incident.resolved_at - first < HOUR  # the window is an hour
+    assert "verified on" in life.bodies()[-1]["data"]["summary"]
+
+
+def test_a_rollback_that_does_not_help_is_not_verified_and_not_repeated(shop: Any) -> None:
+    life = shop(bad_until=2 * HOUR)
+    life.go(MIDNIGHT + 7 * HOUR, MIDNIGHT + 9 * HOUR)
+    assert len(life.bodies("/back")) == 1
+    effect = next(row for row in life.actions() if row.kind == "rollback" and row.state == "delivered")
+    assert effect.verification["state"] == "not_verified"
+    assert "driftd.effect.not_verified" in [body["type"] for body in life.bodies()]
