@@ -49,6 +49,7 @@ class Daemon:
     every: timedelta = timedelta(seconds=1)
     stopping: threading.Event = field(default_factory=threading.Event)
     progress_at: float = field(default_factory=time.monotonic)
+    further_jobs: Sequence[Job] = ()
 
     def run(self) -> bool:
         """Run all jobs until the daemon is stopped; return whether all of them have ended."""
@@ -72,6 +73,7 @@ class Daemon:
             yield Job(f"catch-up {catch_up.monitor.name}", partial(self.catch_up, catch_up), self.every)
         for name in self.receivers:
             yield Job(f"receiver {name}", partial(self.deliver_to, name), self.every)
+        yield from self.further_jobs
         yield Job("outbox", self.tidy, self.every)
         yield Job("baselines", self.compute_sums, self.every)
         yield Job("retention", partial(retention.delete_expired, self.database), retention.EVERY)

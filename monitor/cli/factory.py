@@ -11,6 +11,7 @@ from monitor.core.clock import Clock, SystemClock
 from monitor.daemon import Daemon
 from monitor.jobs.catch_up import CatchUpJob
 from monitor.jobs.label_overlay import LabelOverlayReader
+from monitor.jobs.message_updates import plan_updates
 from monitor.jobs.monitor_job import MonitorJob
 from monitor.jobs.source_session import SourceSession
 from monitor.sources.base import Reader
@@ -53,4 +54,6 @@ def make_daemon(database: Database, config: Config, clock: Clock | None = None) 
         for monitor in config.monitors
     ]
     needed = [job for job in catch_ups if job.is_needed]
-    return Daemon(database, monitors, make_receivers(config.receivers), clock, needed)
+    receivers = make_receivers(config.receivers)
+    further = plan_updates(database, receivers, clock)
+    return Daemon(database, monitors, receivers, clock, needed, further_jobs=further)

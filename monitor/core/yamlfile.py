@@ -13,7 +13,19 @@ import yaml
 Where = tuple[str | int, ...]
 
 SECRET_KEYS = frozenset(
-    {"token", "secret", "url", "store", "api_key", "password", "routing_key", "secret_key", "headers"}
+    {
+        "token",
+        "app_token",
+        "signing_secret",
+        "secret",
+        "url",
+        "store",
+        "api_key",
+        "password",
+        "routing_key",
+        "secret_key",
+        "headers",
+    }
 )
 """Keys whose values are not shown in errors."""
 FILE_KEYS = SECRET_KEYS - {"headers"} | {"schema"}

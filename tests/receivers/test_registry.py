@@ -34,7 +34,7 @@ from tests.support.tools import ROOT
 
 LINE = {"letterbox": "tests.receivers.letterbox:Letterbox"}
 NAMED = (
-    *("monitor/config/receivers.py", "monitor/config/deprecated.py", "monitor/core/incident_response.py"),
+    *("monitor/config/receivers.py", "monitor/config/deprecated.py", "monitor/core/operation.py"),
     *("monitor/config/presets/__init__.py", "monitor/config/presets/mlflow.py"),
     *("scripts/messages/files.py", "scripts/messages/record.py", "scripts/messages/scenarios.py"),
 )

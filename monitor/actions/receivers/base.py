@@ -7,10 +7,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from monitor.config.receivers import ReceiverConfig
 from monitor.core.payload import ActionKind, Payload
+from monitor.core.situation import Situation
 
 Reason = Literal[
     "delivered", "client", "server", "auth", "rate_limited", "timeout", "dns", "tls", "refused", "expired", "other"
@@ -119,6 +120,28 @@ class Receiver(Protocol):
 
     def describe_request(self, delivery: Delivery) -> RequestPreview:
         """Return the request that delivers an action, without sending it; does not raise."""
+
+
+@runtime_checkable
+class RevisingReceiver(Protocol):
+    """A receiver that changes messages which it has delivered, such as their buttons."""
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether its messages change."""
+
+    def revise(
+        self, receipt: Mapping[str, object], newest: Mapping[str, object], situation: Situation, deadline: Deadline
+    ) -> DeliveryResult | None:
+        """Bring a message up to date; None if it is. Does not raise.
+
+        Parameters
+        ----------
+        receipt
+            That of the message; the result has a new one.
+        newest
+            Receipt of the newest message about the same incident.
+        """
 
 
 def failure_by_status(status: int, retry_after: str | None, now: datetime) -> DeliveryResult:

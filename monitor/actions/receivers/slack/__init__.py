@@ -8,8 +8,23 @@ from dataclasses import replace
 from typing import ClassVar, cast
 
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, NotDelivered, RequestPreview
+from monitor.actions.receivers.slack.buttons import (
+    ButtonSettings,
+    first_situation,
+    has_approval,
+    plan_buttons,
+    render_controls,
+)
 from monitor.actions.receivers.slack.config import SlackConfig
-from monitor.actions.receivers.slack.templates import Block, as_past, is_back, render_blocks
+from monitor.actions.receivers.slack.templates import (
+    Block,
+    as_past,
+    is_back,
+    read_data,
+    render_blocks,
+    without_commands,
+)
+from monitor.core.situation import Situation
 
 
 class Slack:
@@ -24,42 +39,85 @@ class Slack:
         self._channel = config.channel
         self._zone = config.zone
         self._base_url = config.base_url
+        self._is_interactive = config.is_interactive
         self._transport = SlackTransport(config.token.get_secret_value(), config.base_url)
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether messages have buttons, which change with the incident."""
+        return self._is_interactive
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
         """Try to deliver once; the first message of an incident starts its thread."""
         thread = delivery.thread or {}
-        message, blocks = self._compose(delivery)
+        message, blocks, settings = self._compose(delivery)
         try:
             answer = self._transport.call("chat.postMessage", message, deadline)
         except NotDelivered as failure:
             return failure.result
+        receipt: dict[str, object] = {"channel": answer.get("channel"), "ts": answer.get("ts"), "blocks": blocks}
+        if settings:
+            receipt |= {"buttons": settings, "controls": self._render_controls(settings, first_situation(settings))}
+        if changes_first(delivery):
+            receipt["headline"] = blocks[0]
         if not thread.get("ts"):
-            receipt = {"channel": answer.get("channel"), "ts": answer.get("ts"), "blocks": blocks}
             return DeliveryResult("delivered", receipt=receipt)
+        if self._is_interactive:
+            return DeliveryResult("delivered", receipt={**receipt, "thread_ts": find_thread(thread)})
         detail = self._change_first(delivery, thread, blocks[0], deadline)
         return DeliveryResult("delivered", detail, receipt={"channel": thread["channel"], "ts": thread["ts"]})
 
+    def revise(
+        self, receipt: Mapping[str, object], newest: Mapping[str, object], situation: Situation, deadline: Deadline
+    ) -> DeliveryResult | None:
+        """Bring the buttons of a message up to date, and the headline of the first message of an incident."""
+        settings = cast("ButtonSettings | None", receipt.get("buttons"))
+        if settings is None:
+            return None
+        controls = self._render_controls(settings, situation)
+        headline = None if receipt.get("thread_ts") else newest.get("headline")
+        if controls == receipt.get("controls") and headline == receipt.get("headline"):
+            return None
+        blocks = cast("Sequence[Block]", receipt["blocks"])
+        if headline:
+            blocks = [cast("Block", headline), *(as_past(block) for block in blocks)]
+        elif not has_approval(controls):
+            blocks = [without_commands(block) for block in blocks]
+        text = str(blocks[0].get("text", {}).get("text", ""))
+        message = {"channel": receipt["channel"], "ts": receipt["ts"], "text": text, "blocks": [*blocks, *controls]}
+        try:
+            self._transport.call("chat.update", message, deadline)
+        except NotDelivered as failure:
+            return failure.result
+        return DeliveryResult("delivered", receipt={**receipt, "controls": controls, "headline": headline})
+
     def describe_request(self, delivery: Delivery) -> RequestPreview:
         """Return the call that posts the message, without the token."""
-        message, _ = self._compose(delivery)
+        message, _, _ = self._compose(delivery)
         headers = {"authorization": "Bearer …", "content-type": "application/json;charset=utf-8"}
         body = json.dumps({**message, "parse": "none"})
         return RequestPreview("POST", f"{self._base_url.rstrip('/')}/chat.postMessage", headers, body)
 
-    def _compose(self, delivery: Delivery) -> tuple[Mapping[str, object], Sequence[Block]]:
-        """Return the values of the call, and the blocks of the message."""
+    def _render_controls(self, settings: ButtonSettings, situation: Situation) -> list[Block]:
+        return render_controls(settings, situation, self._zone)
+
+    def _compose(self, delivery: Delivery) -> tuple[Mapping[str, object], Sequence[Block], ButtonSettings | None]:
+        """Return the values of the call, the blocks of the message without its buttons, and what the buttons need."""
         text, blocks = render_blocks(delivery, self._zone)
+        settings = plan_buttons(delivery.kind, read_data(delivery)) if self._is_interactive else None
+        controls = self._render_controls(settings, first_situation(settings)) if settings else []
         thread = delivery.thread or {}
         message = {
             "channel": str(thread.get("channel") or self._channel),
             "text": text,
-            "blocks": blocks,
+            "blocks": [*blocks, *controls],
             "unfurl_links": False,
             "unfurl_media": False,
             "metadata": {"event_type": "driftd_action", "event_payload": {"id": delivery.id}},
         }
-        return ({**message, "thread_ts": str(thread["ts"])} if thread.get("ts") else message), blocks
+        if thread.get("ts"):
+            message["thread_ts"] = find_thread(thread)
+        return message, blocks, settings
 
     def _change_first(
         self, delivery: Delivery, thread: Mapping[str, object], headline: Block, deadline: Deadline
@@ -68,7 +126,7 @@ class Slack:
 
         The thread already has the new state, so a failure is reported in the detail and not retried.
         """
-        if delivery.kind != "resolved" and not is_back(delivery):
+        if not changes_first(delivery):
             return ""
         first = cast("Sequence[Block] | None", thread.get("blocks"))
         facts = first or render_blocks(replace(delivery, kind="firing", thread=None), self._zone)[1][1:]
@@ -83,3 +141,13 @@ class Slack:
         except NotDelivered as failure:
             return f"the first message could not be changed ({failure.result.reason})"
         return ""
+
+
+def changes_first(delivery: Delivery) -> bool:
+    """Return whether a message changes the headline of the first one: the incident resolves or fires again."""
+    return delivery.kind == "resolved" or is_back(delivery)
+
+
+def find_thread(receipt: Mapping[str, object]) -> str:
+    """Return the thread of a message: that which it is in, or the one that it starts."""
+    return str(receipt.get("thread_ts") or receipt["ts"])

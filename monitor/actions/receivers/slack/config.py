@@ -22,5 +22,16 @@ class SlackConfig(ReceiverConfig):
     """Bot token with chat:write; `token_file` reads it from a file."""
     channel: str
     """Channel name or id."""
+    app_token: SecretStr | None = None
+    """App-level token with connections:write: messages get buttons, and presses arrive by Socket Mode."""
+    signing_secret: SecretStr | None = None
+    """Signing secret of the app: messages get buttons, and presses arrive at `POST /slack/interactions`."""
+    users: dict[str, Literal["viewer", "responder", "admin"]] = {}
+    """By id of a Slack user, what the user may do, such as `{U024BE7LH: responder}`; others may do nothing."""
     base_url: str = "https://slack.com/api/"
     """Address of the Slack API."""
+
+    @property
+    def is_interactive(self) -> bool:
+        """Return whether messages have buttons."""
+        return self.app_token is not None or self.signing_secret is not None

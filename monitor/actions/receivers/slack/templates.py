@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
 from typing import Required, TypedDict
 
@@ -23,11 +23,12 @@ class Text(TypedDict):
 
 
 class Block(TypedDict, total=False):
-    """Block of a message: a section has a text, a context has elements."""
+    """Block of a message: a section has a text, a context has texts, and a block of actions has buttons."""
 
     type: Required[str]
+    block_id: str
     text: Text
-    elements: Sequence[Text]
+    elements: Sequence[Text] | Sequence[Mapping[str, object]]
 
 
 SECTION = 3000
@@ -80,10 +81,10 @@ def render_blocks(delivery: Delivery, zone: tzinfo = UTC) -> tuple[str, list[Blo
         "\n".join(["*Other suspects*", *map(escape_line, message.suspects)]) if message.suspects else "",
         "\n".join(fit_lines([_step(step) for step in message.steps])),
     ]
-    blocks = [Block(type="section", text=_markdown(cut(text, SECTION))) for text in texts if text]
+    blocks = [Block(type="section", text=markdown(cut(text, SECTION))) for text in texts if text]
     small = [escape_line(message.footer), "" if follows else link(message.link)]
     if any(small):
-        blocks.append({"type": "context", "elements": [_markdown(cut(" · ".join(filter(None, small)), SECTION))]})
+        blocks.append({"type": "context", "elements": [markdown(cut(" · ".join(filter(None, small)), SECTION))]})
     return cut("\n".join(filter(None, [headline, second])), WHOLE), blocks
 
 
@@ -124,7 +125,8 @@ def read_data(delivery: Delivery) -> EventData:
     return delivery.payload.get("data") or {}
 
 
-def _markdown(text: str) -> Text:
+def markdown(text: str) -> Text:
+    """Return a text object of an escaped text."""
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
@@ -134,7 +136,14 @@ def as_past(block: Block) -> Block:
         return block
     icon, _, rest = str(block["text"]["text"]).partition(" ")
     text = rest if icon in ICON.values() else str(block["text"]["text"])
-    return {**block, "text": {**block["text"], "text": COMMAND.sub("", text)}}
+    return without_commands({**block, "text": {**block["text"], "text": text}})
+
+
+def without_commands(block: Block) -> Block:
+    """Return a block without the commands of its steps."""
+    if "text" not in block:
+        return block
+    return {**block, "text": {**block["text"], "text": COMMAND.sub("", str(block["text"]["text"]))}}
 
 
 def is_back(delivery: Delivery) -> bool:
