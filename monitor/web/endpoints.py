@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -13,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from monitor.core.operation import RefusedOperation, RoleError
 from monitor.store.database import DatabaseError
 from monitor.web.bounded_reads import BoundedReads
+from monitor.web.formatting import parse_moment
 from monitor.web.templating import Renderer
 
 LOG = structlog.get_logger(__name__)
@@ -95,3 +97,16 @@ def parse_limit(request: Request) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MOST):  # noqa: PLR2004
         raise ValueError(f"`limit` must be a whole number from 1 to {MOST}.")
     return int(text)
+
+
+def parse_range(request: Request) -> tuple[datetime, datetime] | None:
+    """Parse `?from=&to=`, the time range of the charts; None if the address has none, ValueError if it is invalid."""
+    texts = [request.query_params.get(name) for name in ("from", "to")]
+    if texts == [None, None]:
+        return None
+    start, end = (parse_moment(text) for text in texts)
+    if start is None or end is None or not start < end:
+        raise ValueError(
+            "`from` and `to` must be ISO 8601 times such as 2026-11-01T08:00:00Z; `from` is the earlier one."
+        )
+    return start, end

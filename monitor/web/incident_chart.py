@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from monitor.config.models import Monitor
 from monitor.core.incident import VERSIONS, Incident
 from monitor.store.database import Connection
+from monitor.store.rows import FindingRow
 from monitor.web import charts, queries
 from monitor.web.formatting import capital, length
 from monitor.web.monitor_charts import find_marks, incident_spans
@@ -17,30 +19,68 @@ from monitor.web.natural_headline import NaturalQuantity, parse_quantity
 from monitor.web.time_chart import ChartLine, ChartPoint, TimeChart
 
 FACTORS = {"%": 100.0}
+TimeRange = tuple[datetime, datetime]
 MEASURED = ("value", "low", "high", "baseline_value")
 
 
+@dataclass(frozen=True)
+class ChartSetting:
+    """What all charts of a page share: time range, incidents and marks."""
+
+    start: datetime
+    end: datetime
+    spans: Sequence[charts.ShadedSpan]
+    marks: Sequence[charts.Mark]
+
+
 def load_charts(
-    connection: Connection, monitor: Monitor, incident: Incident, items: Sequence[Mapping[str, Any]], most: int
+    connection: Connection,
+    monitor: Monitor,
+    incident: Incident,
+    items: Sequence[Mapping[str, Any]],
+    shown: TimeRange,
+    most: int,
 ) -> list[TimeChart]:
     """Return a chart for each quantity of the evidence, the most harmful first; all its segments are in one chart."""
-    start, end = chart_range(monitor, incident)
+    start, end = shown
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for item in items:
         groups.setdefault(_without_segment(item), []).append(item)
     chosen = list(groups.items())[:most]
     keys = [key for subject, _ in chosen for key in _keys(subject, incident, groups[subject])]
     histories = queries.histories(connection, monitor.name, keys, start, end, with_detail=True)
-    marks = find_marks(connection, monitor, start, end)
-    spans = incident_spans([incident])
+    setting = ChartSetting(start, end, incident_spans([incident]), find_marks(connection, monitor, start, end))
     return [
-        _make_chart(monitor, group[0], _lines(subject, incident, group, histories), start, end, spans, marks)
-        for subject, group in chosen
+        make_chart(monitor, group[0], _lines(subject, incident, group, histories), setting) for subject, group in chosen
     ]
 
 
-def chart_range(monitor: Monitor, incident: Incident) -> tuple[datetime, datetime]:
-    """Return the time range of the charts: the incident, what came before, and if it is resolved what came after."""
+def load_finding_charts(
+    connection: Connection, monitor: Monitor, rows: Sequence[FindingRow], shown: TimeRange, around: Sequence[Any]
+) -> list[TimeChart]:
+    """Return a chart for each finding of a monitor.
+
+    Parameters
+    ----------
+    around
+        Incidents in the time range.
+    """
+    start, end = shown
+    histories = queries.histories(connection, monitor.name, [row.key for row in rows], start, end, with_detail=True)
+    setting = ChartSetting(start, end, incident_spans(around), find_marks(connection, monitor, start, end))
+    return [make_chart(monitor, vars(row), [(row.segment or "", histories[row.key])], setting) for row in rows]
+
+
+def chart_range(monitor: Monitor, incident: Incident, chosen: TimeRange | None = None) -> TimeRange:
+    """Return the time range of the charts: the incident, what came before, and if it is resolved what came after.
+
+    Parameters
+    ----------
+    chosen
+        A range that somebody chose; a long one is cut at its beginning.
+    """
+    if chosen:
+        return max(chosen[0], chosen[1] - queries.MOST_BUCKETS * monitor.bucket), chosen[1]
     end = incident.resolved_at + 12 * monitor.bucket if incident.resolved_at else incident.updated_at
     start = incident.opened_at - max(36 * monitor.bucket, 2 * monitor.window)
     return max(start, end - queries.MOST_BUCKETS * monitor.bucket), end
@@ -69,15 +109,16 @@ def _lines(
     return [(key.removeprefix(f"{subject}/"), histories[key]) for key in keys if histories[key]]
 
 
-def _make_chart(
-    monitor: Monitor,
-    item: Mapping[str, Any],
-    lines: Sequence[tuple[str, Sequence[Any]]],
-    start: datetime,
-    end: datetime,
-    spans: Sequence[charts.ShadedSpan],
-    marks: Sequence[charts.Mark],
+def make_chart(
+    monitor: Monitor, item: Mapping[str, Any], lines: Sequence[tuple[str, Sequence[Any]]], setting: ChartSetting
 ) -> TimeChart:
+    """Return the chart of a finding in natural units where it has them, else of its statistic.
+
+    Parameters
+    ----------
+    lines
+        Segment and history of each line.
+    """
     quantity = parse_quantity(item, str(item["reason"]))
     is_measured = quantity is not None and _all_measured(lines)
     unit = quantity.unit if is_measured and quantity else ""
@@ -96,12 +137,12 @@ def _make_chart(
             )
             for segment, rows in lines
         ],
-        start=start,
-        end=end,
+        start=setting.start,
+        end=setting.end,
         step=monitor.bucket,
         baseline=factor * float(before) if is_measured and before is not None else None,
-        spans=spans,
-        marks=marks,
+        spans=setting.spans,
+        marks=setting.marks,
     )
 
 

@@ -11,6 +11,7 @@ from monitor.core.incident import Incident
 from monitor.jobs.incident_examples import load_examples
 from monitor.store.database import Connection, Database
 from monitor.store.incidents import find_incident
+from monitor.web.endpoints import parse_range
 from monitor.web.incident_view import load_incident_view
 from monitor.web.templating import Renderer
 
@@ -32,12 +33,18 @@ class IncidentPage:
 
     def show(self, request: Request) -> Response:
         """Show one incident: what is wrong, what to do, why, and what happened."""
-        now = self._clock.now()
+        now, chosen = self._clock.now(), parse_range(request)
         with self._database.read() as connection:
             row, monitor = self._find(connection, request)
-            view = load_incident_view(connection, monitor, row, now)
+            view = load_incident_view(connection, monitor, row, now, chosen)
         return self._renderer.render(
-            request, "incident.html", now=now, view=view, case=view.case, has_examples=self._config.server.examples
+            request,
+            "incident.html",
+            now=now,
+            view=view,
+            case=view.case,
+            is_zoomed=chosen is not None,
+            has_examples=self._config.server.examples,
         )
 
     def show_examples(self, request: Request) -> Response:

@@ -12,7 +12,7 @@ from monitor.store.database import Connection
 from monitor.store.distributions import ColumnDistribution, load_distributions
 from monitor.store.past_incidents import PastIncident, load_similar
 from monitor.web.cases import load_case
-from monitor.web.incident_chart import chart_range, load_charts
+from monitor.web.incident_chart import TimeRange, chart_range, load_charts
 from monitor.web.incident_surroundings import Surroundings, load_surroundings
 from monitor.web.natural_headline import write_lead, write_title
 from monitor.web.time_chart import TimeChart
@@ -39,15 +39,17 @@ class IncidentPageView:
     first: int = FIRST_FINDINGS
 
 
-def load_incident_view(connection: Connection, monitor: Monitor, row: Incident, now: datetime) -> IncidentPageView:
-    """Return the view of an incident at a time."""
+def load_incident_view(
+    connection: Connection, monitor: Monitor, row: Incident, now: datetime, chosen: TimeRange | None = None
+) -> IncidentPageView:
+    """Return the view of an incident at a time, with charts of a chosen time range."""
     case = load_case(connection, monitor, row, now)
     return IncidentPageView(
         case=case,
         title=write_title(row),
         lead=write_lead(row),
         ends_at=row.resolved_at or now,
-        charts=load_charts(connection, monitor, row, [item for item in case.evidence if item["key"]], MOST_CHARTS),
+        charts=load_charts(connection, monitor, row, case.evidence, chart_range(monitor, row, chosen), MOST_CHARTS),
         timeline=load_timeline(connection, case, *chart_range(monitor, row)),
         distributions=load_distributions(connection, monitor, row),
         also=load_surroundings(connection, monitor, row),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,30 +36,6 @@ def draw_spark(connection: Any, item: reads.MonitorState, monitor: Monitor) -> M
     rows = queries.histories(connection, monitor.name, [worst.key], start, end)[worst.key]
     points = history_points(rows, monitor.bucket)
     return charts.sparkline(points, start=start, end=end, step=monitor.bucket, title=f"{finding_name(worst)}, recently")
-
-
-def draw_findings(
-    connection: Any, monitor: Monitor, chosen: Any, start: datetime, end: datetime, around: Any
-) -> list[tuple[str, str | None, Markup]]:
-    """Return name, segment and chart of each finding, drawn against its threshold."""
-    histories = queries.histories(connection, monitor.name, [row.key for row in chosen], start, end)
-    marks = find_marks(connection, monitor, start, end)
-    return [
-        (
-            finding_name(row),
-            row.segment,
-            charts.line_chart(
-                history_points(histories[row.key], monitor.bucket),
-                start=start,
-                end=end,
-                step=monitor.bucket,
-                marks=marks,
-                spans=incident_spans(around),
-                title=f"{finding_name(row)} against its threshold",
-            ),
-        )
-        for row in chosen
-    ]
 
 
 def find_marks(connection: Any, monitor: Monitor, start: datetime, end: datetime) -> list[charts.Mark]:
@@ -99,16 +74,6 @@ def round_spans(bucket: timedelta) -> tuple[timedelta, timedelta]:
         for count in (RECENT_BUCKETS, LONG_BUCKETS)
     )
     return recent, long
-
-
-@dataclass(frozen=True)
-class ChartedFinding:
-    """The fields of a finding that a chart needs."""
-
-    key: str
-    check: str
-    column: str | None
-    segment: str | None
 
 
 def incident_spans(incidents: Any) -> list[charts.ShadedSpan]:

@@ -13,9 +13,10 @@ from monitor.config.models import Config
 from monitor.core.clock import Clock
 from monitor.store.database import Database
 from monitor.web.experiments import Experiments
+from monitor.web.home_page import HomePage
 from monitor.web.incident_list import IncidentList
 from monitor.web.incident_page import IncidentPage
-from monitor.web.pages import Pages
+from monitor.web.monitor_page import MonitorPage
 from monitor.web.templating import Renderer
 
 
@@ -27,10 +28,10 @@ def list_page_routes(
     reads: Callable[[Callable[[Request], Response]], Any],
 ) -> list[Route]:
     """Return the routes of the pages; each endpoint is wrapped by ``reads``."""
-    pages, incidents = Pages(database, config, clock, renderer), IncidentPage(database, config, clock, renderer)
+    incidents = IncidentPage(database, config, clock, renderer)
     return [
-        Route("/", reads(pages.home)),
-        Route("/monitors/{name}", reads(pages.monitor)),
+        Route("/", reads(HomePage(database, config, clock, renderer).show)),
+        Route("/monitors/{name}", reads(MonitorPage(database, config, clock, renderer).show)),
         *Experiments(database, config, renderer).routes(reads),
         Route("/incidents", reads(IncidentList(database, config, clock, renderer).show)),
         Route("/incidents/{id}/examples", reads(incidents.show_examples)),

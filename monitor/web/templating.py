@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -22,10 +23,11 @@ from monitor.store.incident_search import count_firing
 from monitor.web import formatting
 from monitor.web.assets import Assets
 from monitor.web.share_bars import share_bar, share_bars
-from monitor.web.time_chart import draw
+from monitor.web.time_chart import TimeChart, draw, list_levels, to_data
 
 TEMPLATES = Path(__file__).parent / "templates"
-REFRESH_SECONDS = 15
+POLL_SECONDS = 30
+"""Interval at which a visible page is updated."""
 
 
 class Renderer:
@@ -53,13 +55,12 @@ class Renderer:
     def render(self, request: Request, template: str, *, now: datetime | None = None, **values: Any) -> Response:
         """Render a template."""
         now = now or self._clock.now()
-        still = request.query_params.get("refresh") == "off"
         with self._database.read() as connection:
             firing = count_firing(connection, self._names)
         shared = {
             "now": now,
             "firing": firing,
-            "refresh": None if still else REFRESH_SECONDS,
+            "poll_seconds": POLL_SECONDS,
             "path": request.url.path,
             "query": request.query_params,
             "t": partial(clock_time, now),
@@ -76,6 +77,11 @@ def clock_time(now: datetime, moment: datetime | None) -> Markup:
 def relative_time(now: datetime, moment: datetime | None) -> Markup:
     """Return a <time> element that shows the age."""
     return formatting.time_tag(moment, formatting.ago(moment, now))
+
+
+def chart_data(chart: TimeChart) -> str:
+    """Return the data of a chart as JSON, for an attribute."""
+    return json.dumps(to_data(chart), separators=(",", ":"))
 
 
 def _show_control_characters(value: object) -> object:
@@ -100,6 +106,8 @@ def make_environment(monitors: int, assets: Assets) -> Environment:
         share_bars=share_bars,
         share_bar=share_bar,
         draw_chart=draw,
+        chart_data=chart_data,
+        chart_levels=list_levels,
         asset=assets.address,
     )
     environment.filters.update(

@@ -195,7 +195,7 @@ def test_a_failure_inside_shows_no_traceback(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("whsec_secret")
 
-    monkeypatch.setattr("monitor.web.pages.reads.snapshot", fail)
+    monkeypatch.setattr("monitor.web.home_page.reads.snapshot", fail)
     answer = serve().get("/")
     assert answer.status_code == 500
     assert "whsec" not in answer.text
