@@ -15,6 +15,7 @@ SubjectKind = Literal["action", "incident", "silence"]
 Result = Literal["done", "refused"]
 LONGEST_NAME = 128
 LONGEST_TEXT = 2000
+LONGEST_SILENCE = timedelta(days=1000)
 
 
 class OperationError(ValueError):
@@ -202,8 +203,8 @@ def check_texts(operation: Operation, author: Author) -> None:
         raise OperationError("the name of the assignee is missing")
     if max(len(author.name), len(assignee)) > LONGEST_NAME or len(operation.reason) > LONGEST_TEXT:
         raise OperationError(f"names have at most {LONGEST_NAME} characters, reasons and comments {LONGEST_TEXT}")
-    if isinstance(operation, SilenceIncident | AddSilence) and operation.length <= timedelta():
-        raise OperationError("a silence must last longer than 0 seconds")
+    if isinstance(operation, SilenceIncident | AddSilence) and not timedelta() < operation.length <= LONGEST_SILENCE:
+        raise OperationError(f"a silence must last longer than 0 seconds and at most {LONGEST_SILENCE.days} days")
 
 
 def check_role(operation: Operation, author: Author) -> None:

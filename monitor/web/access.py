@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection
 from monitor.config.models import ConfigError, ServerConfig
 from monitor.core.clock import Clock
 from monitor.web.assets import PREFIX
+from monitor.web.identity import IDENTITY, SERVER
 
 COOKIE = "driftd_session"
 SESSION = timedelta(hours=12)
@@ -110,7 +111,10 @@ class Access:
             is_accepted = self.accepts(credentials.strip(), client_address(request))
         else:
             is_accepted = self._session_holds(request.cookies.get(COOKIE, ""))
-        request.scope.setdefault("state", {})[AUTHORISED] = is_accepted
+        state = request.scope.setdefault("state", {})
+        state[AUTHORISED] = is_accepted
+        if is_accepted:
+            state[IDENTITY] = SERVER
         return is_accepted
 
     def accepts(self, token: str, client: str) -> bool:

@@ -39,7 +39,6 @@ class Api:
             Route("/api/v1/status", reads(self.status)),
             Route("/api/v1/incidents", reads(self.incidents)),
             *write_routes(self._database, self._config, self._clock, endpoints),
-            Route("/api/v1/actions", reads(self.actions)),
             Route("/api/v1/spend", reads(self.spend)),
             Route("/api/v1/savings", reads(self.savings)),
             Route("/api/v1/prompts", reads(self.prompts)),
@@ -65,16 +64,6 @@ class Api:
             )
             entries = [{**_row(row), "transitions": _transitions(connection, row.id)} for row in rows]
         return JSONResponse(plain({"incidents": entries}))
-
-    def actions(self, request: Request) -> Response:
-        """Return the outbox, newest first; filters: `?incident=`, `?state=`, `?limit=`."""
-        query = request.query_params
-        with self._database.read() as connection:
-            rows = reads.action_rows(
-                connection, incident=query.get("incident"), state=query.get("state"), most=parse_limit(request)
-            )
-        hidden = ("fence", "owner", "lease_until", "next_attempt_at")
-        return JSONResponse(plain({"actions": [{k: v for k, v in _row(r).items() if k not in hidden} for r in rows]}))
 
     def spend(self, _request: Request) -> Response:
         """Return every budget of the newest buckets: cost so far, unpriced requests and forecast."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 
 from starlette.requests import Request
@@ -10,12 +9,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from monitor.core.clock import Clock
-from monitor.core.operation import Acknowledge, Assign, Author, Comment, Operation
+from monitor.core.operation import Acknowledge, Assign, Comment, Operation
 from monitor.core.plain import plain
 from monitor.store import audit, incidents, reads
 from monitor.store.database import Database
 from monitor.store.operations import perform
+from monitor.web.bodies import parse_texts
 from monitor.web.endpoints import Endpoint, Endpoints
+from monitor.web.identity import find_author
 
 KINDS: tuple[type[Acknowledge | Assign | Comment], ...] = (Acknowledge, Assign, Comment)
 KEYS = ("by", "reason", "assignee")
@@ -51,22 +52,12 @@ class ResponsesApi:
 
     def respond(self, kind: type[Acknowledge | Assign | Comment], request: Request, body: bytes) -> Response:
         """Store a response: `{"by": ..., "reason": ..., "assignee": ...}`; the reason of a comment is its text."""
-        given = _parse(body)
+        given = parse_texts(body, KEYS)
         identity, reason = request.path_params["id"], given.get("reason", "")
         operation: Operation
         if issubclass(kind, Assign):
             operation = Assign(identity, given.get("assignee", ""), reason=reason)
         else:
             operation = kind(identity, reason=reason)
-        author = Author(given.get("by", ""), "api", "admin")
+        author = find_author(request, given.get("by", ""))
         return JSONResponse(plain(perform(self._database, operation, author, self._clock)), 201)
-
-
-def _parse(body: bytes) -> dict[str, str]:
-    try:
-        given = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ValueError("The body must be JSON.") from None
-    if not isinstance(given, dict) or not all(key in KEYS and isinstance(text, str) for key, text in given.items()):
-        raise ValueError(f"The body must be an object of texts; its keys can be {', '.join(KEYS)}.")
-    return given

@@ -1,4 +1,4 @@
-"""The routes of the API that write: responses to incidents, and deploy events."""
+"""The routes of the API that write: operations on incidents, actions and silences, and deploy events."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ from starlette.routing import Route
 from monitor.config.models import Config
 from monitor.core.clock import Clock
 from monitor.store.database import Database
+from monitor.web.actions_api import ActionsApi
 from monitor.web.endpoints import Endpoints
 from monitor.web.events_api import EventsApi
 from monitor.web.responses_api import ResponsesApi
+from monitor.web.silences_api import SilencesApi
 
 
 def write_routes(database: Database, config: Config, clock: Clock, endpoints: Endpoints) -> list[Route]:
     """Return the routes."""
-    events = EventsApi(database, [monitor.name for monitor in config.monitors], clock)
-    return [*ResponsesApi(database, clock).routes(endpoints), *events.routes(endpoints)]
+    names = [monitor.name for monitor in config.monitors]
+    apis = (
+        ResponsesApi(database, clock),
+        ActionsApi(database, config, clock),
+        SilencesApi(database, names, clock),
+        EventsApi(database, names, clock),
+    )
+    return [route for api in apis for route in api.routes(endpoints)]
