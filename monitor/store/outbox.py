@@ -69,6 +69,37 @@ _PAST = (
     .where(sa.or_(actions.c.created_at >= sa.bindparam("since"), actions.c.incident.in_(_OPEN)))
     .order_by(actions.c.created_at, actions.c.sequence)
 )
+_EARLIER = actions.alias("earlier")
+_DUE = (
+    sa.select(actions)
+    .where(
+        actions.c.state == "pending",
+        actions.c.next_attempt_at <= sa.bindparam("at"),
+        leases.is_free(actions.c.owner, actions.c.lease_until, sa.bindparam("moment"), sa.bindparam("owner")),
+        ~sa.exists().where(
+            _EARLIER.c.incident == actions.c.incident,
+            _EARLIER.c.name == actions.c.name,
+            _EARLIER.c.sequence < actions.c.sequence,
+            _EARLIER.c.state == "pending",
+        ),
+    )
+    .order_by(actions.c.next_attempt_at, actions.c.created_at, actions.c.sequence, actions.c.id)
+    .limit(1)
+    .with_for_update(skip_locked=True, of=actions)  # SQLite has no locks of rows and ignores it
+)
+_DUE_OF_RECEIVER = _DUE.where(actions.c.name == sa.bindparam("receiver"))
+_DUE_OF_OTHERS = _DUE.where(actions.c.name.not_in(sa.bindparam("receivers", expanding=True)))
+_ACTION = sa.select(actions).where(actions.c.id == sa.bindparam("action"))
+_LATE = (
+    sa.select(actions)
+    .where(
+        actions.c.state.in_(["pending", "awaiting_approval"]),
+        actions.c.not_after.is_not(None),
+        actions.c.not_after < sa.bindparam("at"),
+        sa.or_(actions.c.lease_until.is_(None), actions.c.lease_until < sa.bindparam("moment")),
+    )
+    .with_for_update(skip_locked=True)
+)
 
 
 def save_actions(connection: Connection, planned: Sequence[Action]) -> None:
@@ -181,33 +212,16 @@ def claim_next(
         Names of receivers to exclude.
     """
     moment = now(connection)
-    earlier = actions.alias("earlier")
-    waits = sa.exists().where(
-        earlier.c.incident == actions.c.incident,
-        earlier.c.name == actions.c.name,
-        earlier.c.sequence < actions.c.sequence,
-        earlier.c.state == "pending",
-    )
-    query = (
-        sa.select(actions)
-        .where(
-            actions.c.state == "pending",
-            actions.c.next_attempt_at <= at,
-            leases.is_free(actions.c.owner, actions.c.lease_until, moment, owner),
-            ~waits,
-            actions.c.name == only if only is not None else actions.c.name.not_in(list(without)),
-        )
-        .order_by(actions.c.next_attempt_at, actions.c.created_at, actions.c.sequence, actions.c.id)
-        .limit(1)
-    )
-    if connection.dialect.name == "postgresql":
-        query = query.with_for_update(skip_locked=True, of=actions)
-    row = read_first(connection, ActionRow, query)
+    values = {"at": at, "moment": moment, "owner": owner}
+    if only is not None:
+        row = read_first(connection, ActionRow, _DUE_OF_RECEIVER, {**values, "receiver": only})
+    else:
+        row = read_first(connection, ActionRow, _DUE_OF_OTHERS, {**values, "receivers": list(without)})
     if row is None:
         return None
     lease = {"fence": row.fence + 1, "owner": owner, "lease_until": moment + LEASE, "attempts": row.attempts + 1}
     connection.execute(sa.update(actions).where(actions.c.id == row.id).values(**lease))
-    return read_first(connection, ActionRow, sa.select(actions).where(actions.c.id == row.id))
+    return read_first(connection, ActionRow, _ACTION, {"action": row.id})
 
 
 def record(connection: Connection, claimed: ActionRow, **values: object) -> bool:
@@ -255,15 +269,7 @@ def first_receipt(connection: Connection, incident: str, name: str) -> Mapping[s
 
 def expire(connection: Connection, at: datetime) -> int:
     """Expire actions after their ``not_after``; announce effects that expired without approval."""
-    query = sa.select(actions).where(
-        actions.c.state.in_(["pending", "awaiting_approval"]),
-        actions.c.not_after.is_not(None),
-        actions.c.not_after < at,
-        sa.or_(actions.c.lease_until.is_(None), actions.c.lease_until < now(connection)),
-    )
-    if connection.dialect.name == "postgresql":
-        query = query.with_for_update(skip_locked=True)
-    rows = read_all(connection, ActionRow, query)
+    rows = read_all(connection, ActionRow, _LATE, {"at": at, "moment": now(connection)})
     if not rows:
         return 0
     connection.execute(
