@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from _pytest.nodeid import NodeId
 
 from monitor.store import migrate
 from tests.support import migrated, postgres
+from tests.support.memory import MEMORY, has_room
 from tests.support.tools import missing, need
 
 __all__ = ["need"]
@@ -26,8 +26,6 @@ collect_ignore = [
     "support/extension",  # importing it registers what it defines
     "support/measured.py",  # importing it imports all that is measured
 ]
-
-MEMORY, ROOM = Path("/dev/shm"), 2 << 30
 
 
 def log_plainly() -> None:
@@ -46,7 +44,7 @@ def pytest_configure() -> None:
     log_plainly()
     for library in ("OMP", "OPENBLAS"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+    if has_room():
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 

