@@ -20,7 +20,7 @@ from monitor.actions.receivers.base import Receiver
 from monitor.core.clock import Clock
 from monitor.jobs import retention
 from monitor.jobs.catch_up import CatchUpJob
-from monitor.jobs.delivery import deliver_due, expire_late
+from monitor.jobs.delivery import Configs, deliver_due, expire_late
 from monitor.jobs.evals.schedule import SuiteSchedule
 from monitor.jobs.monitor_job import MonitorJob
 from monitor.jobs.recovery import release_orphaned
@@ -45,6 +45,7 @@ class Daemon:
     receivers: Mapping[str, Receiver]
     clock: Clock
     catch_ups: Sequence[CatchUpJob] = ()
+    configs: Configs = field(default_factory=dict)
     suites: SuiteSchedule | None = None
     every: timedelta = timedelta(seconds=1)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -166,7 +167,8 @@ class Daemon:
     def deliver_to(self, name: str | None) -> int:
         """Deliver the due actions of one receiver; None ends those of receivers that are no longer configured."""
         try:
-            return deliver_due(self.database, self.receivers, self.clock, name, self.stopping.is_set)
+            config = self.configs.get(name) if name else None
+            return deliver_due(self.database, self.receivers, self.clock, name, self.stopping.is_set, config)
         except Exception:  # noqa: BLE001  the next wake tries again
             LOG.exception("deliver_failed", receiver=name)
             return 0

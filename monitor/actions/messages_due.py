@@ -89,6 +89,7 @@ def find_news(monitor: Monitor, incident: Incident, before: PastAction) -> News:
     """Return the changes of a firing incident since a message; empty if there are none.
 
     A finding that first drifts more than a window after an announcement is included only as part of a further change.
+    After a digest, further findings are no news: the incident has no message that they could complete.
     """
     at = before.at or before.created_at
     last = (incident.announced_at or incident.opened_at) + monitor.window
@@ -98,7 +99,8 @@ def find_news(monitor: Monitor, incident: Incident, before: PastAction) -> News:
     findings = [
         item
         for item in incident.evidence.values()
-        if _rose_after(item, at)
+        if not before.in_digest
+        and _rose_after(item, at)
         and not _rose_after(item, last)
         and (item["check"], item["column"], item["segment"]) not in keys
         and not (item["column"] == JOINT and item["check"] in checks)

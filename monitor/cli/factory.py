@@ -56,4 +56,4 @@ def make_daemon(database: Database, config: Config, clock: Clock | None = None) 
     needed = [job for job in catch_ups if job.is_needed]
     receivers = make_receivers(config.receivers)
     further = plan_updates(database, receivers, clock)
-    return Daemon(database, monitors, receivers, clock, needed, further_jobs=further)
+    return Daemon(database, monitors, receivers, clock, needed, config.receivers, further_jobs=further)

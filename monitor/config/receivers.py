@@ -67,6 +67,19 @@ class EffectSettings(EffectLimits):
         return default if self.verify_within is None else self.verify_within
 
 
+class DigestSettings(Section):
+    """When many incidents are one message, like `group_wait` and `group_interval` of Alertmanager."""
+
+    incidents: int = Field(5, ge=2)
+    """Number of incidents from which on they are one digest; fewer are announced one by one, at once."""
+    within: Duration = timedelta(minutes=10)
+    """Time within which so many incidents must fire."""
+    wait: Duration = timedelta(seconds=30)
+    """Time that a digest waits for further incidents."""
+    interval: Duration = timedelta(minutes=5)
+    """Minimum time between two digests about the same storm, except the one that says that all is over."""
+
+
 class ReceiverConfig(Section):
     """A receiver of messages.
 
@@ -88,6 +101,14 @@ class ReceiverConfig(Section):
     """IANA time zone in which messages show times besides UTC."""
     external_url: str | None = None
     """Address of the web interface for links; default: `server.external_url`."""
+    digest: DigestSettings | None = DigestSettings()
+    """When many incidents are one message: `{incidents: 5, within: 10m, wait: 30s, interval: 5m}`, `null` for never.
+    Webhooks get one message per incident anyway."""
+
+    @property
+    def digest_settings(self) -> DigestSettings | None:
+        """Return when many incidents are one message; None if they never are, as for software and for effects."""
+        return self.digest if self.audience == "people" and self.effect_settings is None else None
 
     @property
     def effect_settings(self) -> EffectSettings | None:

@@ -17,6 +17,7 @@ from monitor.core.prompts import Prompt
 
 ActionState = Literal[
     "pending",
+    "digested",
     "awaiting_approval",
     "delivered",
     "failed",
@@ -34,7 +35,7 @@ UNSENT = ("pending", "awaiting_approval", "held", "expired", "rejected", "told")
 """States of an effect that was not delivered."""
 NOT_SENT = ("held", "expired", "rejected", "superseded")
 """States of an effect that count neither for the cooldown nor for the cap."""
-STANDING = ("pending", "delivered", "dry_run")
+STANDING = ("pending", "digested", "delivered", "dry_run")
 """States of a message that was delivered or waits for delivery."""
 
 
@@ -101,6 +102,8 @@ class PastAction:
         Result of the verification of an effect, once it has ended.
     reaction
         Time from the first bad record to the request.
+    in_digest
+        Whether a message is part of a digest, so that the incident has no message of its own.
     """
 
     name: str
@@ -117,6 +120,7 @@ class PastAction:
     backlog: bool = False
     refused: bool = False
     missed: bool = False
+    in_digest: bool = False
     observed: tuple[str, str] | None = None
     reason: str = ""
     target: Mapping[str, object] | None = None

@@ -206,6 +206,71 @@ class ActionSummary(TypedDict):
     reaction: NotRequired[float | None]
 
 
+class DigestEntry(TypedDict):
+    """An incident in a digest.
+
+    Parameters
+    ----------
+    headline
+        That of its newest message.
+    harm
+        Place of its consequence in :data:`monitor.alerting.consequence.LEVELS`.
+    alone
+        Whether it was announced in a message of its own, before the digest.
+    """
+
+    id: str
+    monitor: str
+    rule: str
+    severity: str
+    state: str
+    headline: str
+    harm: int
+    since: str
+    suspect: Suspect | None
+    actions: Sequence[ActionSummary]
+    escalation: str | None
+    link: str | None
+    alone: bool
+
+
+class DigestData(TypedDict):
+    """Many incidents that fired within a few minutes, in one message.
+
+    Parameters
+    ----------
+    incidents, monitors
+        How many have fired in all, and in how many monitors.
+    firing
+        How many of the incidents still fire.
+    firing_monitors, watched
+        How many monitors of all fire at the same time.
+    most
+        Whether most monitors do, so that the cause may be what they share.
+    new
+        How many incidents this digest announces.
+    alone
+        Ids of the incidents that were announced before, each in a message of its own.
+    entries
+        The incidents that are new or have news, the worst first.
+    left_out
+        How many more there are.
+    """
+
+    since: str
+    resolved_at: str | None
+    incidents: int
+    monitors: int
+    firing: int
+    firing_monitors: int
+    watched: int
+    most: bool
+    new: int
+    alone: Sequence[str]
+    entries: Sequence[DigestEntry]
+    left_out: int
+
+
 class RetrainingData(TypedDict):
     """The fields of a retraining payload that may be truncated; :mod:`monitor.actions.retraining` has the schema."""
 
@@ -223,6 +288,7 @@ class EventData(TypedDict, total=False):
     link: str | None
     peak: str
     incident: IncidentSummary
+    digest: DigestData
     window: Mapping[str, str]
     observed_version: Mapping[str, str] | None
     suspected_change: Suspect | None

@@ -11,13 +11,16 @@ from datetime import datetime, timedelta
 import structlog
 
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, Receiver
+from monitor.config.receivers import ReceiverConfig
 from monitor.core.action import DESTRUCTIVE
 from monitor.core.clock import Clock
-from monitor.store import leases, outbox
+from monitor.store import digests, leases, outbox
 from monitor.store.database import Database, decision_time
 from monitor.store.effect_notices import save_sent_notice
 from monitor.store.rows import ActionRow
 
+Configs = Mapping[str, ReceiverConfig]
+"""Configurations of receivers by name."""
 LOG = structlog.get_logger(__name__)
 FIRST_DELAY = timedelta(seconds=2)
 LONGEST_DELAY = timedelta(minutes=10)
@@ -45,6 +48,7 @@ def deliver_due(
     clock: Clock,
     only: str | None = None,
     stopping: Callable[[], bool] = lambda: False,
+    config: ReceiverConfig | None = None,
 ) -> int:
     """Deliver due actions, at most 100 per call; return the number of attempts.
 
@@ -54,11 +58,15 @@ def deliver_due(
         Name of the receiver; None ends the actions of receivers that are no longer configured.
     stopping
         Called before each action; True ends the loop.
+    config
+        Configuration of the receiver, by which many incidents are one message; None to send each by itself.
     """
     attempted = 0
     while attempted < BATCH and not stopping():
         with database.write() as connection:
             at = decision_time(connection, clock)
+            if only is not None and config is not None:
+                digests.collect_digests(connection, only, config, at)
             claimed = outbox.claim_next(connection, at, OWNER, only=only, without=() if only else list(receivers))
         if claimed is None:
             break

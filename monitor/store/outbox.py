@@ -41,6 +41,7 @@ class PastRow:
     reason: str
     verification: Verification | None
     reaction_seconds: float | None
+    digest: str | None
     at: str | None
     suspect: str | None
     severity: str | None
@@ -80,7 +81,7 @@ _DUE = (
             _EARLIER.c.incident == actions.c.incident,
             _EARLIER.c.name == actions.c.name,
             _EARLIER.c.sequence < actions.c.sequence,
-            _EARLIER.c.state == "pending",
+            _EARLIER.c.state.in_(["pending", "digested"]),
         ),
     )
     .order_by(actions.c.next_attempt_at, actions.c.created_at, actions.c.sequence, actions.c.id)
@@ -193,6 +194,7 @@ def _past(row: PastRow) -> PastAction:
         verify_within=None if row.verify_within is None else timedelta(seconds=row.verify_within),
         verification=row.verification,
         reaction=None if row.reaction_seconds is None else timedelta(seconds=row.reaction_seconds),
+        in_digest=row.digest is not None,
     )
 
 
@@ -231,9 +233,23 @@ def record(connection: Connection, claimed: ActionRow, **values: object) -> bool
         .where(actions.c.id == claimed.id, actions.c.fence == claimed.fence, actions.c.state == "pending")
         .values(owner=None, lease_until=None, **values)
     )
-    if done.rowcount == 1 and values.get("state") in ("failed", "expired"):
-        _forget_notices(connection, [claimed.incident])
+    state = values.get("state", "pending")
+    if done.rowcount == 1 and state != "pending":
+        _end_parts(connection, [claimed.id], state, values.get("finished_at"))
+        if state in ("failed", "expired"):
+            _forget_notices(connection, [claimed.incident, *_incidents_of_parts(connection, [claimed.id])])
     return done.rowcount == 1
+
+
+def _end_parts(connection: Connection, digests: Sequence[str], state: object, at: object) -> None:
+    """End the messages that digests stand for as the digests have ended."""
+    parts = sa.update(actions).where(actions.c.digest.in_(digests))
+    connection.execute(parts.values(state=state, finished_at=at))
+
+
+def _incidents_of_parts(connection: Connection, digests: Sequence[str]) -> list[str]:
+    query = sa.select(actions.c.incident).distinct().where(actions.c.digest.in_(digests))
+    return list(connection.execute(query).scalars())
 
 
 def release_orphaned(connection: Connection) -> int:
@@ -260,6 +276,7 @@ def first_receipt(connection: Connection, incident: str, name: str) -> Mapping[s
     query = (
         sa.select(actions.c.receipt)
         .where(actions.c.incident == incident, actions.c.name == name, actions.c.state == "delivered")
+        .where(actions.c.digest.is_(None))  # a part of a digest has no thread of its own
         .order_by(actions.c.sequence)
         .limit(1)
     )
@@ -277,7 +294,9 @@ def expire(connection: Connection, at: datetime) -> int:
         .where(actions.c.id.in_([row.id for row in rows]))
         .values(state="expired", reason="not_after has passed", finished_at=at)
     )
-    _forget_notices(connection, [row.incident for row in rows])
+    digests = [row.id for row in rows]
+    _end_parts(connection, digests, "expired", at)
+    _forget_notices(connection, [*(row.incident for row in rows), *_incidents_of_parts(connection, digests)])
     save_actions(
         connection,
         [m for row in rows if row.state == "awaiting_approval" for m in _messages_unapproved(connection, row, at)],

@@ -208,6 +208,7 @@ class ActionRow(ActionRecord):
     finished_at: datetime | None
     reaction_seconds: float | None = None
     verification: Verification | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True)

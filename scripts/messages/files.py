@@ -33,7 +33,8 @@ A message in the thread of another one says only what is new. The last one says 
 
 
 def write_bodies(sent: Sequence[tuple[str, Delivery]]) -> str:
-    """Return what webhooks were sent, as JSON."""
+    """Return what webhooks were sent, as JSON; where many incidents were one message, these messages of Slack."""
+    shown = [(name, delivery) for name, delivery in sent if name == "slack" and is_digest(delivery)]
     rows = [
         {
             "receiver": name,
@@ -43,8 +44,8 @@ def write_bodies(sent: Sequence[tuple[str, Delivery]]) -> str:
             "thread": (delivery.thread or {}).get("ts"),
             "body": delivery.payload,
         }
-        for name, delivery in sent
-        if read_receiver(RECEIVERS.get(name, RECEIVERS["hook"])).kind == RECEIVERS["hook"]["kind"]
+        for name, delivery in shown or sent
+        if shown or read_receiver(RECEIVERS.get(name, RECEIVERS["hook"])).kind == RECEIVERS["hook"]["kind"]
     ]
     return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
 
@@ -64,7 +65,13 @@ def _delivery(row: Mapping[str, object]) -> Delivery:
 
 def messages(sent: Sequence[tuple[str, Delivery]]) -> list[tuple[str, Delivery]]:
     """Return the messages for people, with their receivers."""
-    return [(name, as_people_get(delivery)) for name, delivery in sent if name in ("hook", LEAD)]
+    shown = [(name, delivery) for name, delivery in sent if name in ("hook", LEAD) or is_digest(delivery)]
+    return [(name, as_people_get(delivery)) for name, delivery in shown]
+
+
+def is_digest(delivery: Delivery) -> bool:
+    """Return whether a delivery is one message about many incidents."""
+    return "digest" in delivery.payload["data"]
 
 
 def as_people_get(delivery: Delivery) -> Delivery:
@@ -112,7 +119,7 @@ def _as_markdown(block: Mapping[str, object]) -> str:
     text = str((block.get("text") or block["elements"][0])["text"])  # type: ignore[index]
     if text.startswith("```"):
         return "```text\n" + text.strip("`") + "\n```"
-    if text.startswith(":") or text.startswith("*"):
+    if text.count("**") == 0 and text.startswith((":", "*")) and "*" in text:
         icon, _, rest = text.partition("*")
         text = f"{icon}**{rest.replace('*', '**', 1)}"
     return text.replace("\n", "  \n")

@@ -13,7 +13,7 @@ from typing import ClassVar
 from benchmarks.causes.run import LABELS as LABEL_COLUMNS
 from benchmarks.causes.run import MAPPED, MEMORY, SIGNALS, TEXTS, Clock, LogReader
 from benchmarks.causes.traffic import make_stream
-from benchmarks.causes.truth import BUCKET, LIVE, MINUTE, WINDOW
+from benchmarks.causes.truth import BUCKET, LIVE, MINUTE, WINDOW, Scenario
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, RequestPreview
 from monitor.config.models import Config
 from monitor.core.operation import Approve, Author
@@ -69,28 +69,37 @@ class Recorder:
 
 def configure(story: Story, store: str) -> Config:
     """Return the configuration of a story."""
-    world, rules = story.scenario.world, [dict(rule, do=[*PEOPLE, "deploy"]) for rule in RULES]
-    mapped = [*MAPPED, *TEXTS * world.texts, *LABEL_COLUMNS * world.labelled]
     effect = {"kind": "rollback", "mode": story.mode}
     hook = {**RECEIVERS["hook"], "effect": effect, "dry_run": story.dry_run}
-    monitor: dict[str, object] = {
-        "name": "support-bot",
+    monitors = [_configure_monitor(story, name, scenario) for name, scenario in list_scenarios(story).items()]
+    receivers = {**RECEIVERS, LEAD: RECEIVERS["hook"], "deploy": hook}
+    server = {"external_url": "https://driftd.example.com"}
+    return Config.model_validate({"store": store, "server": server, "receivers": receivers, "monitors": monitors})
+
+
+def list_scenarios(story: Story) -> dict[str, Scenario]:
+    """Return the scenarios of a story by the name of the monitor."""
+    return {"support-bot": story.scenario, **story.others}
+
+
+def _configure_monitor(story: Story, name: str, scenario: Scenario) -> dict[str, object]:
+    world, rules = scenario.world, [dict(rule, do=[*PEOPLE, "deploy"]) for rule in RULES]
+    mapped = [*MAPPED, *TEXTS * world.texts, *LABEL_COLUMNS * world.labelled]
+    return {
+        "name": name,
         "source": {"url": "sqlite://", "table": "log", "columns": {name: name for name in mapped}},
         "bucket": BUCKET,
         "window": WINDOW,
         "settle": timedelta(0),
-        "baseline": {"from": LIVE - story.scenario.baseline * MINUTE, "to": LIVE},
-        "features": [name for name in story.scenario.columns if name not in SIGNALS],
+        "baseline": {"from": LIVE - scenario.baseline * MINUTE, "to": LIVE},
+        "features": [name for name in scenario.columns if name not in SIGNALS],
         "segments": ["model_version", "prompt_version", "tenant"],
-        "signals": [name for name in SIGNALS if name in story.scenario.columns],
+        "signals": [name for name in SIGNALS if name in scenario.columns],
         "checks": ["drift", {"quality": {"segments": False}}, "latency"],
         "rules": [{**rule, "repeat_interval": "90m"} for rule in rules],
         "no_data": {"do": [*PEOPLE]},
         **story.monitor,
     }
-    receivers = {**RECEIVERS, LEAD: RECEIVERS["hook"], "deploy": hook}
-    server = {"external_url": "https://driftd.example.com"}
-    return Config.model_validate({"store": store, "server": server, "receivers": receivers, "monitors": [monitor]})
 
 
 def record(story: Story) -> list[tuple[str, Delivery]]:
@@ -104,27 +113,32 @@ def record(story: Story) -> list[tuple[str, Delivery]]:
 
 def _live(story: Story, config: Config, database: Database) -> list[tuple[str, Delivery]]:
     clock, sent = Clock(LIVE), list[tuple[str, Delivery]]()
-    session = _session(story, clock)
-    job = MonitorJob(database, config.monitors[0], session, config.receivers)
-    catch_up = CatchUpJob(database, config.monitors[0], session, config.receivers)
-    while _take_turns(job, LIVE) or job.lifecycle.state != "active":
-        pass
+    scenarios = list_scenarios(story)
+    jobs = []
+    for monitor in config.monitors:
+        session = _session(story, scenarios[monitor.name], clock)
+        job = MonitorJob(database, monitor, session, config.receivers)
+        jobs.append((job, CatchUpJob(database, monitor, session, config.receivers)))
+        while _take_turns(job, LIVE) or job.lifecycle.state != "active":
+            pass
     receivers = {name: Recorder(name, sent) for name in config.receivers}
     for _ in range(int(story.scenario.live * MINUTE / BUCKET)):
         clock.moment += BUCKET
         if story.approves:
             _approve(database, clock.moment)
-        _take_turns(job, clock.moment)
-        if catch_up.is_needed:
-            catch_up.catch_up()
+        for job, catch_up in jobs:
+            _take_turns(job, clock.moment)
+            if catch_up.is_needed:
+                catch_up.catch_up()
         expire_late(database, clock)
-        for name in receivers:
-            deliver_due(database, receivers, clock, name)
+        for moment in (clock.moment, clock.moment + MINUTE):
+            for name in receivers:
+                deliver_due(database, receivers, Clock(moment), name, config=config.receivers[name])
     return sent
 
 
-def _session(story: Story, clock: Clock) -> SourceSession:
-    reader = LogReader(make_stream(story.scenario), clock)
+def _session(story: Story, scenario: Scenario, clock: Clock) -> SourceSession:
+    reader = LogReader(make_stream(scenario), clock)
 
     def read_time(_reader: Reader) -> datetime:
         minutes = (clock.moment - LIVE) / MINUTE

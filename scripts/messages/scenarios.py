@@ -58,6 +58,8 @@ class Story:
         What people do with an effect that waits for approval.
     blind
         Minutes between which the source cannot be read.
+    others
+        Scenarios of further applications, by the name of their monitor; only the digests are shown then.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Story:
     dry_run: bool = False
     approves: bool = True
     blind: tuple[float, float] | None = None
+    others: Mapping[str, Scenario] = field(default_factory=dict)
 
 
 def scenario(
@@ -78,8 +81,15 @@ def scenario(
     effects: tuple[Effect, ...] = (),
     volumes: tuple[Volume, ...] = (),
     challenger: Challenger | None = None,
+    seed: int = 7,
 ) -> Scenario:
-    return Scenario("message", 1, 7, world, live, columns, rollouts, effects, volumes, challenger, baseline=360.0)
+    return Scenario("message", 1, seed, world, live, columns, rollouts, effects, volumes, challenger, baseline=360.0)
+
+
+def failing(seed: int, rate: float, latency: float = 1.0, start: float = 20) -> Scenario:
+    """Return traffic whose requests fail for up to 40 minutes, and may be slower as well."""
+    effects = (Effect("failed", "rate", rate, start, 60), Effect("latency", "scale", latency, start, 60))
+    return scenario(effects=effects[: 1 + (latency > 1)], live=180.0, seed=seed)
 
 
 def story_list() -> list[Story]:
@@ -206,5 +216,18 @@ def story_list() -> list[Story]:
         ),
         Story(EVALUATION, "An evaluation suite that regresses", scenario()),
         Story("no-data", "The application stops logging", scenario(volumes=(Volume(0.0, 20, 70),), live=120.0)),
+        Story(
+            "storm",
+            "A gateway that fails for all applications",
+            failing(7, 0.3),
+            others={
+                "search": failing(11, 0.3, start=25),
+                "summaries": failing(12, 0.25),
+                "translation": failing(13, 0.35),
+                "triage": failing(14, 0.15, latency=2.0),
+                "classifier": failing(15, 0.3),
+                "reports": failing(16, 0.25, latency=1.8),
+            },
+        ),
         Story("source-error", "The source cannot be read", scenario(live=120.0), blind=(20.0, 70.0)),
     ]

@@ -65,7 +65,7 @@ def test_every_message_is_within_the_limits_of_its_receiver(story: Any) -> None:
 
 
 def test_no_message_repeats_the_one_before(story: Any) -> None:
-    for receiver in ("hook", "lead"):
+    for receiver in ("hook", "lead", "slack"):
         messages = [one for one in blocks_of(story) if one["receiver"] == receiver]
         for before, after in pairwise(messages):
             assert after["thread"]
@@ -74,7 +74,8 @@ def test_no_message_repeats_the_one_before(story: Any) -> None:
 
 
 def test_the_first_two_lines_say_what_since_when_why_and_what_to_do(story: Any) -> None:
-    firing = [one for one in blocks_of(story) if one["kind"] == "firing" and not one["thread"]]
+    messages = [one for one in blocks_of(story) if one["receiver"] != "slack"]  # without digests
+    firing = [one for one in messages if one["kind"] == "firing" and not one["thread"]]
     for message in firing:
         what, rest = message["text"].split("\n")
         assert what.startswith((":red_circle: *support-bot: ", ":large_orange_circle: *support-bot: "))
@@ -83,7 +84,17 @@ def test_the_first_two_lines_say_what_since_when_why_and_what_to_do(story: Any) 
         if message["kind"] == "firing" and "breaker" not in what and "no data" not in what and "evaluation" not in what:
             assert any(text in rest for text in ("Likely cause: ", "affected", "No cause is known: "))
         assert any(text in rest for text in ("To do: ", "Rollback to ", "To allow requests"))
-    resolved = [one for one in blocks_of(story) if one["kind"] == "resolved" and ": resolved after " in one["text"]]
+    resolved = [one for one in messages if one["kind"] == "resolved" and ": resolved after " in one["text"]]
     for message in resolved:
         assert "It fired from 2026-11-02 " in message["text"]
         assert "It recovered " in message["text"]
+
+
+def test_the_first_two_lines_of_a_digest_say_how_many_since_when_why_and_what_to_do() -> None:
+    first, *_, last = list(json.loads((FOLDER / "storm.slack.json").read_text()))
+    what, rest = first["text"].split("\n")
+    assert what == ":red_circle: *6 incidents in 6 monitors since 12:25 UTC*"
+    assert "since 2026-11-02 12:25 UTC (13:25 CET)" in rest
+    assert "6 of 7 monitors fire at once: suspect what they share" in rest
+    assert "To do: check the log, the database, the network or the gateway first." in rest
+    assert last["text"].startswith(":large_green_circle: *7 incidents in 7 monitors: all resolved after ")

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from monitor.actions import digests as merging
 from monitor.actions import plan_actions as planning
 from monitor.alerting import decide as deciding
 from monitor.alerting.decisions import Decisions
+from monitor.core.action import Action
 
 TABLES = ("incidents", "actions")
 WITHOUT_DECISION = ("expired",)
@@ -33,6 +35,9 @@ class OneWay:
     def note_plan(self, plan: planning.ActionPlan) -> None:
         breakers = plan.breakers.actions.values() if plan.breakers else ()
         self.planned |= {action.id for actions in (plan.actions, *breakers) for action in actions}
+
+    def note_digest(self, digest: Action) -> None:
+        self.planned.add(digest.id)
 
     def check(self, table: str, row: dict[str, Any]) -> None:
         """Check one row that is inserted."""
@@ -71,7 +76,11 @@ def inserted_rows(context: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 def one_way(monkeypatch: pytest.MonkeyPatch) -> Iterator[OneWay]:
     """Watch what is stored while a test runs."""
     seen = OneWay()
-    for original, note in ((deciding.decide, seen.note_decisions), (planning.plan_actions, seen.note_plan)):
+    for original, note in (
+        (deciding.decide, seen.note_decisions),
+        (planning.plan_actions, seen.note_plan),
+        (merging.plan_digest, seen.note_digest),
+    ):
         for name, module in list(sys.modules.items()):
             if name.startswith("monitor.") and module.__dict__.get(original.__name__) is original:
                 monkeypatch.setattr(module, original.__name__, recording(original, note))

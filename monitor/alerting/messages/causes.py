@@ -63,7 +63,7 @@ def describe_evidence(suspect: Suspect, times: Times) -> str:
     share = suspect.get("share") if suspect.get("kind") in (*APPEARS, UPSTREAM) else None
     author, commit = suspect.get("author"), suspect.get("commit")
     parts = [
-        _name(suspect),
+        name_suspect(suspect),
         f"{since} {first_seen}" + ("" if share is None else f" (explains {100 * share:.0f} % of the effect)"),
         suspect.get("prompt") or "",
         f"by {author}" if author else "",
@@ -73,7 +73,7 @@ def describe_evidence(suspect: Suspect, times: Times) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _name(suspect: Suspect) -> str:
+def name_suspect(suspect: Suspect) -> str:
     """Return a suspect without its time; messages of earlier versions may have no column."""
     return describe_suspect({**suspect, "column": suspect.get("column", suspect.get("kind", ""))})
 
@@ -111,7 +111,7 @@ def _advise_rollback(data: EventData, suspect: Suspect) -> str:
     target = describe_target(data.get("target"))
     if target:
         return f"To do: consider going back to {target}, the last version without an incident."
-    return f"To do: check {_name(suspect)}; no earlier version is known to be good."
+    return f"To do: check {name_suspect(suspect)}; no earlier version is known to be good."
 
 
 def describe_target(target: Mapping[str, object] | None) -> str:

@@ -13,6 +13,8 @@ from monitor.core.incident import Incident
 from monitor.core.payload import ActionKind, News, Suspect
 
 CHANGED_AGAIN = "changed again: "
+INTERVAL = re.compile(r" \(95 % interval [^)]*\)")
+LONGEST_HEADLINE = 300
 CODE = re.compile("^(no data for [^:]*: )[a-z_]+: ")
 """Code of the reason why there is no data."""
 
@@ -72,6 +74,11 @@ def first_clause(reason: str) -> str:
     'no data for 15m: no records were logged'
     """
     return CODE.sub(r"\1", reason.partition("; ")[0])
+
+
+def shorten_headline(headline: str) -> str:
+    """Return a headline without intervals, for a list or a subject."""
+    return INTERVAL.sub("", headline)[:LONGEST_HEADLINE]
 
 
 def find_newest(incident: Incident) -> str:

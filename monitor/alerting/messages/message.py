@@ -22,6 +22,16 @@ class Step:
 
 
 @dataclass(frozen=True)
+class IncidentLine:
+    """An incident in a digest."""
+
+    state: State
+    severity: str
+    text: str
+    link: str | None = None
+
+
+@dataclass(frozen=True)
 class Message:
     """A message. Texts are plain: a layout escapes and truncates them.
 
@@ -40,9 +50,11 @@ class Message:
     steps
         The other actions.
     link
-        Address of the incident.
+        Address of the incident, or of the list of incidents.
     footer
         Monitor, rule and window.
+    entries
+        The incidents of a digest.
     """
 
     state: State
@@ -55,6 +67,12 @@ class Message:
     steps: Sequence[Step] = ()
     link: str | None = None
     footer: str = ""
+    entries: Sequence[IncidentLine] = ()
+
+    @property
+    def link_label(self) -> str:
+        """Return what the link opens."""
+        return "open the list of incidents" if self.entries else "open the incident"
 
     @property
     def second_line(self) -> str:

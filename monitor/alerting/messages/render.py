@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, tzinfo
 
+from monitor.alerting.messages.digest import render_digest
 from monitor.alerting.messages.effects import render_effect
 from monitor.alerting.messages.incident import render_incident
 from monitor.alerting.messages.message import Message
@@ -24,6 +25,8 @@ def render(kind: ActionKind, payload: Payload, zone: tzinfo = UTC, *, follows: b
     """
     data: EventData = payload.get("data") or {}
     times = Times(zone, payload.get("timestamp"))
+    if data.get("digest"):
+        return render_digest(kind, data, times, follows=follows)
     if kind == "verdict":
         return render_verdict(data, times)
     if data.get("breaker"):

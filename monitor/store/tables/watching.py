@@ -162,7 +162,9 @@ actions = Table(
     Column("finished_at", Utc),
     Column("reaction_seconds", Float),  # from the first bad record to the request of an effect
     Column("verification", Json),  # how the findings are on the traffic after an effect
+    Column("digest", String(36), index=True),  # id of the action that it is sent with
     Index(None, "state", "next_attempt_at"),
+    Index(None, "name", "created_at"),
     comment="the outbox: intended outside effects, each with one identity for ever",
 )
 

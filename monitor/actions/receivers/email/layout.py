@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, tzinfo
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -13,13 +12,13 @@ from jinja2 import Environment, PackageLoader
 from monitor.actions.receivers.base import THREADED, Delivery
 from monitor.actions.receivers.email.config import EmailConfig
 from monitor.actions.receivers.plain_text import one_line
-from monitor.alerting.messages.message import Message, Step
+from monitor.alerting.messages.headline import shorten_headline
+from monitor.alerting.messages.message import IncidentLine, Message, Step
 from monitor.alerting.messages.render import render
 
 SUBJECT = 78
 """Maximum length of a subject, see RFC 5322."""
 LONGEST_LINE = 2000
-INTERVAL = re.compile(r" \(95 % interval [^)]*\)")
 TEMPLATES = Environment(
     loader=PackageLoader("monitor.actions.receivers.email", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
@@ -55,7 +54,7 @@ def write_subject(message: Message) -> str:
     """Return state or severity, and as much of the title as fits, without intervals."""
     mark = "resolved" if message.state == "resolved" else message.severity
     title = message.title.replace(": resolved after", ": after", 1) if mark == "resolved" else message.title
-    return one_line(INTERVAL.sub("", f"[{mark}] {title}" if mark else title), SUBJECT)
+    return one_line(shorten_headline(f"[{mark}] {title}" if mark else title), SUBJECT)
 
 
 def render_lines(delivery: Delivery, zone: tzinfo, *, follows: bool) -> Message:
@@ -72,6 +71,7 @@ def render_lines(delivery: Delivery, zone: tzinfo, *, follows: bool) -> Message:
         [_step(step) for step in message.steps],
         message.link,
         _line(message.footer),
+        [IncidentLine(entry.state, entry.severity, _line(entry.text), entry.link) for entry in message.entries],
     )
 
 

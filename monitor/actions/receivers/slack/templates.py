@@ -9,7 +9,7 @@ from typing import Required, TypedDict
 
 from monitor.actions.receivers.base import THREADED, Delivery
 from monitor.actions.receivers.plain_text import MARK, clean
-from monitor.alerting.messages.message import Message, Step
+from monitor.alerting.messages.message import IncidentLine, Message, Step
 from monitor.alerting.messages.render import render
 from monitor.core.payload import EventData
 
@@ -38,6 +38,7 @@ WHOLE = 4000
 LONGEST_LINE = 500
 ICON = {"critical": ":red_circle:", "warning": ":large_orange_circle:", "info": ":large_blue_circle:"}
 RESOLVED = ":large_green_circle:"
+SEVERITY_ICON = re.compile(f"^(?:{'|'.join(ICON.values())}) ", re.MULTILINE)
 COMMAND = re.compile(" — `driftd [^`]*`")
 
 
@@ -81,8 +82,9 @@ def render_blocks(delivery: Delivery, zone: tzinfo = UTC) -> tuple[str, list[Blo
         "\n".join(["*Other suspects*", *map(escape_line, message.suspects)]) if message.suspects else "",
         "\n".join(fit_lines([_step(step) for step in message.steps])),
     ]
+    texts[2:2] = pack_lines([_entry(entry) for entry in message.entries])
     blocks = [Block(type="section", text=markdown(cut(text, SECTION))) for text in texts if text]
-    small = [escape_line(message.footer), "" if follows else link(message.link)]
+    small = [escape_line(message.footer), "" if follows else link(message.link, message.link_label)]
     if any(small):
         blocks.append({"type": "context", "elements": [markdown(cut(" · ".join(filter(None, small)), SECTION))]})
     return cut("\n".join(filter(None, [headline, second])), WHOLE), blocks
@@ -115,9 +117,26 @@ def _step(step: Step) -> str:
     return f"{text} — `{escape_line(step.command)}`" if step.command else text  # matched by COMMAND
 
 
-def link(address: str | None) -> str:
-    """Return a link to the incident. The address is from the configuration."""
-    return f"<{escape(address)}|open the incident>" if address else ""
+def pack_lines(lines: Sequence[str]) -> list[str]:
+    """Return lines as few texts, each of which fits into a block."""
+    texts: list[str] = []
+    for line in lines:
+        if texts and len(f"{texts[-1]}\n{line}".encode("utf-16-le")) <= 2 * SECTION:
+            texts[-1] = f"{texts[-1]}\n{line}"
+        else:
+            texts.append(line)
+    return texts
+
+
+def _entry(entry: IncidentLine) -> str:
+    """Format an incident of a digest as a line with an icon and a link."""
+    icon = RESOLVED if entry.state == "resolved" else ICON.get(entry.severity, "")
+    return " ".join(filter(None, [icon, escape_line(entry.text), link(entry.link, "open")]))
+
+
+def link(address: str | None, label: str) -> str:
+    """Return a link. The address is from the configuration."""
+    return f"<{escape(address)}|{label}>" if address else ""
 
 
 def read_data(delivery: Delivery) -> EventData:
@@ -131,11 +150,10 @@ def markdown(text: str) -> Text:
 
 
 def as_past(block: Block) -> Block:
-    """Return a block for a resolved incident: without severity icon and commands."""
+    """Return a block for a resolved incident: without severity icons and commands."""
     if "text" not in block:
         return block
-    icon, _, rest = str(block["text"]["text"]).partition(" ")
-    text = rest if icon in ICON.values() else str(block["text"]["text"])
+    text = SEVERITY_ICON.sub("", str(block["text"]["text"]))
     return without_commands({**block, "text": {**block["text"], "text": text}})
 
 
