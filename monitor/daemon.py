@@ -92,6 +92,9 @@ class Daemon:
             monitor.close()
         for catch_up in self.catch_ups:
             catch_up.close()
+        for job in self.further_jobs:
+            if job.close is not None:
+                job.close()
         LOG.info("stopped")
         return True
 

@@ -11,8 +11,8 @@ from monitor.core.clock import Clock, SystemClock
 from monitor.daemon import Daemon
 from monitor.jobs.catch_up import CatchUpJob
 from monitor.jobs.label_overlay import LabelOverlayReader
-from monitor.jobs.message_updates import plan_updates
 from monitor.jobs.monitor_job import MonitorJob
+from monitor.jobs.receiver_jobs import plan_receiver_jobs
 from monitor.jobs.source_session import SourceSession
 from monitor.sources.base import Reader
 from monitor.sources.connect import connect_monitor
@@ -55,5 +55,5 @@ def make_daemon(database: Database, config: Config, clock: Clock | None = None) 
     ]
     needed = [job for job in catch_ups if job.is_needed]
     receivers = make_receivers(config.receivers)
-    further = plan_updates(database, receivers, clock)
+    further = plan_receiver_jobs(database, receivers, clock)
     return Daemon(database, monitors, receivers, clock, needed, config.receivers, further_jobs=further)

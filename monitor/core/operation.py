@@ -26,6 +26,10 @@ class RefusedOperation(OperationError):
     """The state of the subject does not permit the operation; the message says why."""
 
 
+class RepeatedRequest(OperationError):
+    """The same request was received before; nothing was changed by its copy."""
+
+
 class RoleError(RefusedOperation):
     """The role of the author does not permit the operation."""
 

@@ -19,11 +19,12 @@ MOST_MISSED = 120
 
 @dataclass(frozen=True)
 class Job:
-    """A periodic job; a run is skipped if the previous one has not ended."""
+    """A periodic job; a run is skipped if the previous one has not ended. ``close`` is called after the last run."""
 
     name: str
     run: Callable[[], object]
     every: timedelta = timedelta(seconds=1)
+    close: Callable[[], object] | None = None
 
 
 class SchedulerStopped(Exception):  # noqa: N818

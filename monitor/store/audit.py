@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.alerting.responses import summarize_responses
 from monitor.core.incident_response import Handling, IncidentResponse
-from monitor.core.operation import AuditEntry
+from monitor.core.operation import AuditEntry, RepeatedRequest
 from monitor.store.rows import columns, read_all
 from monitor.store.tables import audit
 
@@ -35,9 +35,13 @@ _RESPONSES = (
 )
 
 
-def add_entry(connection: Connection, entry: AuditEntry) -> None:
-    """Add an entry."""
-    connection.execute(sa.insert(audit).values(**{**asdict(entry), "detail": dict(entry.detail)}))
+def add_entry(connection: Connection, entry: AuditEntry, request: str | None = None) -> None:
+    """Add an entry; raise RepeatedRequest if there is one of the same request."""
+    values = {**asdict(entry), "detail": dict(entry.detail), "request": request}
+    try:
+        connection.execute(sa.insert(audit).values(**values))
+    except sa.exc.IntegrityError:
+        raise RepeatedRequest("this was received already") from None
 
 
 def load_entries(

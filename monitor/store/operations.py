@@ -44,7 +44,13 @@ Work = Callable[[], tuple[Subject, Detail]]
 """Changes the subject of an operation; returns the subject and what the audit log has of the change."""
 
 
-def perform(database: Database, operation: Operation, author: Author, clock: Clock = HOST_CLOCK) -> AuditEntry:
+def perform(
+    database: Database,
+    operation: Operation,
+    author: Author,
+    clock: Clock = HOST_CLOCK,
+    request: str | None = None,
+) -> AuditEntry:
     """Perform an operation and add its entry to the audit log, in one transaction; return the entry.
 
     An operation that is refused has an entry, too.
@@ -53,6 +59,8 @@ def perform(database: Database, operation: Operation, author: Author, clock: Clo
     ----------
     clock
         A clock of a test or of the demo; that of the host stands for the clock of the database.
+    request
+        Identifies a request that may arrive several times, also at other replicas; it is performed once.
 
     Raises
     ------
@@ -62,6 +70,8 @@ def perform(database: Database, operation: Operation, author: Author, clock: Clo
         If something is missing or invalid.
     RefusedOperation
         If the state of the subject or the role of the author does not permit it.
+    RepeatedRequest
+        If the request was performed or refused before.
     """
     check_texts(operation, author)
     refusal: RefusedOperation | None = None
@@ -88,7 +98,7 @@ def perform(database: Database, operation: Operation, author: Author, clock: Clo
             reason=operation.reason.strip(),
             detail=detail,
         )
-        add_entry(connection, entry)
+        add_entry(connection, entry, request)
     if refusal:
         raise refusal
     return entry

@@ -19,7 +19,9 @@ from monitor.web.identity import IDENTITY, SERVER
 
 COOKIE = "driftd_session"
 SESSION = timedelta(hours=12)
-OPEN_PATHS = frozenset({"/healthz", "/login"})
+SLACK_PATH = "/slack/interactions"
+"""Its requests are signed by Slack."""
+OPEN_PATHS = frozenset({"/healthz", "/login", SLACK_PATH})
 AUTHORISED = "authorised"
 """Key in the state of an authenticated request; connections without one are dropped first."""
 GUESSES = 10

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from monitor.web.access import GUESS_SECONDS, Access, client_address
+from monitor.web.access import GUESS_SECONDS, SLACK_PATH, Access, client_address
 from monitor.web.assets import LONG
 
 LOG = structlog.get_logger(__name__)
@@ -100,7 +100,9 @@ def secure_headers(given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, by
 
 
 def is_program(request: Request) -> bool:
-    """Return whether the request is not from a browser; a browser always sends the origin."""
+    """Return whether the request is not from a browser, which always sends the origin, or is signed by Slack."""
+    if request.scope["path"] == SLACK_PATH:
+        return True
     is_json = request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
     return request.scope["path"].startswith("/api/") and is_json and "origin" not in request.headers
 

@@ -12,6 +12,7 @@ from monitor.web.endpoints import Endpoints
 from monitor.web.events_api import EventsApi
 from monitor.web.responses_api import ResponsesApi
 from monitor.web.silences_api import SilencesApi
+from monitor.web.slack_interactions import SlackInteractions
 
 
 def write_routes(database: Database, config: Config, clock: Clock, endpoints: Endpoints) -> list[Route]:
@@ -23,4 +24,5 @@ def write_routes(database: Database, config: Config, clock: Clock, endpoints: En
         SilencesApi(database, names, clock),
         EventsApi(database, names, clock),
     )
-    return [route for api in apis for route in api.routes(endpoints)]
+    slack = SlackInteractions(database, config.receivers, clock)
+    return [*slack.routes(), *(route for api in apis for route in api.routes(endpoints))]

@@ -334,7 +334,11 @@ def check_button(button: Json) -> str | None:
 
 def sign(secret: str, payload: Json, at: float) -> tuple[bytes, dict[str, str]]:
     """Return body and headers of a signed request of Slack."""
-    body = urlencode({"payload": json.dumps(payload)}).encode()
+    return sign_body(secret, urlencode({"payload": json.dumps(payload)}).encode(), at)
+
+
+def sign_body(secret: str, body: bytes, at: float) -> tuple[bytes, dict[str, str]]:
+    """Return a body and the headers that Slack sends with it."""
     digest = hmac.new(secret.encode(), f"v0:{int(at)}:".encode() + body, hashlib.sha256).hexdigest()
     return body, {
         "content-type": "application/x-www-form-urlencoded",
@@ -351,7 +355,7 @@ def slack_api(api: SlackApi | None = None) -> Iterator[SlackApi]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            values = json.loads(body) if "json" in self.headers.get("content-type", "") else _read_form(body)
+            values = json.loads(body or b"{}") if "json" in self.headers.get("content-type", "") else _read_form(body)
             token = self.headers.get("authorization", "").removeprefix("Bearer ")
             status, headers, answer = api.call(self.path.rpartition("/")[2], token, values)
             text = json.dumps(answer).encode()

@@ -237,6 +237,8 @@ audit = Table(
     Column("monitor", String(63), nullable=False),
     Column("reason", Text, nullable=False),  # or the comment
     Column("detail", Json, nullable=False),  # what was changed, or why it was refused
+    Column("request", String(64)),  # the press or request, so that its copies are performed once
+    Index(None, "request", unique=True),
     comment="what people did, and what they were refused; rows are only added",
 )
 

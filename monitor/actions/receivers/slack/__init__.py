@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import ClassVar, cast
 
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, NotDelivered, RequestPreview
+from monitor.actions.receivers.plain_text import clean
 from monitor.actions.receivers.slack.buttons import (
     ButtonSettings,
     first_situation,
@@ -16,22 +17,31 @@ from monitor.actions.receivers.slack.buttons import (
     render_controls,
 )
 from monitor.actions.receivers.slack.config import SlackConfig
+from monitor.actions.receivers.slack.dialog import render_dialog
+from monitor.actions.receivers.slack.presses import Press
 from monitor.actions.receivers.slack.templates import (
+    SECTION,
     Block,
     as_past,
+    cut,
+    escape,
     is_back,
     read_data,
     render_blocks,
     without_commands,
 )
+from monitor.config.receivers import ReceiverConfig
+from monitor.core.operation import Author
 from monitor.core.situation import Situation
+
+LONGEST_USER_NAME = 80
 
 
 class Slack:
     """Posts to a channel with a bot token."""
 
-    kind: ClassVar = "slack"
-    Config: ClassVar = SlackConfig
+    kind: ClassVar[str] = "slack"
+    Config: ClassVar[type[ReceiverConfig]] = SlackConfig
 
     def __init__(self, config: SlackConfig) -> None:
         from monitor.actions.receivers.slack.transport import SlackTransport
@@ -40,6 +50,7 @@ class Slack:
         self._zone = config.zone
         self._base_url = config.base_url
         self._is_interactive = config.is_interactive
+        self.config = config
         self._transport = SlackTransport(config.token.get_secret_value(), config.base_url)
 
     @property
@@ -97,6 +108,36 @@ class Slack:
         headers = {"authorization": "Bearer …", "content-type": "application/json;charset=utf-8"}
         body = json.dumps({**message, "parse": "none"})
         return RequestPreview("POST", f"{self._base_url.rstrip('/')}/chat.postMessage", headers, body)
+
+    def make_author(self, press: Press) -> Author:
+        """Return who pressed a button; a user without a role may only view."""
+        name = f"{clean(press.user_name)[:LONGEST_USER_NAME]} ({press.user})"
+        return Author(name, "slack", self.config.users.get(press.user, "viewer"), is_verified=True)
+
+    def explain_refusal(self, press: Press, refusal: str) -> str:
+        """Return why an operation was refused, with what a user without a role needs."""
+        if press.user in self.config.users:
+            return f"This was refused: {refusal}."
+        return (
+            f"This was refused: {refusal}. Add `{press.user}: responder` to `users:` of this receiver in driftd.yaml."
+        )
+
+    def answer(self, press: Press, text: str, deadline: Deadline) -> DeliveryResult:
+        """Tell a user something that only this user sees. Does not raise."""
+        message = {"channel": press.channel, "user": press.user, "text": cut(escape(text), SECTION)}
+        return self._call("chat.postEphemeral", message, deadline)
+
+    def open_dialog(self, press: Press, title: str, preview: RequestPreview, deadline: Deadline) -> DeliveryResult:
+        """Ask a user to confirm a request. Does not raise."""
+        values = {"trigger_id": press.trigger, "view": render_dialog(press, title, preview)}
+        return self._call("views.open", values, deadline)
+
+    def _call(self, method: str, values: Mapping[str, object], deadline: Deadline) -> DeliveryResult:
+        try:
+            self._transport.call(method, values, deadline)
+        except NotDelivered as failure:
+            return failure.result
+        return DeliveryResult("delivered")
 
     def _render_controls(self, settings: ButtonSettings, situation: Situation) -> list[Block]:
         return render_controls(settings, situation, self._zone)

@@ -14,7 +14,10 @@ class SlackConfig(ReceiverConfig):
 
     example: ClassVar = {"kind": "slack", "token": "xoxb-1234-abcd", "channel": "#ml-alerts"}
     address_key: ClassVar = "base_url"
-    permissions: ClassVar = "The bot token has the scope `chat:write`, and the bot is a member of the channel."
+    permissions: ClassVar = (
+        "The bot token has the scope `chat:write`, and the bot is a member of the channel; for buttons see "
+        "[slack.md](slack.md)."
+    )
 
     kind: Literal["slack"]
     """Kind of the receiver."""

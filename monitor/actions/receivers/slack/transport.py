@@ -22,7 +22,10 @@ LONGEST_ANSWER = 1024 * 1024
 """Maximum size of a response in bytes; it repeats the message."""
 DEFAULT_PAUSE = timedelta(seconds=30)
 AUTH = ("invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive", "missing_scope")
-GONE = ("channel_not_found", "is_archived", "not_in_channel", "restricted_action", "msg_too_long", "invalid_blocks")
+GONE = (
+    *("channel_not_found", "is_archived", "not_in_channel", "restricted_action", "msg_too_long", "invalid_blocks"),
+    *("message_not_found", "cant_update_message", "edit_window_closed", "expired_trigger_id", "exchanged_trigger_id"),
+)
 
 
 class _Client(WebClient):
@@ -39,13 +42,18 @@ class _Client(WebClient):
             return {"status": answer.status, "headers": headers, "body": body}
 
 
+def make_client(token: str, base_url: str) -> WebClient:
+    """Return a client that tries once, and logs nothing."""
+    quiet = logging.Logger("slack_sdk", level=logging.CRITICAL + 1)  # disabled: it logs response bodies
+    seconds = int(CALL.total_seconds())
+    return _Client(token=token, base_url=base_url, timeout=seconds, retry_handlers=[], logger=quiet)
+
+
 class SlackTransport:
     """Calls a workspace with a bot token."""
 
     def __init__(self, token: str, base_url: str) -> None:
-        quiet = logging.Logger("slack_sdk", level=logging.CRITICAL + 1)  # disabled: it logs response bodies
-        seconds = int(CALL.total_seconds())
-        self._client = _Client(token=token, base_url=base_url, timeout=seconds, retry_handlers=[], logger=quiet)
+        self._client = make_client(token, base_url)
         self._calls = Bounded()  # the timeout of the library applies to each read only
 
     def call(self, method: str, values: Mapping[str, object], deadline: Deadline) -> Mapping[str, object]:
