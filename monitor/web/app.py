@@ -71,7 +71,7 @@ def create_app(
         renderer.assets.route(),
         *api.routes(endpoints),
         Route("/api/v1/guard", GuardrailsApi(config).check, methods=["POST"]),
-        *list_page_routes(database, config, clock, renderer, endpoints.reading),
+        *list_page_routes(database, config, clock, renderer, endpoints),
     ]
     return Starlette(
         routes=routes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from monitor.actions.receivers.preview import preview_action
 from monitor.config.models import Config, Monitor
 from monitor.core.clock import Clock
 from monitor.core.incident import Incident
@@ -42,6 +43,10 @@ class IncidentPage:
             "incident.html",
             now=now,
             view=view,
+            requests={
+                action.id: preview_action(self._config.receivers.get(action.name), action)
+                for action in view.case.actions
+            },
             case=view.case,
             is_zoomed=chosen is not None,
             has_examples=self._config.server.examples,

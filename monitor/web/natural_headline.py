@@ -19,6 +19,7 @@ _QUANTITY = re.compile(
     re.DOTALL,
 )
 """The first clause of a finding's sentence, as :meth:`detectors.sentence.Quantity.describe` writes it."""
+NO_BREAK = "\u00a0"
 _NO_LABELS = " (no labels)"
 
 
@@ -102,7 +103,8 @@ def write_title(incident: Incident) -> str:
     if quantity is None:
         return capital(first_clause(text))
     verb = "was" if is_over else "is"
-    return capital(f"{quantity.name} {verb} {quantity.value}{quantity.where}, {quantity.before} {quantity.reference}")
+    value, before = (text.replace(" ", NO_BREAK) for text in (quantity.value, quantity.before))
+    return capital(f"{quantity.name} {verb} {value}{quantity.where}, {before} {quantity.reference}")
 
 
 def write_lead(incident: Incident) -> str:

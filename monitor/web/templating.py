@@ -24,6 +24,7 @@ from monitor.web import formatting
 from monitor.web.assets import Assets
 from monitor.web.share_bars import share_bar, share_bars
 from monitor.web.time_chart import TimeChart, draw, list_levels, to_data
+from monitor.web.viewer import describe_viewer
 
 TEMPLATES = Path(__file__).parent / "templates"
 POLL_SECONDS = 30
@@ -52,12 +53,17 @@ class Renderer:
         """Return the web page of an error."""
         return HTMLResponse(self.environment.get_template("problem.html").render(sentence=sentence), status)
 
+    def refusal(self, sentence: str) -> Response:
+        """Return the web page that says why a form was refused."""
+        return HTMLResponse(self.environment.get_template("refusal.html").render(sentence=sentence), 409)
+
     def render(self, request: Request, template: str, *, now: datetime | None = None, **values: Any) -> Response:
         """Render a template."""
         now = now or self._clock.now()
         with self._database.read() as connection:
             firing = count_firing(connection, self._names)
         shared = {
+            **describe_viewer(request),
             "now": now,
             "firing": firing,
             "poll_seconds": POLL_SECONDS,

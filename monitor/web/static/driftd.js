@@ -182,7 +182,7 @@
         y: {range: (_, low, high) => uPlot.rangeNum(Math.min(0, low ?? 0), (high ?? 1) || 1, {min: {pad: 0, soft: 0, mode: 1}, max: {pad: 0.08}})},
       },
       axes: [
-        {...axis, values: (_, ticks) => ticks.map(writeTick), space: 70, grid: {show: false}},
+        {...axis, values: (_, ticks) => ticks.map(writeTick), space: 70, size: 32, grid: {show: false}},
         {...axis, size: 56, values: (_, ticks) => ticks.map((tick) => writeValue(tick, chart.unit))},
       ],
       cursor: {y: false, drag: {x: true, y: false, setScale: false}, sync: {key: "driftd"}, points: {size: 7}, bind: {dblclick: () => () => resetZoom()}},
