@@ -130,6 +130,13 @@ def choose_suspect(
     )
 
 
+DEPLOYMENTS: Mapping[str, str] = {
+    "deploy": "deployment of",
+    "config": "change of the configuration",
+    "data": "change of the data",
+}
+
+
 def describe_suspect(suspect: Suspect) -> str:
     """Return what is suspected, without its time."""
     kind, column, value = suspect["kind"], suspect["column"], suspect["value"]
@@ -139,6 +146,7 @@ def describe_suspect(suspect: Suspect) -> str:
         LABEL: "the class balance of the labels changed, and explains the scores",
         TRAFFIC_GROWTH: f"more traffic: {value}",
         EVERYWHERE: "all records are affected; no change in the log explains it",
+        DEPLOY: f"{DEPLOYMENTS.get(column, column)} {value!r}",
     }
     return described.get(kind, f"{column} {value!r}")
 

@@ -16,6 +16,7 @@ from benchmarks.causes.traffic import make_stream
 from benchmarks.causes.truth import BUCKET, LIVE, MINUTE, WINDOW, Scenario
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, RequestPreview
 from monitor.config.models import Config
+from monitor.core.deploy_event import parse_event
 from monitor.core.operation import Approve, Author
 from monitor.jobs.catch_up import CatchUpJob
 from monitor.jobs.delivery import deliver_due, expire_late
@@ -23,7 +24,7 @@ from monitor.jobs.monitor_job import MonitorJob
 from monitor.jobs.source_health import record_heartbeat, record_source_error
 from monitor.jobs.source_session import SourceSession
 from monitor.sources.base import Reader, SourceError
-from monitor.store import migrate, reads
+from monitor.store import deploy_events, migrate, reads
 from monitor.store.database import Database
 from monitor.store.operations import perform
 from scripts.messages.scenarios import Story
@@ -124,6 +125,8 @@ def _live(story: Story, config: Config, database: Database) -> list[tuple[str, D
     receivers = {name: Recorder(name, sent) for name in config.receivers}
     for _ in range(int(story.scenario.live * MINUTE / BUCKET)):
         clock.moment += BUCKET
+        if story.deployed:
+            _report(database, story.deployed, clock.moment)
         if story.approves:
             _approve(database, clock.moment)
         for job, catch_up in jobs:
@@ -159,6 +162,15 @@ def _take_turns(job: MonitorJob, now: datetime) -> int:
     except SourceError as error:
         record_source_error(job, error, now)
     return finished
+
+
+def _report(database: Database, deployed: tuple[float, Mapping[str, object]], now: datetime) -> None:
+    """Report a deployment once it was made; a report of the same event changes nothing."""
+    at = LIVE + deployed[0] * MINUTE
+    if now >= at:
+        with database.write() as connection:
+            event = {"monitor": "support-bot", "at": at.isoformat(), **deployed[1]}
+            deploy_events.add_event(connection, parse_event(event, now))
 
 
 def _approve(database: Database, at: datetime) -> None:

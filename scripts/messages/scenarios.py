@@ -43,6 +43,12 @@ SHADOW = {
     "same": "numeric",
     "min_agreement": 0.9,
 }
+DEPLOYED = {
+    "version": "2026.11.2",
+    "commit": "1a2b3c4d5e6f7a8b9c0d",
+    "author": "Ada",
+    "link": "https://ci.example.com/deployments/7",
+}
 BREAKER = {"name": "failures", "rate": "failed", "above": 0.3, "open_for": "10m"}
 
 
@@ -58,6 +64,8 @@ class Story:
         What people do with an effect that waits for approval.
     blind
         Minutes between which the source cannot be read.
+    deployed
+        Minute and keys of a deploy event that is reported.
     others
         Scenarios of further applications, by the name of their monitor; only the digests are shown then.
     """
@@ -70,6 +78,7 @@ class Story:
     dry_run: bool = False
     approves: bool = True
     blind: tuple[float, float] | None = None
+    deployed: tuple[float, Mapping[str, object]] | None = None
     others: Mapping[str, Scenario] = field(default_factory=dict)
 
 
@@ -187,6 +196,12 @@ def story_list() -> list[Story]:
             "An incident that nobody acknowledges escalates to another receiver",
             scenario(effects=(Effect("failed", "rate", 0.3, 20, 60),)),
             {"escalate": [{"after": "30m", "do": ["lead"]}]},
+        ),
+        Story(
+            "deploy",
+            "A deployment of the application, which the log does not show",
+            scenario(effects=(Effect("failed", "rate", 0.3, 20, 60),)),
+            deployed=(18.0, DEPLOYED),
         ),
         Story("provider", "A slow provider", scenario(effects=(Effect("latency", "scale", 2.5, 20, 80),))),
         Story(

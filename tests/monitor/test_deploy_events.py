@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from monitor.alerting.messages.causes import advise, describe_cause
+from monitor.alerting.messages.times import Times
 from monitor.alerting.suspect_names import name_suspects
 from monitor.alerting.suspects import choose_suspect
 from monitor.core.deploy_event import DeployEvent, parse_event
@@ -154,3 +157,31 @@ def test_an_incident_names_who_deployed_the_version(tmp_path: Path, watching: Ca
     incidents, actions = life.rows()
     assert [row.suspected_change["author"] for row in incidents if row.suspected_change] == ["Ada"]
     assert actions[0].payload["data"]["suspected_change"]["link"] == "https://ci.example/7"
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("deploy", "deployment of 'v42'"),
+        ("config", "change of the configuration 'v42'"),
+        ("data", "change of the data 'v42'"),
+    ],
+)
+def test_a_suspected_deployment_is_a_sentence_with_its_share_and_what_to_do(kind: str, sentence: str) -> None:
+    suspect: Any = {
+        "kind": "deploy",
+        "column": kind,
+        "value": "v42",
+        "first_seen": "2026-11-02T12:18:00+00:00",
+        "share": 0.97,
+        "author": "Ada",
+        "commit": "1a2b3c4d5e6f7a8b",
+        "link": "https://ci.example/7",
+    }
+    data: Any = {"monitor": "bot", "incident": {"rule": "answers"}, "suspects": [suspect]}
+    times = Times(at="2026-11-02T12:30:00+00:00")
+    assert describe_cause(data, times) == (
+        f"Likely cause: {sentence}, at 12:18 UTC (explains 97 % of the effect), by Ada, commit 1a2b3c4d5e6f, "
+        "https://ci.example/7."
+    )
+    assert advise(data).text == "To do: check what it changed, and undo it if that explains the incident."

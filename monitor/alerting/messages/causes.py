@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from monitor.alerting.messages.message import Step
 from monitor.alerting.messages.times import Times
 from monitor.alerting.suspects import describe_suspect
+from monitor.core.deploy_event import DEPLOY
 from monitor.core.incident import EVERYWHERE, LABEL, NO_DATA, SEGMENT, TRAFFIC_GROWTH, UPSTREAM, VERSIONS
 from monitor.core.payload import EventData, Suspect
 
+EXPLAINS = (*VERSIONS, "category", "column", DEPLOY, UPSTREAM)
+"""Kinds of suspects whose share of the effect is stated."""
 APPEARS = (*VERSIONS, "category", "column")
 """Kinds of suspects that are first seen; the others hold since some time."""
 PLACES = (SEGMENT, EVERYWHERE)
@@ -26,6 +29,7 @@ TO_DO: Mapping[str, str] = {
     SEGMENT: "look at the records of {column} {value!r}",
     UPSTREAM: "ask those who fill the column {value!r} what they changed",
     LABEL: "check whether the new balance of the labels is real; going back to another model does not change it",
+    DEPLOY: "check what it changed, and undo it if that explains the incident",
     TRAFFIC_GROWTH: "check whether the application has the capacity for the traffic",
 }
 """By rule or by kind of the suspect."""
@@ -59,8 +63,8 @@ def describe_evidence(suspect: Suspect, times: Times) -> str:
     first_seen = times.short(suspect.get("first_seen"))
     if suspect.get("kind") == EVERYWHERE:
         return f"all records are affected since {first_seen}; no change in the log explains it"
-    since = "first seen at" if suspect.get("kind") in APPEARS else "since"
-    share = suspect.get("share") if suspect.get("kind") in (*APPEARS, UPSTREAM) else None
+    since = "first seen at" if suspect.get("kind") in APPEARS else "at" if suspect.get("kind") == DEPLOY else "since"
+    share = suspect.get("share") if suspect.get("kind") in EXPLAINS else None
     author, commit = suspect.get("author"), suspect.get("commit")
     parts = [
         name_suspect(suspect),
