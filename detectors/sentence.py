@@ -17,6 +17,7 @@ from scipy import special
 from detectors.amounts import compare_statistic, format_number, format_share, format_statistic
 from detectors.base import Detector, Finding
 from detectors.contribution import is_flag
+from detectors.direction import TIMES_AND_COSTS
 from detectors.drift.bins import quantiles
 from detectors.drift.bins import shares as shares_of
 from detectors.joint import JOINT
@@ -41,6 +42,8 @@ RATE_NAMES = {
     "unpriced": "rate of requests without a price",
 }
 """Names of the share of rows in which a flag is 1; the default is `COLUMN rate`."""
+Unit = Literal["share", "s", "1"]
+DURATIONS = frozenset(TIMES_AND_COSTS) - {"cost"}
 METRIC = re.compile("^(estimated )?(?:fall|rise) of (?:the )?")
 
 
@@ -61,7 +64,7 @@ class Quantity:
     before: float
     low: float
     high: float
-    unit: Literal["share", "s", "1"] = "1"
+    unit: Unit = "1"
     reference: str = "baseline"
     note: str = ""
 
@@ -106,7 +109,7 @@ def describe(
     if baseline is not None and window is not None:
         quantity = measure_quantity(finding, detector, baseline, window, reference)
     if quantity is not None and isinstance(detector, Sequential):
-        quantity = replace(quantity, note=" in the newest bucket")
+        quantity = replace(quantity, note=" in the latest records")
     return compose(finding, detector, quantity)
 
 
@@ -182,14 +185,30 @@ def _number(
         return _quantile(float(str(finding.detail["quantile"])), column, baseline, window, n, reference)
     reach = special.ndtri(0.975) * np.sqrt(window.variance / max(1.0, n))
     mean = window.mean
-    return Quantity(f"mean {column}", mean, baseline.mean, mean - reach, mean + reach, "1", reference)
+    return Quantity(f"mean {column}", mean, baseline.mean, mean - reach, mean + reach, find_unit(column), reference)
+
+
+def find_unit(column: str) -> Unit:
+    """Return the unit of a logged column: durations are in seconds, others have none."""
+    return "s" if column in DURATIONS else "1"
+
+
+def name_score(column: str) -> str:
+    """Return the name of the mean score of a signal.
+
+    Examples
+    --------
+    >>> name_score("hallucinated"), name_score("novelty")
+    ('mean hallucination score', 'mean novelty score')
+    """
+    return f"mean {RATE_NAMES.get(column, column).removesuffix(' rate')} score"
 
 
 def _quantile(level: float, column: str, baseline: Profile, window: Profile, n: float, reference: str) -> Quantity:
     reach = special.ndtri(0.975) * np.sqrt(level * (1 - level) / max(1.0, n))
     value, low, high = quantiles(window, np.array([level, level - reach, level + reach])).tolist()
     (before,) = quantiles(baseline, np.array([level])).tolist()
-    return Quantity(f"p{round(100 * level, 1):g} {column}", value, before, low, high, "1", reference)
+    return Quantity(f"p{round(100 * level, 1):g} {column}", value, before, low, high, find_unit(column), reference)
 
 
 def _measured(finding: Finding, detector: Detector) -> Quantity:

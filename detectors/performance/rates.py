@@ -19,7 +19,7 @@ from detectors.outcome import has_label_weights, split_sums
 from detectors.performance.prediction_powered import STEPS, RateEstimate, RateSums, rate
 from detectors.performance.selection import Strata, WeightedLabels, is_selected, stratified_rate
 from detectors.profile import Profile
-from detectors.sentence import RATE_NAMES, Quantity, compose
+from detectors.sentence import RATE_NAMES, Quantity, compose, name_score
 from detectors.stack import Counted
 
 PREFIX = "(labels of) "
@@ -236,7 +236,7 @@ def _sentence(
     """Return the sentence of a finding: a rate if labels were used, else the mean score."""
     value, low, high = (float(str(detail[name])) for name in ("value", "low", "high"))
     column, judged = str(finding.column), int(str(detail.get("judged", 0)))
-    name, note = f"mean score of {column} (no labels)", ""
+    name, note = f"{name_score(column)} (without labels)", ""
     if estimate is not None and estimate.kind == "rate":
         given = [f"{estimate.labels - judged} labels"] * (estimate.labels > judged) + [
             f"{judged} verdicts of the judge"

@@ -20,7 +20,7 @@ _QUANTITY = re.compile(
 )
 """The first clause of a finding's sentence, as :meth:`detectors.sentence.Quantity.describe` writes it."""
 NO_BREAK = "\u00a0"
-_NO_LABELS = " (no labels)"
+_NO_LABELS = " (without labels)"
 
 
 @dataclass(frozen=True)

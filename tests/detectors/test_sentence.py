@@ -50,6 +50,16 @@ def test_a_mean() -> None:
     )
 
 
+def test_a_duration_has_its_unit() -> None:
+    rng = np.random.default_rng(0)
+    sides = numbers(rng.normal(1.0, 0.1, 5000).tolist(), rng.normal(2.5, 0.1, 1000).tolist())
+    assert sentence(DETECTORS["mean"], sides, "latency").startswith(
+        "mean latency 2.5 s (95 % interval 2.5–2.51 s), baseline 1 s; "
+    )
+    assert " s), baseline " in sentence(DETECTORS["quantile"], sides, "queue_time")
+    assert " s" not in sentence(DETECTORS["mean"], sides, "cost").partition(";")[0]
+
+
 def test_a_quantile() -> None:
     rng = np.random.default_rng(1)
     sides = numbers(rng.normal(20, 2, 5000).tolist(), rng.normal(20, 6, 1000).tolist())

@@ -108,7 +108,7 @@ def test_without_labels_it_is_called_a_mean_score_and_still_pages(tmp_path: Path
     log(tmp_path / "log.db", 0.0, *["ctrl"] * 4, "doha")
     found = findings(tmp_path / "log.db", 5, max=0.2)
     assert found["rate_rise"]["detail"]["kind"] == "index"
-    assert "mean score of novelty (no labels)" in found["rate_rise"]["reason"]
+    assert "mean novelty score (without labels)" in found["rate_rise"]["reason"]
     assert found["rate_level"]["status"] == Status.DRIFTED
     assert found["rate_level"]["threshold"] == 0.2
     assert findings(tmp_path / "log.db", 4, max=0.9)["rate_level"]["status"] == Status.OK

@@ -13,6 +13,7 @@ import pytest
 from monitor.actions.incident_actions import plan_incidents
 from monitor.actions.plan_context import PlanContext
 from monitor.alerting.decisions import Decisions
+from monitor.alerting.messages.render import render
 from monitor.alerting.responses import is_acknowledged, respond, summarize_responses
 from monitor.core.action import Action, AlertHistory, PastAction
 from monitor.core.incident import Decision, Incident
@@ -128,6 +129,9 @@ def test_an_acknowledged_incident_gets_no_reminders_and_messages_state_who_handl
     announced = incident_of(changes=(changed(START), changed(START + 3 * HOUR)))
     (update,) = reminded(acknowledged(START + 4 * HOUR), announced)
     assert (update.kind, update.payload["data"]["acknowledged_by"]) == ("update", "ann")
+    assert "Assigned to ben." in render("reminder", reminder.payload, follows=True).summary
+    assert "Acknowledged by ann." in render("update", update.payload, follows=True).summary
+    assert "Acknowledged by ann." in render("resolved", update.payload, follows=True).summary
 
 
 def test_responses_are_appended_to_the_incident_with_that_beginning(migrated_url: str) -> None:

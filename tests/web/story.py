@@ -29,7 +29,7 @@ def write_story(seed: Seed) -> list[str]:
         seed.findings(bot, name, check="rank", method="rank", level=level / 40, jump=jump / 9, since=9)
     evidence = []
     for segment, (value, low, high) in newest.items():
-        quantity = Quantity("mean score of hallucinated (no labels)", value, BASELINE, low, high, "share")
+        quantity = Quantity("mean hallucination score (without labels)", value, BASELINE, low, high, "share")
         rise = f"rise of the mean score {100 * (value - BASELINE):.3g} percentage points"
         reason = f"{quantity.describe(segment)}; {rise}, threshold {100 * THRESHOLD:.3g}"
         evidence.append((column, segment, value - BASELINE, reason))
@@ -118,7 +118,7 @@ def _rates(seed: Seed, bot: str, version: str | None, peak: float) -> tuple[floa
                 "threshold": THRESHOLD,
                 "status": "drifted" if value - BASELINE >= THRESHOLD else "ok",
                 "p_value": None,
-                "reason": f"mean score of hallucinated {value:.4g}",
+                "reason": f"mean hallucination score {value:.4g}",
                 "n_baseline": 9_600,
                 "n_window": 267,
                 "about": "model",

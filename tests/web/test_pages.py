@@ -260,7 +260,7 @@ def test_incident_page_tells_the_story(seed: Seed, serve: Serve) -> None:
     page = serve(configuration("sqlite://", write_story(seed))).get(f"/incidents/{STORY}").text
     assert_harmless(page)
     said = words(page)
-    assert re.search(r"Mean score of hallucinated is 6\d.\d % on small-7b, 26.0 % in the baseline", said)
+    assert re.search(r"Mean hallucination score is 6\d.\d % on small-7b, 26.0 % in the baseline", said)
     assert "Estimated by a score, no labels yet. 95 % interval" in said
     assert "128 records in the window, 9,600 in the baseline" in said
     assert "Approve: send traffic back to big-4" in said

@@ -63,6 +63,7 @@ def _render_update(data: EventData, times: Times) -> Message:
         summary.append(f"It fires again since {times.full(_since(data))}.")
     if suspect:
         summary.append(state_cause(suspect, times, "Likely cause now"))
+    summary.append(state_handling(data))
     steps = list_steps(find_new(data), times)
     facts = list_facts(news.get("findings") or [], read_title(data))
     return Message(
@@ -85,7 +86,7 @@ def _render_reminder(data: EventData, times: Times) -> Message:
         "firing",
         read_severity(data),
         read_title(data),
-        f"Peak so far: {peak}." if peak and peak not in read_title(data) else "",
+        _sentences(f"Peak so far: {peak}." if peak and peak not in read_title(data) else "", state_handling(data)),
         steps[0] if steps else None,
         steps=steps[1:],
         link=data.get("link"),
@@ -100,7 +101,7 @@ def _render_resolved(data: EventData, times: Times, *, follows: bool) -> Message
         summary.append(f"It fired from {times.full(start)} to {times.short(end)}; {incident['reason']}.")
     if not follows and (changes := data.get("changes")):
         summary.append(f"Nobody was told before: {first_clause(changes[-1]['reason'])}.")
-    summary.append(describe_cause(data, times, "Cause"))
+    summary += [describe_cause(data, times, "Cause"), state_handling(data)]
     return Message(
         "resolved",
         read_severity(data),
@@ -187,6 +188,12 @@ def _since(data: EventData) -> object:
     if changes and str(incident.get("reason", "")).startswith("again: "):
         return changes[-1]["at"]
     return incident["opened_at"]
+
+
+def state_handling(data: EventData) -> str:
+    """Return sentences about who acknowledged an incident and to whom it is assigned; empty if nobody and to nobody."""
+    by, to = data.get("acknowledged_by"), data.get("assignee")
+    return _sentences(f"Acknowledged by {by}." if by else "", f"Assigned to {to}." if to else "")
 
 
 def state_escalation(data: EventData) -> str:
