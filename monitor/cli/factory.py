@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
-from monitor.actions.receivers import make_receivers
+from monitor.cli.receivers import make_connected_receivers
 from monitor.config.models import Config, Monitor
 from monitor.core.clock import Clock, SystemClock
 from monitor.daemon import Daemon
@@ -54,6 +54,6 @@ def make_daemon(database: Database, config: Config, clock: Clock | None = None) 
         for monitor in config.monitors
     ]
     needed = [job for job in catch_ups if job.is_needed]
-    receivers = make_receivers(config.receivers)
+    receivers = make_connected_receivers(database, config, clock)
     further = plan_receiver_jobs(database, receivers, clock)
     return Daemon(database, monitors, receivers, clock, needed, config.receivers, further_jobs=further)

@@ -39,6 +39,8 @@ FIELDS = {
     "chat.postEphemeral": {"channel", "user", "text", "blocks", "thread_ts", "parse"},
     "views.open": {"trigger_id", "view", "parse"},
     "apps.connections.open": set[str](),
+    "files.getUploadURLExternal": {"filename", "length", "alt_txt"},
+    "files.completeUploadExternal": {"files", "channel_id", "thread_ts"},
 }
 ID = re.compile(r"[CDG][A-Z0-9]{2,}")
 
@@ -64,6 +66,7 @@ class SlackApi:
     late: list[str] = field(default_factory=list)
     url: str = ""
     socket_url: str = ""
+    files: dict[str, Json] = field(default_factory=dict)
     fail: dict[str, str] = field(default_factory=dict)
     _triggers: dict[str, float] = field(default_factory=dict)
     _last: dict[str, float] = field(default_factory=dict)
@@ -98,6 +101,8 @@ class SlackApi:
             return "invalid_arguments"
         if method == "views.open":
             return self._refuse_view(values)
+        if method == "files.completeUploadExternal":
+            return self._refuse_files(values)
         return self._refuse_message(method, values) if method.startswith("chat.") else None
 
     def _refuse_message(self, method: str, values: Json) -> str | None:
@@ -139,6 +144,22 @@ class SlackApi:
             return "invalid_arguments"
         return None
 
+    def _refuse_files(self, values: Json) -> str | None:
+        if (values.get("channel_id"), values.get("thread_ts")) not in self.messages:
+            return "thread_not_found"
+        for one in json.loads(values["files"]):
+            known = self.files.get(one["id"])
+            if known is None or len(known.get("content", b"")) != known["length"]:
+                return "file_not_found"
+        return None
+
+    def upload(self, identity: str, content: bytes) -> int:
+        """Take the content of a file, and return the status."""
+        if "upload" in self.fail or identity not in self.files:
+            return 500
+        self.files[identity]["content"] = content
+        return 200
+
     def _perform(self, method: str, values: Json) -> Json:
         if method == "chat.postMessage":
             self._numbers += 1
@@ -157,6 +178,15 @@ class SlackApi:
             ticket = f"ticket{self._numbers}"
             self._tickets.add(ticket)
             return {"url": f"{self.socket_url}/?ticket={ticket}"}
+        if method == "files.getUploadURLExternal":
+            identity = f"F{len(self.files) + 1}"
+            self.files[identity] = {"name": values["filename"], "length": int(values["length"]), "shared": False}
+            return {"file_id": identity, "upload_url": self.url.replace("/api/", f"/upload/{identity}")}
+        if method == "files.completeUploadExternal":
+            done = json.loads(values["files"])
+            for one in done:
+                self.files[one["id"]] |= {"shared": True, "title": one["title"], "thread_ts": values["thread_ts"]}
+            return {"files": done}
         return {}
 
     # what people do
@@ -355,6 +385,11 @@ def slack_api(api: SlackApi | None = None) -> Iterator[SlackApi]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            if self.path.startswith("/upload/"):
+                self.send_response(api.upload(self.path.rpartition("/")[2], body))
+                self.send_header("content-length", "0")
+                self.end_headers()
+                return
             values = json.loads(body or b"{}") if "json" in self.headers.get("content-type", "") else _read_form(body)
             token = self.headers.get("authorization", "").removeprefix("Bearer ")
             status, headers, answer = api.call(self.path.rpartition("/")[2], token, values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Literal, Protocol, runtime_checkable
@@ -120,6 +120,22 @@ class Receiver(Protocol):
 
     def describe_request(self, delivery: Delivery) -> RequestPreview:
         """Return the request that delivers an action, without sending it; does not raise."""
+
+
+DrawChart = Callable[[str], bytes | None]
+"""Returns the chart of the incident with an id as PNG; None if there is none."""
+
+
+@runtime_checkable
+class ChartReceiver(Protocol):
+    """A receiver that shows a chart with a message."""
+
+    @property
+    def uploads_charts(self) -> bool:
+        """Whether it is configured to."""
+
+    def use_charts(self, draw: DrawChart) -> None:
+        """Take what draws a chart."""
 
 
 @runtime_checkable

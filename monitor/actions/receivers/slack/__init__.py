@@ -7,8 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, cast
 
-from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, NotDelivered, RequestPreview
-from monitor.actions.receivers.plain_text import clean
+from monitor.actions.receivers.base import (
+    Deadline,
+    Delivery,
+    DeliveryResult,
+    DrawChart,
+    NotDelivered,
+    RequestPreview,
+)
+from monitor.actions.receivers.plain_text import clean, one_line
 from monitor.actions.receivers.slack.buttons import (
     ButtonSettings,
     first_situation,
@@ -35,6 +42,7 @@ from monitor.core.operation import Author
 from monitor.core.situation import Situation
 
 LONGEST_USER_NAME = 80
+LONGEST_TITLE = 200
 
 
 class Slack:
@@ -51,6 +59,7 @@ class Slack:
         self._base_url = config.base_url
         self._is_interactive = config.is_interactive
         self.config = config
+        self._draw: DrawChart | None = None
         self._transport = SlackTransport(config.token.get_secret_value(), config.base_url)
 
     @property
@@ -72,7 +81,8 @@ class Slack:
         if changes_first(delivery):
             receipt["headline"] = blocks[0]
         if not thread.get("ts"):
-            return DeliveryResult("delivered", receipt=receipt)
+            detail = self._upload_chart(delivery, receipt, deadline)
+            return DeliveryResult("delivered", detail, receipt=receipt)
         if self._is_interactive:
             return DeliveryResult("delivered", receipt={**receipt, "thread_ts": find_thread(thread)})
         detail = self._change_first(delivery, thread, blocks[0], deadline)
@@ -138,6 +148,39 @@ class Slack:
         except NotDelivered as failure:
             return failure.result
         return DeliveryResult("delivered")
+
+    @property
+    def uploads_charts(self) -> bool:
+        """Whether the first message of an incident gets a chart."""
+        return self.config.charts
+
+    def use_charts(self, draw: DrawChart) -> None:
+        """Take what draws a chart."""
+        self._draw = draw
+
+    def _upload_chart(self, delivery: Delivery, receipt: Mapping[str, object], deadline: Deadline) -> str:
+        """Upload the chart of an incident to the thread of its message.
+
+        The message is there already, so a failure is reported in the detail and not retried.
+        """
+        incident = read_data(delivery).get("incident")
+        if self._draw is None or incident is None or delivery.kind != "firing":
+            return ""
+        from monitor.actions.receivers.slack.transport import Picture
+
+        try:
+            content = self._draw(incident["id"])
+        except Exception as error:  # noqa: BLE001  the message must not be sent again
+            return f"the chart could not be drawn ({type(error).__name__})"
+        if content is None:
+            return ""
+        title = one_line(read_data(delivery).get("headline", ""), LONGEST_TITLE)
+        place = {"channel": str(receipt["channel"]), "thread_ts": str(receipt["ts"])}
+        try:
+            self._transport.upload(place, Picture(content, "chart.png", title), deadline)
+        except NotDelivered as failure:
+            return f"the chart could not be uploaded ({failure.result.reason})"
+        return ""
 
     def _render_controls(self, settings: ButtonSettings, situation: Situation) -> list[Block]:
         return render_controls(settings, situation, self._zone)

@@ -31,6 +31,8 @@ class SlackConfig(ReceiverConfig):
     """Signing secret of the app: messages get buttons, and presses arrive at `POST /slack/interactions`."""
     users: dict[str, Literal["viewer", "responder", "admin"]] = {}
     """By id of a Slack user, what the user may do, such as `{U024BE7LH: responder}`; others may do nothing."""
+    charts: bool = False
+    """Upload the chart of an incident to the thread of its first message; needs the scope files:write."""
     base_url: str = "https://slack.com/api/"
     """Address of the Slack API."""
 

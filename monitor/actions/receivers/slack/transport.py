@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
+from typing import cast
 from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request, UnknownHandler
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web import SlackResponse
+from slack_sdk.web.file_upload_v2_result import FileUploadV2Result
 
 from monitor.actions.receivers.base import Deadline, DeliveryResult, NotDelivered, failure_by_status
 from monitor.core.bounded import Bounded
@@ -32,14 +35,31 @@ class _Client(WebClient):
     """Client of slack-sdk that follows no redirects, so that the token is sent to the configured host only."""
 
     def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, object]:  # noqa: ARG002
+        with self._open(req) as answer:
+            body = answer.read(LONGEST_ANSWER).decode("utf-8", "replace")
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            return {"status": answer.status, "headers": headers, "body": body}
+
+    def _upload_file(self, *, url: str, data: bytes, **_: object) -> FileUploadV2Result:
+        """Send a file to the address that Slack names; that of slack-sdk leaves the connection open."""
+        with self._open(Request(url, data, {"content-type": "application/octet-stream"}, method="POST")) as answer:  # noqa: S310
+            return FileUploadV2Result(status=answer.status, body="")
+
+    def _open(self, request: Request) -> HTTPResponse:
         opener = OpenerDirector()
         proxies = {"http": self.proxy, "https": self.proxy} if self.proxy else None
         for handler in (ProxyHandler(proxies), UnknownHandler(), HTTPHandler(), HTTPSHandler(context=self.ssl)):
             opener.add_handler(handler)
-        with opener.open(req, timeout=self.timeout) as answer:
-            body = answer.read(LONGEST_ANSWER).decode("utf-8", "replace")
-            headers = {name.lower(): value for name, value in answer.headers.items()}
-            return {"status": answer.status, "headers": headers, "body": body}
+        return cast("HTTPResponse", opener.open(request, timeout=self.timeout))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture (PNG) and the words for it."""
+
+    content: bytes
+    name: str
+    title: str
 
 
 def make_client(token: str, base_url: str) -> WebClient:
@@ -58,7 +78,22 @@ class SlackTransport:
 
     def call(self, method: str, values: Mapping[str, object], deadline: Deadline) -> Mapping[str, object]:
         """Call a method once and return its answer; raises :class:`NotDelivered`."""
-        send = partial(self._client.api_call, method, json={**values, "parse": "none"})
+        return self._run(partial(self._client.api_call, method, json={**values, "parse": "none"}), deadline)
+
+    def upload(self, place: Mapping[str, str], picture: Picture, deadline: Deadline) -> None:
+        """Upload a picture to the thread that a place names; raises :class:`NotDelivered`."""
+        send = partial(
+            self._client.files_upload_v2,
+            content=picture.content,
+            filename=picture.name,
+            title=picture.title,
+            alt_txt=picture.title,
+            channel=place["channel"],
+            thread_ts=place["thread_ts"],
+        )
+        self._run(send, deadline)
+
+    def _run(self, send: Callable[[], SlackResponse], deadline: Deadline) -> Mapping[str, object]:
         try:
             answer = self._calls.call(send, deadline.within(CALL).seconds).data
         except SlackApiError as error:
