@@ -40,7 +40,7 @@ def plan_incidents(
     actions: list[Action] = []
     for decision in decisions.incidents:
         if decision.mute is not None:
-            incidents.append(decision)
+            incidents += [] if decision.waiting else [decision]
             continue
         incident = decision.incident
         recipients = choose_recipients(monitor, decision)
@@ -55,19 +55,20 @@ def plan_incidents(
             blamed=history.blamed,
             past=history.past,
             handling=history.find_handling(incident.id),
-            repeat_interval=recipients.repeat_interval,
+            repeat_interval=None if decision.waiting else recipients.repeat_interval,
             fresh=incident.bad > (before.bad if before else 0),
             failure=find_failure([row for row in history.past if row.incident == incident.id]),
             retraining=retraining.get(incident.id),
         )
         decided = replace(shown, transition="firing") if first else shown
         escalated = find_escalations(recipients, shown.incident, decision_context)
-        names = list(dict.fromkeys([*recipients.names, *escalated]))
+        names = list(dict.fromkeys([*([] if decision.waiting else recipients.names), *escalated]))
         planned = plan(monitor, decided, names, receivers, replace(decision_context, escalated=escalated))
         if incident.id in concluded:
             planned += plan_conclusion(monitor, shown.incident, concluded[incident.id], receivers, decision_context)
         actions += planned
-        incidents.append(note_notification(decision, history.past, planned, context.bucket.end))
+        if planned or not decision.waiting:
+            incidents.append(note_notification(decision, history.past, planned, context.bucket.end))
     return incidents, actions
 
 

@@ -13,7 +13,8 @@ from monitor.alerting.rules import decide_rules
 from monitor.alerting.unmeasured import decide_unmeasured
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import Monitor
-from monitor.core.incident import Change, Decision
+from monitor.core.action import AlertHistory
+from monitor.core.incident import NO_DATA, Change, Decision
 from monitor.core.schedule import Bucket
 
 
@@ -38,11 +39,15 @@ def decide_incidents(
     watched = without_unseen(findings, evaluation, history)
 
     def decide_muted(muting: Muting) -> list[Decision]:
-        decided = [
-            *decide_rules(monitor, watched, changes, history, bucket, context.shifts, muting.find_muted(watched)),
-            *decide_no_data(monitor, evaluation, history, context.baseline, bucket),
-            *decide_unmeasured(monitor, watched, history, bucket.end, has_all_rules=context.has_all_rules),
-        ]
+        decided = decide_no_data(monitor, evaluation, history, context.baseline, bucket)
+        if evaluation.missing_buckets is not None:
+            decided += list_waiting(history)
+        else:
+            decided = [
+                *decide_rules(monitor, watched, changes, history, bucket, context.shifts, muting.find_muted(watched)),
+                *decided,
+                *decide_unmeasured(monitor, watched, history, bucket.end, has_all_rules=context.has_all_rules),
+            ]
         return [muting.mute(decision, history.find(decision.incident.id)) for decision in decided]
 
     muting = Muting.after(monitor, history, bucket.end)
@@ -51,3 +56,9 @@ def decide_incidents(
         muting = Muting.after(monitor, history, bucket.end, decided)
         decided = decide_muted(muting)  # again, as what fires now inhibits as well
     return decided, muting
+
+
+def list_waiting(history: AlertHistory) -> list[Decision]:
+    """Return the firing incidents that are not measured while the source cannot be read; they may escalate."""
+    known = [one for one in (*history.open.values(), *history.older) if one.group != NO_DATA]
+    return [Decision(one, None, "it is not measured", waiting=True) for one in known if one.state == "firing"]

@@ -56,5 +56,5 @@ def record_source_error(job: MonitorJob, error: SourceError, now: datetime) -> N
         missing = max(1, (now - since) // monitor.bucket)
         history = load_history(connection, monitor, bucket)
         evaluation = Evaluation(reason=reason, missing_buckets=missing)
-        _, plan = decide_and_plan(monitor.with_rules([]), job.receivers, evaluation, AlertContext(history), bucket, now)
+        _, plan = decide_and_plan(monitor, job.receivers, evaluation, AlertContext(history), bucket, now)
         save_plan(connection, monitor.name, plan)

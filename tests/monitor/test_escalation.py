@@ -8,11 +8,17 @@ from typing import Any
 
 import pytest
 
+from monitor.actions.decide_and_plan import decide_and_plan
+from monitor.actions.plan_actions import ActionPlan
+from monitor.alerting.alert_context import AlertContext
+from monitor.checks.evaluation import Evaluation
 from monitor.config.load import load
 from monitor.config.models import ConfigError, Monitor
+from monitor.core.action import AlertHistory, PastAction
 from monitor.core.incident_response import Handling
+from monitor.core.schedule import Bucket
 from tests.support.course import Course, escalations, kinds
-from tests.support.decisions import MINUTE, START, clean, finding, monitor_of, silence_of
+from tests.support.decisions import MINUTE, SLACK, START, clean, finding, incident_of, monitor_of, silence_of
 
 BAD = [finding(0.3)]
 WHY = "escalated: not acknowledged 3m after its announcement"
@@ -154,3 +160,37 @@ def test_the_message_of_an_escalation_says_so() -> None:
         course.step(BAD)
     (action,) = course.step(BAD).actions
     assert "Escalated: not acknowledged 3m after its announcement." in action.payload["data"]["summary"]
+
+
+def failing_source(minutes: int, handling: Handling | None = None, **settings: Any) -> ActionPlan:
+    """Return what is planned when the source cannot be read some minutes after the announcement of an incident."""
+    standing = incident_of(changes=(), fired_at=START, rules={})
+    sent = PastAction("slack", START, "delivered", incident=standing.id, kind="firing", at=START, severity="warning")
+    now = START + minutes * MINUTE
+    handlings = {standing.id: handling} if handling else {}
+    silences = settings.pop("silences", ())
+    history = AlertHistory(open={"traffic": standing}, past=[sent], handling=handlings, silences=silences)
+    evaluation = Evaluation(reason="unreachable: the database does not answer", missing_buckets=minutes)
+    monitor = escalating(**settings)
+    receivers = {"slack": SLACK, "boss": SLACK}
+    bucket = Bucket(now - MINUTE, now)
+    return decide_and_plan(monitor, receivers, evaluation, AlertContext(history), bucket, now)[1]
+
+
+def test_an_incident_escalates_while_the_source_cannot_be_read() -> None:
+    assert failing_source(2).actions == []
+    (action,) = failing_source(3).actions
+    assert (action.name, action.kind, action.reason) == ("boss", "firing", WHY)
+    assert failing_source(3).actions == [action]
+    assert failing_source(3, acknowledged(1)).actions == []
+    assert failing_source(3, silences=[silence_of(9)]).actions == []
+
+
+def test_a_source_that_cannot_be_read_resolves_nothing_and_reminds_of_nothing() -> None:
+    plan = failing_source(2)
+    assert [one.incident.rule for one in plan.incidents] == ["no_data"]
+    late = failing_source(2000)
+    assert [
+        one.name for one in late.actions if one.kind == "firing" and "no data" not in one.payload["data"]["headline"]
+    ] == ["boss"]
+    assert {one.incident.state for one in late.incidents if one.incident.rule != "no_data"} == {"firing"}
