@@ -26,7 +26,10 @@ from monitor.cli import app
 from monitor.config.models import BASELINE_RULE, Config, Monitor
 from monitor.config.rules import matches
 from monitor.profiling.timeline import Timeline
+from monitor.sources.dialects.sqlite import SqliteDialect
 
+NOW = datetime(2026, 11, 18, 10, 20, tzinfo=UTC)
+"""A Wednesday: which hours are unusual depends on the weekday."""
 DAYS = 15
 ROWS_AN_HOUR = 30
 RECEIVERS = {"team": {**SlackConfig.example}, "hook": {**WebhookConfig.example}}
@@ -35,7 +38,7 @@ Change = Callable[[np.ndarray, dict[str, np.ndarray]], None]
 
 
 def write_log(path: Path, change: Change | None = None, days: float = DAYS, seed: int = 0) -> None:
-    """Log an unchanged application until now, and what a change makes of it."""
+    """Log an unchanged application until ``NOW``, and what a change makes of it."""
     rng = np.random.default_rng(seed)
     count = int(24 * days * ROWS_AN_HOUR)
     ago = np.sort(rng.uniform(0, days, count))[::-1]
@@ -48,8 +51,7 @@ def write_log(path: Path, change: Change | None = None, days: float = DAYS, seed
     }
     if change is not None:
         change(ago, columns)
-    now = datetime.now(UTC)
-    times = [(now - timedelta(days=float(each), seconds=1)).strftime("%Y-%m-%d %H:%M:%S") for each in ago]
+    times = [(NOW - timedelta(days=float(each), seconds=1)).strftime("%Y-%m-%d %H:%M:%S") for each in ago]
     with sqlite3.connect(path) as connection:
         connection.execute(
             "CREATE TABLE requests (id INTEGER PRIMARY KEY, created_at TEXT, model_version TEXT, latency REAL, "
@@ -81,8 +83,9 @@ def trend(ago: np.ndarray, columns: dict[str, np.ndarray]) -> None:
 
 @pytest.fixture
 def driftd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Run a command in a folder with a log."""
+    """Run a command in a folder with a log; the clock of its database stands at ``NOW``."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(SqliteDialect, "now", lambda *_: NOW)
     return lambda *arguments: CliRunner().invoke(app, arguments)
 
 
@@ -107,7 +110,7 @@ def test_a_swap_inside_the_last_days_is_said_and_found(driftd: Callable[..., Any
     setting = baseline_setting()
     assert "from: " in setting
     end = datetime.fromisoformat(re.findall(r"to: ([0-9TZ:-]+)", setting)[0])
-    assert timedelta(days=2.9) < datetime.now(UTC) - end < timedelta(days=3.3)
+    assert timedelta(days=2.9) < NOW - end < timedelta(days=3.3)
     done = driftd("check")
     assert done.exit_code == 1, done.output
     assert "model_version 'm2'" in done.output
@@ -124,14 +127,14 @@ def test_a_rolling_baseline_with_a_swap_in_it_compares_with_what_lies_before(
     told = json.loads(done.stdout)
     assert (done.exit_code, told["status"]) == (1, "firing")
     compared = datetime.fromisoformat(told["baseline"]["compared_with"]["to"])
-    assert datetime.now(UTC) - compared > timedelta(days=2.9)
+    assert NOW - compared > timedelta(days=2.9)
     assert "two versions of model_version" in told["baseline"]["notes"][0]
     drifted = {each["check"] for each in told["findings"] if each["status"] == "drifted"}
     assert {"baseline", "drift"} <= drifted
     assert "worst: baseline" not in told["reason"]
     assert told["suspected_change"]["value"] == "m2"
     first = datetime.fromisoformat(told["suspected_change"]["first_seen"])
-    assert timedelta(days=2.9) < datetime.now(UTC) - first < timedelta(days=3.1)
+    assert timedelta(days=2.9) < NOW - first < timedelta(days=3.1)
 
 
 def test_a_bad_batch_day_is_said_with_a_clean_range_and_is_no_alert(driftd: Callable[..., Any], tmp_path: Path) -> None:

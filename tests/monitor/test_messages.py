@@ -33,7 +33,7 @@ from tests.support.receivers import slack_settings
 from tests.support.world import START, World, rows_of
 
 HOUR = timedelta(hours=1)
-FIVE = timedelta(minutes=5)
+FIVE, QUARTER = timedelta(minutes=5), timedelta(minutes=15)
 SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
 BASELINE = {"from": START.isoformat(), "to": (START + 6 * HOUR).isoformat()}
 
@@ -73,13 +73,13 @@ class Shop(Life):
         super().__init__(world, **settings)
         world.configure = configure  # type: ignore[method-assign]
 
-    def go(self, first: datetime, last: datetime) -> None:
-        """Live from bucket to bucket: each is worked off as it ends, and what is due is delivered."""
+    def go(self, first: datetime, last: datetime, step: timedelta = FIVE) -> None:
+        """Live from moment to moment: what ended is worked off, and what is due is delivered."""
         moment = first
         while moment <= last:
             self.until(moment)
             self.daemon.deliver()
-            moment += FIVE
+            moment += step
 
     def posts(self) -> list[dict[str, Any]]:
         return [request.form() for request in self.chat.requests if request.path.endswith("postMessage")]
@@ -131,7 +131,7 @@ def test_after_an_outage_people_are_told_once_how_it_stands(world: World, shop: 
     assert rollback["timestamp"] == (datetime.fromisoformat(rollback["data"]["not_after"]) - not_after).isoformat()
     mine = sorted((action for action in life.actions() if action.name == "back"), key=lambda action: action.sequence)
     assert [action.state for action in mine] == ["expired", "delivered"]
-    life.go(now + FIVE, now + HOUR)
+    life.go(now + QUARTER, now + HOUR, QUARTER)
     assert len(life.bodies("/back")) == 1
     assert [body["type"] for body in life.bodies()] == [
         "driftd.incident.firing",
@@ -152,7 +152,7 @@ def test_a_rollback_that_nothing_could_send_in_time_is_decided_anew(world: World
     life.clock.moment = later
     life.daemon.deliver()
     assert life.bodies("/back") == []
-    life.go(later, later + HOUR)
+    life.go(later, later + HOUR, QUARTER)
     assert len(life.bodies("/back")) == 1
     assert sorted(action.state for action in life.actions()) == ["delivered", "expired"]
 
@@ -222,7 +222,7 @@ def test_what_comes_back_is_told_in_its_thread_every_time(world: World, shop: An
         world.log(rows_of(START + (7 + 4 * cycle) * HOUR, HOUR, shift=2, seed=cycle))
         world.log(rows_of(START + (8 + 4 * cycle) * HOUR, 3 * HOUR))
     life = shop()
-    life.go(START + 7 * HOUR, START + 18.5 * HOUR)
+    life.go(START + 7 * HOUR, START + 18.5 * HOUR, QUARTER)
     (incident,) = life.incidents()
     assert incident.state == "resolved"
     kinds = [body["type"].rpartition(".")[2] for body in life.bodies()]
@@ -503,12 +503,12 @@ def test_a_silence_keeps_every_path_quiet_and_its_end_announces(world: World, sh
     life.silence(START + 7 * HOUR - FIVE, START + 8.5 * HOUR)
     if path == "source":
         world.execute('ALTER TABLE "inference log" RENAME TO gone')
-    life.go(START + 7 * HOUR, START + 8.5 * HOUR - FIVE)
+    life.go(START + 7 * HOUR, START + 8.5 * HOUR - QUARTER, QUARTER)
     with life.database.read() as connection:
         opened = connection.execute(sa.select(tables.breakers.c.state)).scalars().all()
     assert (["open"] if path == "breaker" else ["firing"]) == (opened or [row.state for row in life.incidents()])
     assert life.actions() == []
-    life.go(START + 8.5 * HOUR, START + 9 * HOUR)
+    life.go(START + 8.5 * HOUR, START + 9 * HOUR, QUARTER)
     kinds = {"breaker": ["firing", "breaker"]}.get(path, ["firing", "firing"])
     assert sorted(action.kind for action in life.actions()) == sorted(kinds)
     assert (len(life.posts()), len(life.bodies())) == (1, 1)
