@@ -209,6 +209,7 @@ def _with_note(page: str, empty: Sequence[str]) -> str:
 
 def _make(folder: Path) -> None:
     """Run in the child process: read the frames, compare them, and write the file."""
+    kinds: dict[str, Kind] = json.loads((folder / "kinds.json").read_text(encoding="utf-8"))
     import warnings
 
     warnings.simplefilter("ignore")
@@ -216,7 +217,6 @@ def _make(folder: Path) -> None:
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
-    kinds: dict[str, Kind] = json.loads((folder / "kinds.json").read_text(encoding="utf-8"))
     of_kind = {kind: [name for name in kinds if kinds[name] == kind] for kind in ("numeric", "categorical")}
     definition = DataDefinition(numerical_columns=of_kind["numeric"], categorical_columns=of_kind["categorical"])
     sides = []
