@@ -137,6 +137,8 @@ Quorum = Annotated[
 ]
 
 
+LONGEST_RULE_NAME = 128
+"""Longest name of a rule, with which its incidents are stored."""
 LONGEST_LIMITED = 100
 
 
@@ -173,9 +175,13 @@ class Rule(Section):
 
     @model_validator(mode="after")
     def _has_short_name(self) -> Rule:
-        if self.inconclusive_limit is not None and len(self.name or "+".join(self.when)) > LONGEST_LIMITED:
-            text = "a rule with `inconclusive_limit:` needs a `name:` of at most {most} characters"
-            raise PydanticCustomError("name", text, {"most": LONGEST_LIMITED})
+        most = LONGEST_RULE_NAME if self.inconclusive_limit is None else LONGEST_LIMITED
+        if len(self.name or "+".join(self.when)) > most:
+            which = "" if self.inconclusive_limit is None else " with `inconclusive_limit:`"
+            text = (
+                "a rule{which} needs a `name:` of at most {most} characters; by default it is what `when:` has, joined"
+            )
+            raise PydanticCustomError("name", text, {"which": which, "most": most})
         return self
 
     def recent_buckets(self, bucket: timedelta) -> int:

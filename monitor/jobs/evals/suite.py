@@ -178,7 +178,7 @@ class Judge(Section):
 class Suite(Section):
     """Top-level keys."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,115}$")
     """Name by which runs are stored and compared."""
     endpoint: Endpoint | None = None
     """Endpoint that answers; not needed with `answers:`."""
