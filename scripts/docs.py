@@ -52,6 +52,7 @@ from monitor.jobs import delivery
 from monitor.jobs.evals import suite
 from monitor.jobs.evals.expectation import COMMON, KINDS, Expectation
 from monitor.metrics import list_metrics
+from monitor.web.permissions import PERMISSIONS
 
 FOLDER = Path(__file__).parent.parent / "docs"
 DIRECTIONS = """## Directions
@@ -95,6 +96,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "inhibit[]": muting.InhibitRule,
     "evaluations[]": models.EvaluationSpec,
     "server": models.ServerConfig,
+    "server.auth": models.AuthConfig,
 }
 
 
@@ -640,7 +642,45 @@ def walk(path: str, command: click.Command) -> list[tuple[str, click.Command]]:
     return [found for name, child in children.items() for found in walk(f"{path} {name}", child)]
 
 
+def access() -> str:
+    """Return the page of roles and tokens, with the table of permissions."""
+    rows = [
+        [f"`{entry}`", "everyone" if one.is_open else one.role, f"`{one.scope}`" if one.scope else ""]
+        for entry, one in PERMISSIONS.items()
+    ]
+    return ACCESS + "\n## Permissions\n\n" + table(["endpoint", "least role", "scope of machines"], rows)
+
+
+ACCESS = """# Users, roles and tokens
+
+Without `server.token` and `server.auth` everyone who reaches the server is an admin without a name; driftd then listens
+on loopback only. With `server.token`, its holder is the admin `server`. Every person and machine should have a token
+of its own:
+
+```sh
+driftd tokens create ann --role responder --expires 90d
+driftd tokens create prometheus --scope metrics
+driftd tokens list
+driftd tokens revoke ann
+```
+
+A token is printed once and stored as a hash. `server: {auth: {required: true}}` asks for a token also on loopback, and
+without `server.token`. A revoked or expired token, and the sessions that began with it, are refused within ten seconds;
+while driftd's database does not answer, tokens that were accepted before are accepted for ten more minutes, so that
+breakers and metrics go on. The last use of a token is recorded at most once an hour.
+
+Roles are `viewer`, `responder` and `admin`; each may do all that the one before may. The name of the token is the
+author in the [audit log](alerting.md#audit-log), and creating and revoking a token are entries there.
+
+Browsers sign in at `/login` with a token that has a role. A session lasts 12 hours; *Sign out* ends it. The cookie is
+HttpOnly, SameSite=Strict, and Secure behind TLS. Forms contain a token of their session, and their origin is checked.
+
+The command line has the rights of an admin: whoever can open the store of `driftd.yaml` can change it.
+"""
+
+
 PAGES = {
+    "access.md": access,
     "configuration.md": configuration,
     "checks.md": checks,
     "metrics.md": metrics,

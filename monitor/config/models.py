@@ -438,8 +438,15 @@ class Monitor(Section):
         return self
 
 
+class AuthConfig(Section):
+    """Who may use the server, besides the holders of `token`."""
+
+    required: bool = False
+    """Whether everyone needs a token of `driftd tokens create`, also on loopback, and also if `token` is not set."""
+
+
 class ServerConfig(Section):
-    """The HTTP server; any address except loopback needs a token."""
+    """The HTTP server; any address except loopback needs a token or `auth: {required: true}`."""
 
     listen: str = Field("127.0.0.1:9478", pattern=r"^.+:\d{1,5}$")
     """Host and port of the web interface, the API and /metrics."""
@@ -450,6 +457,13 @@ class ServerConfig(Section):
     data and secrets are replaced by their types, and nothing is stored."""
     token: SecretStr | None = None
     """Bearer token, long and random; required for any address except loopback. `token_file` reads it from a file."""
+    auth: AuthConfig = AuthConfig()
+    """Who may use the server, besides the holders of `token`."""
+
+    @property
+    def requires_login(self) -> bool:
+        """Return whether a request needs a token."""
+        return bool(self.token) or self.auth.required
 
 
 class EvaluationSpec(Section):

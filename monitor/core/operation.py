@@ -11,7 +11,7 @@ Channel = Literal["cli", "api", "web", "slack"]
 Role = Literal["viewer", "responder", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "responder", "admin")
 """Roles in order: each may do all that the ones before it may."""
-SubjectKind = Literal["action", "incident", "silence"]
+SubjectKind = Literal["action", "incident", "silence", "token"]
 Result = Literal["done", "refused"]
 LONGEST_NAME = 128
 LONGEST_TEXT = 2000
@@ -148,6 +148,36 @@ class EndSilence(Operation):
 
     name = "end_silence"
     silence: int
+
+
+@dataclass(frozen=True)
+class CreateToken(Operation):
+    """Create a token for a person or a machine.
+
+    Parameters
+    ----------
+    secret_hash
+        The secret itself is known only to who creates it.
+    length
+        Time after which it expires.
+    """
+
+    name = "create_token"
+    least_role = "admin"
+    token: str
+    secret_hash: str
+    role: Role | None = None
+    scopes: tuple[str, ...] = ()
+    length: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class RevokeToken(Operation):
+    """End a token and its sessions."""
+
+    name = "revoke_token"
+    least_role = "admin"
+    token: str
 
 
 @dataclass(frozen=True)

@@ -20,18 +20,20 @@ from monitor.core.operation import (
     AuditEntry,
     Author,
     Comment,
+    CreateToken,
     EndSilence,
     Operation,
     OperationError,
     RefusedOperation,
     Reject,
     Replay,
+    RevokeToken,
     SilenceIncident,
     Subject,
     check_role,
     check_texts,
 )
-from monitor.store import silences
+from monitor.store import silences, tokens
 from monitor.store.audit import add_entry
 from monitor.store.database import Database, decision_time
 from monitor.store.incidents import find_incident
@@ -129,6 +131,15 @@ def _prepare(connection: Connection, operation: Operation, author: Author, at: d
             silence = silences.find_silence(connection, operation.silence)
             subject = Subject("silence", str(silence.id), silence.monitor)
             return subject, lambda: (subject, _end_silence(connection, silence, at))
+        case CreateToken():
+            subject = Subject("token", operation.token[:128], "")
+            return subject, lambda: (subject, tokens.add_token(connection, operation, author.name.strip(), at))
+        case RevokeToken():
+            token = tokens.load_token(connection, operation.token)
+            if token is None:
+                raise LookupError(f"there is no token {operation.token!r}")
+            subject = Subject("token", token.name, "")
+            return subject, lambda: (subject, tokens.revoke_token(connection, token, at))
     raise TypeError(f"{type(operation).__name__} is no operation")
 
 

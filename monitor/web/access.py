@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
 import time
 from collections import OrderedDict, deque
-from datetime import timedelta
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
 from monitor.config.models import ConfigError, ServerConfig
-from monitor.core.clock import Clock
 from monitor.web.assets import PREFIX
-from monitor.web.identity import IDENTITY, SERVER
+from monitor.web.directory import Directory
+from monitor.web.identity import IDENTITY, Identity
 
 COOKIE = "driftd_session"
-SESSION = timedelta(hours=12)
 SLACK_PATH = "/slack/interactions"
 """Its requests are signed by Slack."""
 OPEN_PATHS = frozenset({"/healthz", "/login", SLACK_PATH})
@@ -64,31 +60,26 @@ class Access:
     ----------
     server
         Address to listen on and the token.
-    clock
-        Determines when sessions expire.
+    directory
+        Finds who has a token or a session.
 
     Raises
     ------
     ConfigError
-        When the server is reachable from other machines and no token is set.
+        When the server is reachable from other machines and no token is required.
     """
 
-    def __init__(self, server: ServerConfig, clock: Clock) -> None:
+    def __init__(self, server: ServerConfig, directory: Directory) -> None:
         host, _ = split_listen(server.listen)
-        self._token = server.token.get_secret_value().encode() if server.token else None
-        if not self._token and not is_loopback(host):
+        if not server.requires_login and not is_loopback(host):
             raise ConfigError(
                 f"`server: listen:` is {server.listen!r}, which other machines can reach, but no token is set. "
-                "Set `server: token_file:`, or listen on 127.0.0.1."
+                "Set `server: token_file:` or `server: auth: {required: true}`, or listen on 127.0.0.1."
             )
-        self._clock = clock
+        self.needed = server.requires_login
+        self.directory = directory
         self._hosts = {"localhost", "127.0.0.1", "::1", host} if is_loopback(host) else None
         self._brake = Brake()
-
-    @property
-    def needed(self) -> bool:
-        """Return whether a token is required."""
-        return bool(self._token)
 
     def host_allowed(self, request: HTTPConnection) -> bool:
         """Return whether the Host header is accepted.
@@ -103,50 +94,36 @@ class Access:
         host = request.headers.get("host", "")
         return bool(host) and urlsplit(origin).netloc.lower() == host.lower()
 
-    def is_accepted(self, request: HTTPConnection) -> bool:
-        """Return whether the request has the token or a valid session, and mark it as authenticated if so."""
+    async def is_accepted(self, request: HTTPConnection) -> bool:
+        """Return whether a request is from somebody known, or needs to be from nobody, and mark it with who it is."""
         path = request.scope["path"]
-        if not self._token or path in OPEN_PATHS or path.startswith(PREFIX):
+        if path in OPEN_PATHS or path.startswith(PREFIX):
             return True
+        identity = await self._identify(request)
+        if identity is None and not self.needed:
+            return True
+        state = request.scope.setdefault("state", {})
+        state[AUTHORISED] = identity is not None
+        if identity is not None:
+            state[IDENTITY] = identity
+        return identity is not None
+
+    async def _identify(self, request: HTTPConnection) -> Identity | None:
         scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            is_accepted = self.accepts(credentials.strip(), client_address(request))
-        else:
-            is_accepted = self._session_holds(request.cookies.get(COOKIE, ""))
-        state = request.scope.setdefault("state", {})
-        state[AUTHORISED] = is_accepted
-        if is_accepted:
-            state[IDENTITY] = SERVER
-        return is_accepted
+            return await self.accept(credentials.strip(), client_address(request))
+        return await self.directory.find_by_cookie(request.cookies.get(COOKIE, ""))
 
-    def accepts(self, token: str, client: str) -> bool:
-        """Compare a token in constant time; a wrong one counts against the client."""
-        if not self._token:
-            return False
-        right = hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self._token)
-        if not right:
+    async def accept(self, token: str, client: str) -> Identity | None:
+        """Return who has a token; a wrong one counts against the client."""
+        identity = await self.directory.find_by_token(token)
+        if identity is None and self.needed:
             self._brake.note(client)
-        return right
+        return identity
 
     def brakes(self, client: str) -> bool:
         """Return whether a client sent too many wrong tokens, so that the next one is answered with 429."""
         return self._brake.holds(client)
-
-    def new_session(self) -> str:
-        """Return a session cookie: its expiry, signed with a key derived from the token, so a new token revokes it."""
-        until = int((self._clock.now() + SESSION).timestamp())
-        return f"{until}.{self._sign(until)}"
-
-    def _session_holds(self, cookie: str) -> bool:
-        text, _, signature = cookie.partition(".")
-        if not (text.isascii() and text.isdigit() and len(text) < 12 and signature.isascii()):  # noqa: PLR2004
-            return False
-        until = int(text)
-        return hmac.compare_digest(signature, self._sign(until)) and self._clock.now().timestamp() < until
-
-    def _sign(self, until: int) -> str:
-        key = hashlib.sha256(b"driftd session\0" + (self._token or b"")).digest()
-        return hmac.new(key, str(until).encode(), hashlib.sha256).hexdigest()
 
 
 class Brake:

@@ -20,6 +20,7 @@ from monitor.web.guardrails_api import GuardrailsApi
 from monitor.web.health import Health
 from monitor.web.login import Login
 from monitor.web.page_routes import list_page_routes
+from monitor.web.permissions import protect
 from monitor.web.templating import Renderer
 
 
@@ -53,7 +54,7 @@ def create_app(
     renderer = Renderer(clock, config, database)
     api = Api(database, config, clock)
     health, board = Health(database, config, standstill), board or Board(database, config, clock)
-    login, endpoints = Login(config.server, clock, renderer.environment), Endpoints(renderer)
+    login, endpoints = Login(config.server, database, clock, renderer.environment), Endpoints(renderer)
 
     async def not_found(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
@@ -68,13 +69,14 @@ def create_app(
         Route("/metrics", health.metrics),
         Route("/login", login.form, methods=["GET"]),
         Route("/login", login.enter, methods=["POST"]),
+        Route("/logout", login.leave, methods=["POST"]),
         renderer.assets.route(),
         *api.routes(endpoints),
         Route("/api/v1/guard", GuardrailsApi(config).check, methods=["POST"]),
         *list_page_routes(database, config, clock, renderer, endpoints),
     ]
     return Starlette(
-        routes=routes,
+        routes=protect(routes),
         middleware=[login.middleware],
         exception_handlers={HTTPException: not_found},
     )

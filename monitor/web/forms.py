@@ -31,6 +31,7 @@ from monitor.core.operation import (
 from monitor.store.database import Database
 from monitor.store.operations import perform
 from monitor.web.access import client_address
+from monitor.web.csrf import check_csrf
 from monitor.web.endpoints import Endpoints
 from monitor.web.identity import find_author
 from monitor.web.templating import Renderer
@@ -75,6 +76,7 @@ class Forms:
     ) -> Response:
         """Perform the operation of a form, then show its incident or the list that it belongs to."""
         given = parse_form(body)
+        check_csrf(request, given.get("csrf", ""))
         author = find_form_author(request, given)
         try:
             operation, place = work(request, given)

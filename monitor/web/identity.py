@@ -20,6 +20,8 @@ class Identity:
     ----------
     role
         Of a person; None of a machine, which may do only what its scopes permit.
+    csrf
+        What each form of a session must contain; empty where there is no session.
     is_verified
         Whether somebody is known at all; without users and tokens everyone is an admin without a name.
     """
@@ -27,6 +29,7 @@ class Identity:
     name: str
     role: Role | None
     scopes: frozenset[str] = frozenset()
+    csrf: str = ""
     is_verified: bool = True
 
 

@@ -9,11 +9,15 @@ import structlog
 from jinja2 import Environment
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from monitor.config.models import ServerConfig
 from monitor.core.clock import Clock
-from monitor.web.access import COOKIE, GUESS_SECONDS, SESSION, Access, client_address
+from monitor.core.operation import RoleError
+from monitor.store.database import Database, DatabaseError
+from monitor.web.access import COOKIE, GUESS_SECONDS, Access, client_address
+from monitor.web.csrf import check_csrf
+from monitor.web.directory import SESSION, Directory
 from monitor.web.security import Guard
 
 LOG = structlog.get_logger(__name__)
@@ -28,8 +32,8 @@ class Login:
     ----------
     server
         Contains the token.
-    clock
-        Determines when sessions expire.
+    database, clock
+        Contain the other tokens and the sessions, and determine when they end.
     environment
         Contains the template.
 
@@ -39,8 +43,9 @@ class Login:
         When the server is reachable from other machines and no token is set.
     """
 
-    def __init__(self, server: ServerConfig, clock: Clock, environment: Environment) -> None:
-        self._access = Access(server, clock)
+    def __init__(self, server: ServerConfig, database: Database, clock: Clock, environment: Environment) -> None:
+        token = server.token.get_secret_value() if server.token else None
+        self._access = Access(server, Directory(database, clock, token))
         self.middleware = Middleware(Guard, access=self._access)
         self._template = environment.get_template("login.html")
 
@@ -56,18 +61,38 @@ class Login:
         fields = parse_qs(await _body(request), keep_blank_values=True)
         target = local_path(fields.get("next", ["/"])[0])
         client = client_address(request)
-        if self._access.accepts(fields.get("token", [""])[0].strip(), client):
-            return self._let_in(request, target)
+        token = fields.get("token", [""])[0].strip()
+        try:
+            identity = await self._access.accept(token, client)
+            if identity is not None and identity.role is not None:
+                return self._let_in(request, target, await self._access.directory.sign_in(token))
+        except (DatabaseError, TimeoutError):
+            return self._page(target, "driftd's own database does not answer; try again later.", 503)
+        if identity is not None:
+            return self._page(target, "This token is for a machine; it has no role.", 403)
         if self._access.brakes(client):
             return self._page(target, "Too many wrong tokens. Try again in a minute.", 429)
         LOG.warning("login_refused", client=client)
         return self._page(target, "The token is wrong.", 401)
 
-    def _let_in(self, request: Request, target: str) -> Response:
+    async def leave(self, request: Request) -> Response:
+        """End the session, and show the form."""
+        try:
+            check_csrf(request, parse_qs(await _body(request)).get("csrf", [""])[0])
+            await self._access.directory.sign_out(request.cookies.get(COOKIE, ""))
+        except RoleError as error:
+            return PlainTextResponse(f"{error}\n", 403)
+        except (DatabaseError, TimeoutError):
+            return PlainTextResponse("driftd's own database does not answer; try again later.\n", 503)
+        response = RedirectResponse("/login", 303)
+        response.delete_cookie(COOKIE)
+        return response
+
+    def _let_in(self, request: Request, target: str, cookie: str) -> Response:
         response = RedirectResponse(target, 303)
         response.set_cookie(
             COOKIE,
-            self._access.new_session(),
+            cookie,
             max_age=int(SESSION.total_seconds()),
             httponly=True,
             # The header is not verified: a client that forges it without TLS only loses its own session.

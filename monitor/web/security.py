@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from monitor.store.database import DatabaseError
 from monitor.web.access import GUESS_SECONDS, SLACK_PATH, Access, client_address
 from monitor.web.assets import LONG
 
@@ -62,8 +63,8 @@ class Guard:
                 message["headers"] = secure_headers(message.get("headers", ()))
             await send(message)
 
-        refusal = self._refuse(Request(scope))
         try:
+            refusal = await self._refuse(Request(scope))
             await (refusal or self._app)(scope, receive, send_with_headers)
         except ClientDisconnect:
             return
@@ -74,7 +75,7 @@ class Guard:
             sentence = "An internal error occurred; see the log of the daemon.\n"
             await PlainTextResponse(sentence, 500)(scope, receive, send_with_headers)
 
-    def _refuse(self, request: Request) -> Response | None:
+    async def _refuse(self, request: Request) -> Response | None:
         """Return the response to a request that is rejected, or None."""
         if request.scope["path"] == "/healthz":
             return None
@@ -82,8 +83,12 @@ class Guard:
             return PlainTextResponse("This host name is not allowed.\n", 400)
         if request.method not in SAFE_METHODS and not (is_program(request) or self._access.same_origin(request)):
             return PlainTextResponse("This form was not sent by driftd's own page.\n", 403)
-        if self._access.is_accepted(request):
-            return None
+        try:
+            if await self._access.is_accepted(request):
+                return None
+        except (DatabaseError, TimeoutError):
+            sentence = "driftd's own database does not answer; try again later."
+            return JSONResponse({"error": sentence}, 503)
         if "authorization" in request.headers and self._access.brakes(client_address(request)):
             sentence = "Too many wrong tokens. Try again in a minute."
             return JSONResponse({"error": sentence}, 429, {"retry-after": f"{GUESS_SECONDS:.0f}"})

@@ -15,9 +15,10 @@ def describe_viewer(request: Request) -> dict[str, object]:
     """Return whether the viewer may act, and whether forms ask for a name, with the one that was stated last."""
     identity = find_identity(request)
     return {
+        "identity": identity,
         "can_respond": identity.role is not None and has_role(identity.role, "responder"),
         "asks_name": not identity.is_verified,
-        "csrf_token": None,
+        "csrf_token": identity.csrf,
         "known_name": read_name(request.cookies.get(NAME_COOKIE, "")),
     }
 

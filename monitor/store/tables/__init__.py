@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from monitor.store.tables.access import sessions, tokens
 from monitor.store.tables.answers import (
     evaluation_cases,
     evaluation_turns,
@@ -58,8 +59,10 @@ __all__ = [
     "prompt_tags",
     "prompts",
     "savings_reports",
+    "sessions",
     "silences",
     "spans",
+    "tokens",
     "transitions",
     "verdicts",
     "versions",
