@@ -13,7 +13,7 @@ from monitor.jobs.slack_presses import PressHandler
 from monitor.store import migrate
 from monitor.store.database import Database
 from tests.support.process import free_port
-from tests.support.slack_api import APP, BOT, SlackApi, slack_api
+from tests.support.slack_api import APP, BOT, Json, SlackApi, slack_api
 from tests.support.slack_world import SlackWorld
 from tests.support.world import START, World, rows_of
 
@@ -66,18 +66,18 @@ def test_the_daemon_posts_receives_a_press_updates_the_message_and_ends(tmp_path
 
 def test_replicas_that_receive_the_same_press_perform_it_once(migrated_url: str, api: SlackApi) -> None:
     databases = [Database(migrated_url) for _ in range(3)]
+    migrate.upgrade(databases[0])
     worlds = [SlackWorld(database, api) for database in databases]
     worlds[0].open()
     worlds[0].turn()
     for place, button in enumerate(("Acknowledge", "Silence 1 h", "Silence 8 h"), 1):
         payload, results = api.press(button, user="U1ADA"), list[bool]()
         handlers = [PressHandler(world.database, world.receivers, world.clock) for world in worlds]
-        threads = [
-            threading.Thread(
-                target=lambda one=one, results=results, payload=payload: results.append(one.handle(payload, ["ml"]))
-            )
-            for one in handlers
-        ]
+
+        def press(handler: PressHandler, payload: Json = payload, results: list[bool] = results) -> None:
+            results.append(handler.handle(payload, ["ml"]))
+
+        threads = [threading.Thread(target=press, args=(handler,)) for handler in handlers]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -93,6 +93,7 @@ def test_a_message_over_the_rate_of_the_channel_is_sent_again_after_the_time_tha
     migrated_url: str, api: SlackApi
 ) -> None:
     database = Database(migrated_url)
+    migrate.upgrade(database)
     world = SlackWorld(database, api)
     api.limit_rate, api.now = True, lambda: world.clock.now().timestamp()
     world.open()
