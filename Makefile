@@ -22,7 +22,7 @@ $(OK): .FORCE
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test nightly check faults mutants bench docs lock clean .FORCE $(BENCHMARKS:%=bench-%)
+.PHONY: help setup demo test nightly check faults mutants browser bench docs lock clean .FORCE $(BENCHMARKS:%=bench-%)
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-19s %s\n", $$1, $$2}'
@@ -52,6 +52,10 @@ faults: $(OK)  ## Run the fault tests: killed processes, stalls, full disks, wro
 
 mutants: $(OK)  ## Run the mutation tests, half an hour (ARGS="--sample 100 --seed 2")
 	$(BIN)/python -m scripts.mutants --workers $(WORKERS) $(ARGS)
+
+browser: $(OK)  ## Every web page in Chromium: 3 widths, 2 themes, hostile content; errors, axe, clicks to approve; two minutes
+	scripts/ensure-tools
+	$(BIN)/python -m tests.web.browser_check
 
 bench: $(OK)  ## Run every benchmark, over two hours
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS) || exit 1; done

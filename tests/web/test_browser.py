@@ -8,20 +8,14 @@ from typing import Any
 
 import pytest
 
+from monitor.store.database import Database
 from tests.support.nightly import nightly
+from tests.web.browser_check import EVIL, FLAGS, THEMES, WIDTHS, count_clicks, inspect_page, serve_story
+from tests.web.browser_check import PAGES as ALL_PAGES
 from tests.web.conftest import Serve, with_token
 from tests.web.seed import Seed, busy_store, configuration
+from tests.web.story import STORY
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PAGES = ["/", "/monitors/support-bot", "/monitors/summaries", "/incidents/11111111-aaaa-4000-8000-000000000001"]
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -35,6 +29,13 @@ def browser(chromium: Path) -> Iterator[Any]:
         started = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="module")
+def story() -> Iterator[tuple[str, Database]]:
+    """Lend the address of one server with the story to all tests of this file."""
+    with serve_story() as served:
+        yield served
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,53 @@ def test_pages_look_right(scheme: str, width: int, browser: Any, seed: Seed, ser
     context.close()
     assert complaints == []
     assert grounds == {"rgb(247, 247, 245)" if scheme == "light" else "rgb(18, 21, 24)"}
+
+
+@pytest.mark.parametrize(
+    ("path", "width", "theme"),
+    [
+        (path, width, theme)
+        if (path, width, theme) in ((f"/incidents/{STORY}", 1440, "dark"), (f"/incidents/{EVIL}", 360, "light"))
+        else nightly((path, width, theme))
+        for path in ALL_PAGES
+        for width in WIDTHS
+        for theme in THEMES
+    ],
+)
+def test_pages_have_no_problem(path: str, width: int, theme: str, browser: Any, story: tuple[str, Database]) -> None:
+    assert inspect_page(browser, f"{story[0]}{path}", width, theme) == {}
+
+
+def test_a_rollback_is_approved_with_two_clicks(browser: Any) -> None:
+    with serve_story() as (address, database):
+        assert count_clicks(browser, address, database) <= 2
+
+
+def test_an_update_keeps_open_details_and_charts_zoom(browser: Any, story: tuple[str, Database]) -> None:
+    page = browser.new_page()
+    page.goto(f"{story[0]}/incidents/{STORY}")
+    page.get_by_text("Exact request").click()
+    page.get_by_text("Assign, comment").click()
+    page.get_by_label("Comment").fill("half a sentence")
+    page.keyboard.press("Tab")
+    with page.expect_response(lambda response: response.url.endswith(STORY)):
+        page.evaluate("document.getElementById('main').dispatchEvent(new Event('refresh'))")
+    assert page.get_by_text("By command:").first.is_visible()
+    assert page.get_by_label("Comment").input_value() == "half a sentence"
+    chart = page.locator("[data-chart]").first
+    chart.focus()
+    page.keyboard.press("ArrowLeft")
+    assert "small-7b" in page.locator(".readout").first.inner_text()
+    box = page.locator(".u-over").first.bounding_box()
+    page.mouse.move(box["x"] + 100, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 300, box["y"] + 50, steps=5)
+    page.mouse.up()
+    page.get_by_text("show all").wait_for()
+    assert "from=" in page.url
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "search"
+    page.close()
 
 
 def test_text_has_enough_contrast(browser: Any, seed: Seed, serve: Serve) -> None:
