@@ -34,8 +34,8 @@ SIZES = (20, 200, 2000)
 WINDOWS = {20: 500, 200: 200, 2000: 50}
 """Windows of a size that share a baseline: fewer where its own noise counts."""
 SMALLEST, LARGEST = 5_000, 20_000
-DISCRETE = ("range", "quantile", "p99_rise")
-"""What takes few values in small windows: counts of few rows, and quantiles where the outermost edges cut them."""
+DISCRETE = ("range", "quantile", "p99_rise", "rate_ratio")
+"""Statistics with few values in small windows: counts of few rows, and quantiles that the outermost edges cut."""
 FEW_ROWS = (1, 2, 3, 4, 5)
 FEWEST_HITS = 10
 """Windows that a discrete statistic must be expected to call rare before their number is judged."""

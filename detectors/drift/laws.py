@@ -62,6 +62,34 @@ def pearson_quantile(mean: Values, variance: Values, third: Values) -> Values:
     return np.asarray(mean + spread * (special.gammainccinv(shape, NULL_TAIL) - shape) / np.sqrt(shape))[()]
 
 
+def both_above(first: Values, second: Values, correlation: float) -> Values:
+    """Return the probability that two correlated statistics are both in their upper tails (Gaussian copula).
+
+    Parameters
+    ----------
+    first, second
+        Probabilities of the tails, taken as less than one half.
+    correlation
+        From 0 to 1.
+
+    References
+    ----------
+    Owen, *Tables for computing bivariate normal probabilities*, Annals of Mathematical Statistics 27, 1956.
+
+    Examples
+    --------
+    >>> [round(float(both_above(0.01, 0.01, rho)), 5) for rho in (0.0, 0.5, 0.9, 1.0)]
+    [0.0001, 0.00129, 0.00542, 0.01]
+    """
+    high, other = (-special.ndtri(np.clip(p, TINY, 0.4999)) for p in (first, second))
+    rest = max(1 - correlation**2, STRAIGHT**2) ** 0.5
+    split = [
+        special.owens_t(at, (beside - correlation * at) / (np.maximum(at, TINY) * rest))
+        for at, beside in ((high, other), (other, high))
+    ]
+    return np.maximum(0.0, (special.ndtr(-high) + special.ndtr(-other)) / 2 - split[0] - split[1])[()]
+
+
 def at_least(hits: Values, total: Values, size: Values, whole: Values) -> Values:
     """Return the hypergeometric probability of at least ``hits`` of ``total`` marks among ``size`` of ``whole``.
 

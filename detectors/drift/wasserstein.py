@@ -7,7 +7,7 @@ from scipy import special
 
 from detectors.base import NULL_TAIL, Cells, Detector, Measurement, Values, noise_from_p_value
 from detectors.drift.bins import change_of_mean, shares, variance_factor, winsorised_values
-from detectors.drift.laws import TINY, Linear, exact_tail
+from detectors.drift.laws import TINY, Linear, both_above, exact_tail
 from detectors.profile import Profile
 from detectors.stack import Counted
 
@@ -19,7 +19,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     the outermost quantile edges are clipped to them, so one outlier changes the result by less than 1/n, and the result
     does not depend on the unit of the column. The p-value combines two: that of a chi law with the mean and the
     variance of the gaps under the baseline's law, and that of the shift of the mean, or of the mean absolute deviation,
-    which dominates where rare values appear or disappear.
+    which dominates where rare values appear or disappear. In a skewed column these two rise together, so that their
+    probabilities are added without that of both.
 
     Limits
     ------
@@ -53,16 +54,26 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     mean, variance = _moments(old, (np.append(widths, 0.0) + np.append(0.0, widths)) / 2)
     values = winsorised_values(baseline.layout)
     shift = Linear.of(values, baseline, window)
-    far = Linear.of(np.abs(values - float(shares(baseline.counts) @ values)), baseline, window)
+    usual_shares = shares(baseline.counts)
+    apart = np.abs(values - float(usual_shares @ values))
+    far = Linear.of(apart, baseline, window)
     of_gaps, of_shift, of_far = (
         _chi_tail(distance / spread, mean, variance),
         shift.either(distance),
         far.above(distance),
     )
-    p_value = np.minimum(1.0, np.maximum(of_gaps + of_shift / 2 + of_far, of_shift))
+    both = both_above(of_shift / 2, of_far, abs(_correlation(usual_shares, values, apart)))
+    p_value = np.minimum(1.0, np.maximum(of_gaps + of_shift / 2 + of_far - both, of_shift))
     p_value = exact_tail(baseline.counts, window.counts, distance, p_value)
     usual = np.maximum(mean * spread, -special.ndtri(NULL_TAIL / 2) * shift.usual)
     return Measurement(distance, noise_from_p_value(distance, p_value, usual), p_value=p_value)
+
+
+def _correlation(weights: np.ndarray, one: np.ndarray, other: np.ndarray) -> float:
+    """Return the correlation of two scores; 0 if one of them is constant."""
+    centred, beside = one - float(weights @ one), other - float(weights @ other)
+    spread = float(np.sqrt((weights @ centred**2) * (weights @ beside**2)))
+    return float(weights @ (centred * beside)) / spread if spread > TINY else 0.0
 
 
 def _moments(below: np.ndarray, weights: np.ndarray) -> tuple[float, float]:

@@ -221,3 +221,9 @@ def test_the_largest_p_value_that_is_reached_is_told_of_discrete_statistics_only
     assert found["rank"].largest is None
     assert found["range"].largest is not None
     assert 0 < found["range"].largest[0] <= 0.01
+
+
+def test_a_shift_of_a_skewed_column_is_not_counted_twice_in_the_p_value_of_its_distance() -> None:
+    """The mean and the mean absolute deviation of a Pareto law rise in the same windows."""
+    found = of_columns("Pareto 1.1", POPULATIONS["Pareto 1.1"], 20, 20_000, 3, ["wasserstein"])["wasserstein"]
+    assert found.shares[0] > 0.8
