@@ -18,7 +18,9 @@ from scipy import special
 from detectors.amounts import compare_statistic
 from detectors.binning import Kind
 from detectors.null_distribution import CalibratedNull
+from detectors.outcome import count_effective_labels, has_label_weights
 from detectors.profile import Profile
+from detectors.stack import Counted
 
 Direction = Literal["better", "worse", "neutral"]
 About = Literal["model", "inputs", "pipe"]
@@ -242,6 +244,13 @@ class Criterion:
 DEFAULT_CRITERION = Criterion()
 
 
+def sample_size(detector: Detector, side: Counted) -> Values:
+    """Return the size of a sample for a detector; of labels with weights, their effective number."""
+    if detector.counts == "rows":
+        return side.rows
+    return count_effective_labels(side.counts, side.layout) if has_label_weights(side.layout) else side.n
+
+
 def assess(
     detector: Detector,
     baseline: Profile,
@@ -288,9 +297,13 @@ def assess(
     needed = max(1, criterion.min_samples)
     if baseline.layout.kind not in detector.kinds:
         return _answer(stated, Status.ERROR, f"{detector.name} cannot measure a {baseline.layout.kind} column")
-    if min(sizes) < needed:
-        side, size = ("baseline", sizes[0]) if sizes[0] < needed else ("window", sizes[1])
+    samples = [float(sample_size(detector, side)) for side in (baseline, window)]
+    if min(samples) < needed:
+        place = 0 if samples[0] < needed else 1
+        side, size = ("baseline", "window")[place], sizes[place]
         what = "usable values" if detector.counts == "usable" else "rows"
+        if size >= needed:
+            what = f"labels that are worth {samples[place]:.0f} of equal weight"
         return _answer(stated, Status.INCONCLUSIVE, f"too_few: the {side} has {size} {what}, {needed} needed")
     try:
         measurement = detector.measure(baseline, window)

@@ -211,6 +211,24 @@ def count_labelled(counts: np.ndarray, layout: Binning) -> np.ndarray:
     return np.asarray(labelled.sum(axis=-1))
 
 
+def count_effective_labels(counts: np.ndarray, layout: Binning) -> np.ndarray:
+    """Return the effective number of labels with weights (Kish), over the last axis; 0 without labels.
+
+    Examples
+    --------
+    >>> layout = learn_scores(weighted=True)
+    >>> values = np.array([[0.9, 1.0, 1.0], [0.2, 0.0, 100.0], [0.3, 0.0, 100.0]])
+    >>> counts, *_ = add_up(Column(values, np.zeros(3, dtype=bool)), layout)
+    >>> round(float(count_effective_labels(counts, layout)), 2)
+    2.02
+    """
+    sums = split_sums(counts, layout)
+    total, squares = (
+        (sums[f"negative_{part}"] + sums[f"positive_{part}"]).sum(axis=-1) for part in ("weight", "square")
+    )
+    return np.asarray(np.divide(total**2, squares, where=squares > 0, out=np.zeros_like(total)))
+
+
 def split_sums(counts: np.ndarray, layout: Binning) -> dict[str, np.ndarray]:
     """Return each sum by name, float64 of shape (..., cells), in the units of the data.
 

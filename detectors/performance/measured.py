@@ -17,7 +17,8 @@ from detectors.base import NULL_TAIL, Detector, Measurement
 from detectors.outcome import has_label_weights
 from detectors.performance.interval_calibration import Residual, ResidualHistory, calibrate_interval
 from detectors.performance.metrics import LEAST, METRICS, QUANTILE, SHARES, Metric
-from detectors.performance.tables import count_effective, expected_table, labelled_table, unlike
+from detectors.performance.tables import Table, count_effective, expected_table, labelled_table, unlike
+from detectors.performance.weighted_intervals import PARTS, rate_interval
 from detectors.stack import Counted
 
 ESTIMATED = "estimated_"
@@ -55,8 +56,8 @@ def compare(
         spread = np.sqrt((old_error / np.maximum(old, LEAST)) ** 2 + (error / np.maximum(new, LEAST)) ** 2)
     else:
         change = sign * (new - old)
-    reach = special.ndtri(0.975) * error
-    detail: dict[str, Any] = {"value": new, "low": new - reach, "high": new + reach, "baseline_value": old}
+    low, high = _interval(metric, now, new, error)
+    detail: dict[str, Any] = {"value": new, "low": low, "high": high, "baseline_value": old}
     if np.ndim(new) == 0:
         guess = new if estimated else metric(expected_table(baseline, window, labelled=True))[0]
         detail |= {"estimated": float(guess), "error": float(error)}
@@ -64,6 +65,15 @@ def compare(
         if has_label_weights(window.layout) and not estimated:
             detail |= {"labels_weighted": True, "labels_effective": float(count_effective(now))}
     return Measurement(change, -special.ndtri(NULL_TAIL) * spread, detail=detail)
+
+
+def _interval(metric: Metric, table: Table, value: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 95 % sampling interval of a metric; of a rate from labels with weights, that of their sums."""
+    name = next((name for name in PARTS if METRICS[name] is metric), None)
+    if name is not None and "positive_square" in table:
+        return rate_interval(name, table)
+    reach = special.ndtri(0.975) * error
+    return value - reach, value + reach
 
 
 def backtest_estimates(

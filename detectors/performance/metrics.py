@@ -55,12 +55,12 @@ def scale(metric: str, share: np.ndarray) -> np.ndarray:
 
 
 def _rate(name: str, table: Table) -> tuple[np.ndarray, np.ndarray]:
-    successes, trials = RATES[name](_confusion(table))
+    successes, trials = RATES[name](confusion(table))
     share = successes / np.maximum(trials, LEAST)
     pulled = (successes + 1) / (trials + 2)
     error = np.sqrt(pulled * (1 - pulled) / np.maximum(trials, 1))
     if "positive_square" in table:
-        error = _weighted_error((successes, trials), RATES[name](_confusion(table, "_square")))
+        error = _weighted_error((successes, trials), RATES[name](confusion(table, "_square")))
     slope = 2 / (1 + share) ** 2 if name == "f1" else 1.0
     return np.where(trials > 0, scale(name, share), np.nan), slope * error
 
@@ -79,7 +79,7 @@ def _weighted_error(weights: tuple[np.ndarray, np.ndarray], squares: tuple[np.nd
     return np.asarray(np.sqrt(spread) / np.maximum(trials, 1))
 
 
-def _confusion(table: Table, part: str = "") -> Confusion:
+def confusion(table: Table, part: str = "") -> Confusion:
     """Return the four counts, or with ``_square`` the four sums of squared weights."""
     positive, negative, above = table[f"positive{part}"], table[f"negative{part}"], table["above"]
     masked = (positive * above, negative * above, positive * ~above, negative * ~above)

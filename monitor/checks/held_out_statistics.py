@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from detectors import Detector, Sequential, Stack
+from detectors.base import sample_size
 from detectors.binning import COUNTED
 from detectors.dispersion import design_effect
 from detectors.outcome import OUTCOME
@@ -46,7 +47,7 @@ def measure_windows(
     for group in held_out.groups(season):
         rest = held_out.rest(stack, group)
         now = windows.take(group.windows)
-        sizes = (rest.n, now.n) if detector.counts == "usable" else (rest.rows, now.rows)
+        sizes = sample_size(detector, rest), sample_size(detector, now)
         if sizes[0] < min_samples:
             continue
         enough = sizes[1] >= min_samples

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 
 from detectors.binning import LABELLED
 from detectors.profile import Profile
 from detectors.season import ALL_TIMES, SEASONS
-from detectors.stack import Counted
-from monitor.checks.base import CheckTarget
 from monitor.checks.baseline import Baseline, previous_stretch
 from monitor.config.models import Monitor
 from monitor.profiling.timeline import Timeline
@@ -73,8 +70,3 @@ class References:
 
     def _stretch(self, place: int, length: timedelta) -> tuple[datetime, datetime]:
         return previous_stretch(self.monitor, length, self.starts(place)[0])
-
-
-def sample_size(target: CheckTarget, side: Counted) -> Any:  # noqa: ANN401
-    """Return the sample size of a side for a target; an array for several windows, else a number."""
-    return side.n if target.detector.counts == "usable" else side.rows

@@ -6,14 +6,14 @@ from datetime import datetime
 
 import numpy as np
 
-from detectors.base import Finding
+from detectors.base import Finding, sample_size
 from detectors.quality.traffic import Traffic
 from monitor.alerting.change_point import Plateau, compare, expand_plateau, shift_findings
 from monitor.checks.baseline import Baseline
 from monitor.checks.window import Window
 from monitor.checks.window_comparison import choose_reference
 from monitor.config.models import Monitor
-from monitor.jobs.replay_references import References, sample_size
+from monitor.jobs.replay_references import References
 from monitor.profiling.timeline import Timeline
 
 BLOCK = 96
@@ -70,7 +70,7 @@ class PlateauComparison:
                 continue
             inside = np.arange(first - self._timeline.length + 1, places[-1] + 1)
             windows = stack.take(inside).windows(self._timeline.length).take(places - inside[0])
-            enough = sample_size(target, windows) >= target.min_samples
+            enough = sample_size(target.detector, windows) >= target.min_samples
             for group in self._references.alike(target.column, places[enough]):
                 baseline = self._references.at(int(group[0]))
                 now = choose_reference(self._monitor, self._references.before(target.column, group), segment)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from detectors.base import Finding, Measurement, Status, effective_threshold
+from detectors.base import Finding, Measurement, Status, effective_threshold, sample_size
 from detectors.direction import infer_direction, is_improvement
 from detectors.profile import Profile
 from detectors.sentence import describe
@@ -16,7 +16,7 @@ from detectors.stack import Stack
 from monitor.checks.base import CheckTarget
 from monitor.checks.baseline import Baseline
 from monitor.checks.window_comparison import choose_reference
-from monitor.jobs.replay_references import References, sample_size
+from monitor.jobs.replay_references import References
 
 NEAR = 0.5
 """Findings below this share of their threshold cannot matter to a rule and are not reported."""
@@ -59,7 +59,7 @@ class ComparedWindows:
         detail = {name: value[index] if isinstance(value, np.ndarray) else value for name, value in details.items()}
         window = self.windows.take(np.array([place])).sum().profile()
         if self._factor[place] > 1:
-            detail["n_effective"] = round(sample_size(target, window) / self._factor[place] ** 2)
+            detail["n_effective"] = round(sample_size(target.detector, window) / self._factor[place] ** 2)
         return describe(replace(finding, detail=detail), target.detector, reference, window)
 
 
@@ -85,9 +85,9 @@ def measure_target(
     improved = np.zeros(timeline.steps, dtype=bool)
     for places in references.alike(question.column, np.arange(timeline.first, timeline.steps)):
         old = choose_reference(monitor, references.before(question.column, places), segment)
-        if old is None or sample_size(question, old) < question.min_samples:
+        if old is None or sample_size(question.detector, old) < question.min_samples:
             continue
-        enough = places[sample_size(question, sides)[places] >= question.min_samples]
+        enough = places[sample_size(question.detector, sides)[places] >= question.min_samples]
         if len(enough):
             measurement = question.detector.measure(old, sides.take(enough))
             first[enough], second[enough] = measurement.statistic, measurement.noise

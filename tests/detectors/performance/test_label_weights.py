@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from scipy import special
 
-from detectors.base import Finding, Status
+from detectors.base import Criterion, Finding, Status, assess
 from detectors.binning import Binning
 from detectors.outcome import learn_scores, outcomes
 from detectors.performance.measured import DETECTORS, spoken
 from detectors.performance.metrics import METRICS
 from detectors.performance.rates import Chosen, rate_tally, weighted_labels, with_rate
 from detectors.performance.tables import labelled_table
+from detectors.performance.weighted_intervals import PARTS, rate_interval
 from detectors.profile import Profile
 from detectors.records import Column, take
 from detectors.weights import UNIT, WEIGHT, weight_column
@@ -96,6 +99,59 @@ def test_intervals_of_metrics_contain_the_truth_where_labels_are_weighted() -> N
         truth, _ = METRICS[name](all_answers)
         found = [METRICS[name](table) for table in tables]
         assert np.mean([abs(value - truth) <= 1.96 * error for value, error in found]) >= 0.9, name
+
+
+def shares_inside(rounds: int, rows: int, bad_chance: float, good_chance: float) -> dict[str, float]:
+    """Return how often the intervals of the rates contain those of 400,000 answers."""
+    rng = np.random.default_rng(51)
+    all_answers = labelled_table(profile(draw(rng, 400_000, 1.0, 1.0), PLAIN))
+    tables = [labelled_table(profile(draw(rng, rows, bad_chance, good_chance))) for _ in range(rounds)]
+    inside = {}
+    for name in PARTS:
+        truth = float(METRICS[name](all_answers)[0])
+        ends = [rate_interval(name, table) for table in tables]
+        inside[name] = float(np.mean([low <= truth <= high for low, high in ends]))
+    return inside
+
+
+def test_intervals_of_rates_contain_the_truth_where_one_label_stands_for_a_hundred_answers() -> None:
+    assert min(shares_inside(120, 3000, 0.3, 0.01).values()) >= 0.92
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("chances", [(3000, 0.3, 0.01), (6000, 0.3, 0.03), (20_000, 0.3, 0.01), (3000, 0.05, 0.05)])
+def test_coverage_of_rates_of_weighted_labels_over_many_rounds(chances: tuple[int, float, float]) -> None:
+    for name, share in shares_inside(1500, *chances).items():
+        assert share >= 0.93, name
+
+
+def test_no_label_of_a_false_alarm_is_no_proof_of_precision_where_labels_stand_for_many() -> None:
+    answers = {
+        "score": Column.floats(np.repeat([0.9, 0.1], [40, 20])),
+        "label": Column.floats(np.repeat([1.0, 0.0], [40, 20])),
+        "label_probability": Column.floats(np.repeat([0.5, 0.01], [40, 20])),
+    }
+    low, high = rate_interval("precision", labelled_table(profile(answers)))
+    assert (float(low) < 0.2, float(high)) == (True, 1.0)
+    certain = {**answers, "label_probability": Column.floats(np.full(60, 0.5))}
+    assert float(rate_interval("precision", labelled_table(profile(certain)))[0]) > 0.85
+    below = {name: column.take(np.arange(40, 60)) for name, column in answers.items()}
+    assert [float(end) for end in rate_interval("precision", labelled_table(profile(below)))] == [0.0, 1.0]
+    found = DETECTORS["precision"].measure(profile(answers), profile(answers)).detail
+    assert (found["low"], found["high"]) == (float(low), float(high))
+
+
+def test_few_effective_labels_are_inconclusive_however_many_labels_there_are() -> None:
+    rng = np.random.default_rng(52)
+    old, new = profile(draw(rng, 40_000, 0.3, 0.05)), profile(draw(rng, 3000, 0.3, 0.01))
+    told = assess(DETECTORS["precision"], old, new, column="(performance)")
+    assert told.status is Status.INCONCLUSIVE
+    assert re.fullmatch(
+        r"too_few: the window has 1\d\d labels that are worth \d\d of equal weight, 100 needed", told.reason
+    )
+    assert told.n_window == new.n
+    needed = Criterion(min_samples=20)
+    assert assess(DETECTORS["precision"], old, new, column="(performance)", criterion=needed).statistic is not None
 
 
 def test_labels_of_one_probability_tell_what_labels_without_weights_do() -> None:
