@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -575,10 +576,35 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
 )
 
 
+MARKS = (
+    ("Versions", f'driftd_last_change_timestamp_seconds{{{PICKED}, kind=~".*_version"}}', "blue"),
+    ("Deployments", f'driftd_last_change_timestamp_seconds{{{PICKED}, kind!~".*_version"}}', "orange"),
+)
+"""Marks on the charts: their name, the times at which they are, and their colour."""
+
+
+def draw_marks() -> list[dict[str, object]]:
+    """Return the annotations of the dashboard, at the times that their expressions return, in milliseconds."""
+    return [
+        {
+            "name": name,
+            "datasource": {"type": "prometheus", "uid": "${datasource}"},
+            "enable": True,
+            "expr": f"{expression} * 1000",
+            "iconColor": colour,
+            "titleFormat": "{{kind}}",
+            "textFormat": "{{monitor}}",
+            "useValueForTime": True,
+        }
+        for name, expression, colour in MARKS
+    ]
+
+
 def others() -> list[tuple[str, tuple[Panel, ...]]]:
     """Return a row with a plain panel for each metric that neither a panel nor an alert uses, if there are such."""
     expressions = [expression for _, panels in ROWS for panel in panels for expression, _ in panel.targets]
-    used = " ".join([*expressions, *(alert.expr for alert in ALERTS)])
+    marks = [expression for _, expression, _ in MARKS]
+    used = " ".join([*expressions, *marks, *(alert.expr for alert in ALERTS)])
     panels = tuple(
         Panel(
             row.name, "timeseries", [(row.name, " ".join(f"{{{{{label}}}}}" for label in row.labels))], about=row.help
@@ -656,7 +682,8 @@ def files() -> dict[str, str]:
     """Return every generated file by name."""
     note = "# Written by dashboards/generate.py; change dashboards/alerts.py, then `make docs`.\n"
     rules = note + yaml.safe_dump(rule_file(), sort_keys=False, width=200)
-    return {"driftd.json": JSONEncoder(sort_keys=True, indent=2).encode(build()) + "\n", "alerts.yml": rules}
+    drawn = json.loads(JSONEncoder().encode(build())) | {"annotations": {"list": draw_marks()}}
+    return {"driftd.json": json.dumps(drawn, sort_keys=True, indent=2) + "\n", "alerts.yml": rules}
 
 
 def main() -> int:

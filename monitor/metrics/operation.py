@@ -105,6 +105,14 @@ ROWS: tuple[MetricRow, ...] = (
         each(lambda m: None if m.watch is None else seconds(m.watch.seen_at)),
     ),
     MetricRow(
+        "driftd_last_change_timestamp_seconds",
+        "gauge",
+        ("monitor", "kind"),
+        "Time of the newest change by kind, in seconds since the epoch: the first record of a `model_version` or"
+        " `prompt_version`, or a reported event `deploy`, `config` or `data`.",
+        lambda state: ((key, at.timestamp()) for key, at in sorted(state.changed.items())),
+    ),
+    MetricRow(
         "driftd_late_rows_total",
         "counter",
         ("monitor",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -39,10 +39,12 @@ from monitor.store.tables import (
     buckets,
     changes,
     comparisons,
+    deploy_events,
     findings,
     incidents,
     spans,
     transitions,
+    versions,
     watches,
 )
 
@@ -95,6 +97,8 @@ class Snapshot:
     """The newest run of every suite."""
     unregistered: dict[str, int] | None = None
     """Number of prompt versions in each monitor's records that were never pushed; None if none was ever pushed."""
+    changed: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    """When the newest version of each role was first seen, and when each kind of deploy event was, by monitor."""
 
 
 def snapshot(database: Database, config: Config) -> Snapshot:
@@ -122,7 +126,23 @@ def snapshot(database: Database, config: Config) -> Snapshot:
             oldest,
             evaluations.newest_runs(connection),
             prompts.count_unregistered(connection),
+            _find_last_changes(connection, [monitor.name for monitor in config.monitors]),
         )
+
+
+def _find_last_changes(connection: Connection, monitors: Collection[str]) -> dict[tuple[str, str], datetime]:
+    """Return the time of the newest version of each role, and of the newest deploy event of each kind, by monitor."""
+    seen = sa.select(versions.c.monitor, versions.c.role, sa.func.max(versions.c.first_seen))
+    deployed = sa.select(deploy_events.c.monitor, deploy_events.c.kind, sa.func.max(deploy_events.c.at))
+    rows = [
+        *connection.execute(seen.where(versions.c.monitor.in_(monitors)).group_by(versions.c.monitor, versions.c.role)),
+        *connection.execute(
+            deployed.where(deploy_events.c.monitor.in_(monitors)).group_by(
+                deploy_events.c.monitor, deploy_events.c.kind
+            )
+        ),
+    ]
+    return {(monitor, kind): at for monitor, kind, at in rows}
 
 
 def _breakers(connection: Connection, names: Sequence[str]) -> dict[str, list[BreakerRow]]:

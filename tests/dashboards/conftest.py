@@ -14,7 +14,7 @@ from monitor.core.clock import SystemClock
 from monitor.core.prompts import Prompt
 from monitor.store import prompts as registry
 from monitor.store.database import Database
-from monitor.store.tables import spans, versions
+from monitor.store.tables import deploy_events, spans, versions
 from monitor.web.app import create_app
 from monitor.web.server import Server
 from tests.support.process import eventually, free_port, running
@@ -32,6 +32,8 @@ def metrics_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         registry.push(connection, Prompt("greeting", {"template": "Hello"}))
     named = {"monitor": names[0], "role": "prompt_version", "value": "mystery", "rows": 7}
     seed.insert(versions, [{**named, "first_seen": seed.end, "last_seen": seed.end}])
+    deployed = {"monitor": names[0], "kind": "config", "at": seed.end, "version": "7", "reported_at": seed.end}
+    seed.insert(deploy_events, [{"id": "event-1", "commit": "", "author": "", "link": "", **deployed}])
     config = configuration(url, names)
     server = Server(create_app(database, config, SystemClock()), "127.0.0.1:0")
     server.start()

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.xdist_group("dashboards")  # one worker starts Promethe
 DASHBOARD: dict[str, Any] = json.loads((FOLDER / "driftd.json").read_text())
 PANELS = [panel for row in DASHBOARD["panels"] for panel in [row, *row.get("panels", [])]]
 TARGETS = [target for panel in PANELS for target in panel.get("targets", [])]
-EXPRESSIONS = sorted({target["expr"] for target in TARGETS} | {alert.expr for alert in ALERTS})
+MARKS = DASHBOARD["annotations"]["list"]
+EXPRESSIONS = sorted({one["expr"] for one in [*TARGETS, *MARKS]} | {alert.expr for alert in ALERTS})
 NAMES = re.compile(r"\b(driftd_\w+)")
 MAY_BE_EMPTY = (
     "== 3)",
@@ -98,3 +99,11 @@ def test_promtool_has_no_complaint_about_the_metrics(metrics_url: str, promtool:
     assert text.count("\n") > 50
     done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_marks_are_at_the_newest_version_and_deployment_of_each_monitor(query: Any) -> None:
+    assert [mark["name"] for mark in MARKS] == ["Versions", "Deployments"]
+    assert all(mark["useValueForTime"] for mark in MARKS)
+    kinds = [{result["metric"]["kind"] for result in query(expanded(mark["expr"]))} for mark in MARKS]
+    assert {"prompt_version"} <= kinds[0] <= {"model_version", "prompt_version"}
+    assert kinds[1] == {"config"}
