@@ -120,7 +120,7 @@ def test_an_action_called_slack_got_messages_and_still_does(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("receiver", "key", "sentence"),
     [
-        ("{kind: slak, token: x, channel: c}", "team.kind", "slack, webhook. Did you mean 'slack'"),
+        ("{kind: slak, token: x, channel: c}", "team.kind", "webhook. Did you mean 'slack'"),
         ("{token: x, channel: c}", "team", "the key 'kind' is missing"),
         ("{kind: [slack]}", "team.kind", "Allowed: airflow, "),
         ("{kind: slack, channel: c}", "team", "the key 'token' is missing"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -12,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlencode
 
-from tests.support.process import eventually
+from tests.support.process import eventually, running
 from tests.support.tools import ROOT, missing
 
 ALIAS = "/api/2.0/mlflow/registered-models/alias"
@@ -56,14 +55,9 @@ def serving(folder: Path) -> Iterator[MlflowServer]:
     store = f"sqlite:///{folder / 'mlflow.db'}"
     ready = folder / "port"
     command = [sys.executable, "-m", "tests.support.mlflow_server", store, str(ready), str(folder / "artifacts")]
-    with (folder / "mlflow.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-    try:
+    with running(command, log=folder / "mlflow.log", cwd=ROOT) as process:
         port = eventually(lambda: process.poll() is None and ready.exists() and ready.read_text(), 240, "MLflow")
         yield MlflowServer(f"http://127.0.0.1:{port}")
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def main(store: str, ready: str, artifacts: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
@@ -11,14 +11,13 @@ from jinja2 import Environment, PackageLoader
 
 from monitor.actions.receivers.base import THREADED, Delivery
 from monitor.actions.receivers.email.config import EmailConfig
+from monitor.actions.receivers.plain_message import render_lines
 from monitor.actions.receivers.plain_text import one_line
 from monitor.alerting.messages.headline import shorten_headline
-from monitor.alerting.messages.message import IncidentLine, Message, Step
-from monitor.alerting.messages.render import render
+from monitor.alerting.messages.message import Message
 
 SUBJECT = 78
 """Maximum length of a subject, see RFC 5322."""
-LONGEST_LINE = 2000
 TEMPLATES = Environment(
     loader=PackageLoader("monitor.actions.receivers.email", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
@@ -55,29 +54,3 @@ def write_subject(message: Message) -> str:
     mark = "resolved" if message.state == "resolved" else message.severity
     title = message.title.replace(": resolved after", ": after", 1) if mark == "resolved" else message.title
     return one_line(shorten_headline(f"[{mark}] {title}" if mark else title), SUBJECT)
-
-
-def render_lines(delivery: Delivery, zone: tzinfo, *, follows: bool) -> Message:
-    """Return the message of a delivery with lines that are safe to show."""
-    message = render(delivery.kind, delivery.payload, zone, follows=follows)
-    return Message(
-        message.state,
-        message.severity,
-        _line(message.title),
-        _line(message.summary),
-        _step(message.step) if message.step else None,
-        [_line(fact) for fact in message.facts],
-        [_line(suspect) for suspect in message.suspects],
-        [_step(step) for step in message.steps],
-        message.link,
-        _line(message.footer),
-        [IncidentLine(entry.state, entry.severity, _line(entry.text), entry.link) for entry in message.entries],
-    )
-
-
-def _step(step: Step) -> Step:
-    return Step(_line(step.text), _line(step.command) if step.command else None)
-
-
-def _line(text: str) -> str:
-    return one_line(text, LONGEST_LINE)
