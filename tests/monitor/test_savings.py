@@ -127,7 +127,7 @@ def test_the_daemon_counts_each_day_and_shows_it(tmp_path: Path, migrated_url: s
         assert len(counted) == 6
         server = Server(create_app(database, made, SystemClock()), "127.0.0.1:0")
         server.start()
-        with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=20) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
             (told,) = client.get("/api/v1/savings").json()["savings"]
             assert client.get("/api/v1/savings?monitor=nobody").json() == {"savings": []}
             page = client.get("/monitors/bot").text

@@ -60,7 +60,7 @@ class Letterbox:
         return {"authorization": self._key, "idempotency-key": delivery.id}
 
     def _post(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
-        connection = HTTPConnection(self._address.hostname or "", self._address.port, timeout=10)
+        connection = HTTPConnection(self._address.hostname or "", self._address.port, timeout=60)
         try:
             connection.request("POST", "/", json.dumps(dict(delivery.payload)), self._headers(delivery))
             answer = connection.getresponse()

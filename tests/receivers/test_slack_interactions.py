@@ -216,12 +216,12 @@ def test_a_disconnect_in_the_middle_of_a_press_loses_nothing_and_performs_it_onc
 
     def slowly(self: PressHandler, *given: Any) -> bool:
         begun.set()
-        may_end.wait(10)
+        may_end.wait(60)
         return handle(self, *given)
 
     monkeypatch.setattr(PressHandler, "handle", slowly)
     api.send(payload, "e-1")
-    assert begun.wait(10)
+    assert begun.wait(60)
     api.disconnect()
     assert api.wait(lambda: api.connections() == 2)
     api.send(payload, "e-1")  # not acknowledged on the old connection, so Slack sends it again
@@ -244,7 +244,7 @@ def test_a_press_that_cannot_be_stored_is_not_acknowledged(
     with monkeypatch.context() as patched:
         patched.setattr(PressHandler, "handle", fail)
         api.send(payload, "e-1")
-        assert failed.wait(10)
+        assert failed.wait(60)
         api.send({"type": "other"}, "e-2", kind="events_api")
         assert api.wait(lambda: "e-2" in api.acknowledged)
     assert "e-1" not in api.acknowledged
@@ -278,7 +278,7 @@ def web(world: SlackWorld) -> Iterator[httpx.Client]:
     config = Config.model_validate({"monitors": [monitor], "receivers": world.configs, "server": server})
     served = Server(create_app(world.database, config, world.clock), config.server.listen)
     served.start()
-    with httpx.Client(base_url=f"http://127.0.0.1:{served.port}", timeout=20) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{served.port}", timeout=60) as client:
         yield client
     served.stop()
 

@@ -254,7 +254,7 @@ def test_tls_is_verified_against_the_name_and_the_authority(
     with raw(behave) as url:
         port = url.rsplit(":", 1)[1]
         authority = certificates / "cert.pem" if trusted else None
-        config = settings_of("webhook", url=f"https://{host}:{port}", secret=SECRET, timeout=3, ca_file=authority)
+        config = settings_of("webhook", url=f"https://{host}:{port}", secret=SECRET, timeout=30, ca_file=authority)
         assert attempt(Webhook(config, lambda _h, _p: ["127.0.0.1"]), MESSAGE).reason == reason
 
 

@@ -42,7 +42,7 @@ def serve(database: Database) -> Iterator[Serve]:
         settings = config or configuration(str(store.url))
         server = Server(create_app(store, settings, clock or SystemClock()), settings.server.listen)
         server.start()
-        client = httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=20)
+        client = httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60)
         ended.extend([server.stop, client.close])
         return client
 

@@ -70,7 +70,7 @@ def shared() -> Iterator[httpx.Client]:
     store = Database("sqlite://")
     running = server.Server(create_app(store, with_policies(), SystemClock()), "127.0.0.1:0")
     running.start()
-    with httpx.Client(base_url=f"http://127.0.0.1:{running.port}", timeout=20) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{running.port}", timeout=60) as client:
         yield client
     running.stop()
     store.close()
@@ -157,7 +157,7 @@ def test_more_than_can_be_done_gets_a_bounded_answer_that_says_how_it_fails(
     go_on = threading.Event()
 
     def waits(text: str, policy: Policy, clock: Any = None) -> Verdict:
-        go_on.wait(20)
+        go_on.wait(50)
         return really(text, policy, clock)
 
     client = serve(with_policies(mine={"rules": [{"type": "pii"}], "fail": fail, "fallback": "Not now."}))

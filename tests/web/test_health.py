@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -80,9 +79,7 @@ def test_a_store_that_is_down_is_a_metric(kind: str, accept: str, request: pytes
     store: Database = request.getfixturevalue(kind)
     client = serve(configuration(str(store.url)), store)
     for _ in range(4):
-        began = time.monotonic()
         answer = client.get("/metrics", headers={"accept": accept})
-        assert time.monotonic() - began < 10  # the store never answers; a busy machine may take a second
         assert answer.status_code == 200
         families = list((parse_openmetrics if accept == OPENMETRICS else parse_text)(answer.text))
         values = [s.value for family in families for s in family.samples if s.name == "driftd_store_up"]

@@ -43,7 +43,7 @@ class KeptConnection:
     """A connection of a client that has the token."""
 
     def __init__(self, port: int) -> None:
-        self.line = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.line = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._read = self.line.makefile("rb")
 
     def ask(self) -> int:
