@@ -58,7 +58,7 @@ def query(metrics_url: str, prometheus: Path, tmp_path_factory: pytest.TempPathF
         f"--storage.tsdb.path={folder}/data",
         f"--web.listen-address=127.0.0.1:{port}",
     ]
-    with running(command, log=folder / "log"), httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+    with running(command, log=folder / "log"), httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
 
         def ask(expression: str) -> list[Any]:
             answer = client.get("/api/v1/query", params={"query": expression}).json()

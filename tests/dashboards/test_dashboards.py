@@ -95,7 +95,7 @@ def test_every_expression_runs_on_a_real_prometheus(query: Any, expression: str)
 
 
 def test_promtool_has_no_complaint_about_the_metrics(metrics_url: str, promtool: Path) -> None:
-    text = httpx.get(f"{metrics_url}/metrics").text
+    text = httpx.get(f"{metrics_url}/metrics", timeout=60).text
     assert text.count("\n") > 50
     done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

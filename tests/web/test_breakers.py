@@ -31,7 +31,7 @@ def test_the_answer_says_why_until_when_and_how_old_it_is(database: Database, se
     board.start()
     server.start()
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
             told = client.get("/api/v1/breakers/rank-money").json()
             assert (told["state"], told["allow"], told["reason"]) == ("open", False, REASON)
             assert told["until"] == (seed.end + timedelta(hours=9)).isoformat()
@@ -79,7 +79,7 @@ def half_open(database: Database, seed: Seed, probes: float) -> Iterator[tuple[B
     server = Server(create_app(database, config, clock, board), "127.0.0.1:0")
     server.start()
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
             yield board, client
     finally:
         server.stop()

@@ -123,7 +123,7 @@ def test_not_ready_while_the_jobs_of_this_process_stand_still(seed: Seed) -> Non
     app = application.create_app(seed.database, settings, SystemClock(), standstill=lambda: still[0] if still else None)
     server = Server(app, settings.server.listen)
     server.start()
-    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
         assert client.get("/readyz").status_code == 200
         still.append("no monitor has finished a turn")
         answer = client.get("/readyz")

@@ -35,10 +35,10 @@ def test_port_zero_becomes_a_real_port_and_ends() -> None:
     server.start()
     assert server.port > 0
     assert server.listen == f"127.0.0.1:{server.port}"
-    assert httpx.get(f"http://127.0.0.1:{server.port}/").text == "hello"
+    assert httpx.get(f"http://127.0.0.1:{server.port}/", timeout=60).text == "hello"
     server.stop()
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"http://127.0.0.1:{server.port}/")
+        httpx.get(f"http://127.0.0.1:{server.port}/", timeout=60)
     assert not [thread for thread in threading.enumerate() if thread.name == "web"]
 
 
@@ -48,7 +48,7 @@ def test_ipv6_is_listened_on() -> None:
         server.start()
     except ConfigError:
         pytest.skip("NO IPV6 HERE: the loopback interface has no ::1")
-    assert httpx.get(f"http://[::1]:{server.port}/").text == "hello"
+    assert httpx.get(f"http://[::1]:{server.port}/", timeout=60).text == "hello"
     server.stop()
 
 

@@ -79,8 +79,8 @@ def test_three_hundred_slow_clients_without_a_token_keep_nobody_out(kind: str, s
             if number % 5 == 0:
                 assert kept.ask() == 200
         assert kept.ask() == 200
-        assert httpx.get(f"{url}/healthz").status_code == 200
-        answers = {path: httpx.get(f"{url}{path}", headers=BEARER).status_code for path in ASKED_WITH_TOKEN}
+        assert httpx.get(f"{url}/healthz", timeout=60).status_code == 200
+        answers = {path: httpx.get(f"{url}{path}", headers=BEARER, timeout=60).status_code for path in ASKED_WITH_TOKEN}
         assert answers == dict.fromkeys(ASKED_WITH_TOKEN, 200)
 
 
@@ -92,9 +92,9 @@ def test_three_hundred_slow_readers_keep_nobody_out_where_no_token_is_needed(see
         for number in range(SLOW):
             lines.enter_context(slow_client(url.port, SENT["answers unread"]))
             if number % 20 == 0:
-                assert httpx.get(f"{url}/healthz").status_code == 200
+                assert httpx.get(f"{url}/healthz", timeout=60).status_code == 200
         for path in ("/healthz", "/readyz", "/metrics", "/api/v1/breakers"):
-            assert httpx.get(f"{url}{path}").status_code == 200
+            assert httpx.get(f"{url}{path}", timeout=60).status_code == 200
 
 
 def large() -> Starlette:
