@@ -154,7 +154,7 @@ def test_approval_a_dropped_column_and_a_restart(world: World) -> None:
             live.process.kill()
             live.process.wait(60)
             assert world.run("actions", "approve", waiting[0]["id"]).returncode == 0
-            assert world.run("actions", "approve", waiting[0]["id"]).returncode == 0
+            assert world.run("actions", "approve", waiting[0]["id"]).returncode == 2  # it is about to be sent
             assert world.run("actions", "reject", waiting[0]["id"]).returncode == 2
             live.process = world.start("run")
             eventually(lambda: hook.requests, PATIENCE, "the approved rollback")

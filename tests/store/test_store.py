@@ -182,7 +182,8 @@ def test_actions_that_are_due_at_the_same_time_have_one_order(database: Database
 
 def test_what_is_late_expires(database: Database) -> None:
     with database.write() as connection:
-        outbox.save_actions(connection, [action(0, state="awaiting_approval"), action(1, name="other")])
+        waiting = action(0, state="awaiting_approval", payload={"type": "x", "data": {}})
+        outbox.save_actions(connection, [waiting, action(1, name="other")])
         assert outbox.claim_next(connection, START - timedelta(seconds=1), "one") is None
         assert outbox.expire(connection, START + timedelta(hours=2)) == 2
         assert outbox.claim_next(connection, START + timedelta(hours=2), "one") is None
@@ -190,7 +191,8 @@ def test_what_is_late_expires(database: Database) -> None:
 
 def test_an_effect_takes_the_place_of_one_that_waits_and_never_of_one_that_is_being_sent(database: Database) -> None:
     with database.write() as connection:
-        outbox.save_actions(connection, [action(0, state="awaiting_approval"), action(1, name="other")])
+        waiting = action(0, state="awaiting_approval", payload={"type": "x", "data": {}})
+        outbox.save_actions(connection, [waiting, action(1, name="other")])
         assert outbox.claim_next(connection, START, "one").id == "a-1"
         newer = [action(2, replaces="a-0"), action(3, name="other", replaces="a-1")]
         outbox.save_actions(connection, newer)
