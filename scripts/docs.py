@@ -97,6 +97,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "evaluations[]": models.EvaluationSpec,
     "server": models.ServerConfig,
     "server.auth": models.AuthConfig,
+    "server.auth.proxy": models.ProxyConfig,
 }
 
 
@@ -674,6 +675,23 @@ author in the [audit log](alerting.md#audit-log), and creating and revoking a to
 
 Browsers sign in at `/login` with a token that has a role. A session lasts 12 hours; *Sign out* ends it. The cookie is
 HttpOnly, SameSite=Strict, and Secure behind TLS. Forms contain a token of their session, and their origin is checked.
+
+A reverse proxy can authenticate people instead:
+
+```yaml
+server:
+  listen: 0.0.0.0:9478
+  auth:
+    proxy:
+      user_header: X-Forwarded-User
+      groups_header: X-Forwarded-Groups
+      trusted: [10.0.0.0/8]
+      groups: {sre: responder, platform: admin}
+      default_role: viewer
+```
+
+The headers count only from the `trusted` addresses, and the proxy must remove them from the requests of its clients. A
+header that occurs twice is ignored.
 
 The command line has the rights of an admin: whoever can open the store of `driftd.yaml` can change it.
 """

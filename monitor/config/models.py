@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, PrivateAttr, SecretStr, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from monitor.config.arms import Experiment, Shadow
@@ -438,11 +438,33 @@ class Monitor(Section):
         return self
 
 
+RoleName = Literal["viewer", "responder", "admin"]
+
+
+class ProxyConfig(Section):
+    """A reverse proxy that authenticates people; it must remove these headers from the requests of its clients."""
+
+    user_header: str = Field("X-Forwarded-User", pattern=r"^[A-Za-z0-9-]+$")
+    """Header with the name of the user."""
+    groups_header: str | None = Field(None, pattern=r"^[A-Za-z0-9-]+$")
+    """Header with the groups of the user, separated by commas."""
+    trusted: list[IPvAnyNetwork] = Field(min_length=1)
+    """Addresses of the proxy, such as `10.0.0.0/8`; the headers of other peers are ignored."""
+    users: dict[str, RoleName] = {}
+    """Roles by user: viewer, responder or admin."""
+    groups: dict[str, RoleName] = {}
+    """Roles by group; the highest role of a user counts."""
+    default_role: RoleName | None = None
+    """Role of all other users; without it they are refused."""
+
+
 class AuthConfig(Section):
     """Who may use the server, besides the holders of `token`."""
 
     required: bool = False
     """Whether everyone needs a token of `driftd tokens create`, also on loopback, and also if `token` is not set."""
+    proxy: ProxyConfig | None = None
+    """A reverse proxy that authenticates people."""
 
 
 class ServerConfig(Section):
@@ -463,7 +485,7 @@ class ServerConfig(Section):
     @property
     def requires_login(self) -> bool:
         """Return whether a request needs a token."""
-        return bool(self.token) or self.auth.required
+        return bool(self.token) or self.auth.required or self.auth.proxy is not None
 
 
 class EvaluationSpec(Section):

@@ -13,6 +13,7 @@ from monitor.config.models import ConfigError, ServerConfig
 from monitor.web.assets import PREFIX
 from monitor.web.directory import Directory
 from monitor.web.identity import IDENTITY, Identity
+from monitor.web.proxy_login import find_proxied
 
 COOKIE = "driftd_session"
 SLACK_PATH = "/slack/interactions"
@@ -78,6 +79,7 @@ class Access:
             )
         self.needed = server.requires_login
         self.directory = directory
+        self._proxy = server.auth.proxy
         self._hosts = {"localhost", "127.0.0.1", "::1", host} if is_loopback(host) else None
         self._brake = Brake()
 
@@ -112,7 +114,8 @@ class Access:
         scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return await self.accept(credentials.strip(), client_address(request))
-        return await self.directory.find_by_cookie(request.cookies.get(COOKIE, ""))
+        identity = await self.directory.find_by_cookie(request.cookies.get(COOKIE, ""))
+        return identity or (find_proxied(request, self._proxy) if self._proxy else None)
 
     async def accept(self, token: str, client: str) -> Identity | None:
         """Return who has a token; a wrong one counts against the client."""

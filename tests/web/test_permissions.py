@@ -260,3 +260,38 @@ def test_the_token_of_the_configuration_is_an_admin_beside_named_tokens(
     assert client.get("/metrics", headers={"authorization": "Bearer correct horse"}).status_code == 200
     assert client.get("/metrics", headers=make(database, "prometheus", None, "metrics")).status_code == 200
     assert client.get("/", headers=make(database, "grafana", None, "metrics")).status_code == 403
+
+
+def proxied(**more: Any) -> Any:
+    proxy = {"trusted": ["127.0.0.0/8"], "groups_header": "X-Forwarded-Groups", "groups": {"sre": "responder"}, **more}
+    return configuration("sqlite://", auth={"proxy": proxy})
+
+
+@pytest.mark.parametrize(
+    ("settings", "headers", "status"),
+    [
+        ({}, [], 401),
+        ({}, [("x-forwarded-user", "ann")], 401),
+        ({"default_role": "viewer"}, [("x-forwarded-user", "ann")], 403),
+        ({"users": {"ann": "admin"}}, [("x-forwarded-user", "ann")], 201),
+        ({}, [("x-forwarded-user", "ann"), ("x-forwarded-groups", "dev, sre")], 201),
+        ({"groups_header": None}, [("x-forwarded-user", "ann"), ("x-forwarded-groups", "sre")], 401),
+        ({"trusted": ["10.0.0.0/8"]}, [("x-forwarded-user", "ann"), ("x-forwarded-groups", "sre")], 401),
+        ({"users": {"ann": "admin"}}, [("x-forwarded-user", "ann"), ("x-forwarded-user", "eve")], 401),
+        ({"users": {"": "admin"}}, [("x-forwarded-user", "")], 401),
+        (
+            {"default_role": "viewer"},
+            [("x-forwarded-user", "ann"), ("x-forwarded-groups", "sre"), ("x-forwarded-groups", "dev")],
+            403,
+        ),
+    ],
+)
+def test_a_trusted_proxy_names_the_user(
+    settings: dict[str, Any], headers: list[tuple[str, str]], status: int, seed: Seed, serve: Serve
+) -> None:
+    answer = serve(proxied(**settings)).post(
+        "/api/v1/silences", json={"for": "1h", "monitor": "*", "by": "eve"}, headers=headers
+    )
+    assert answer.status_code == status
+    if status == 201:
+        assert (answer.json()["by"], answer.json()["verified"]) == ("ann", True)

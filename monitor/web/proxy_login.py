@@ -1,0 +1,42 @@
+"""People whom a reverse proxy has authenticated, named in its headers."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from starlette.requests import HTTPConnection
+
+from monitor.config.models import ProxyConfig
+from monitor.core.operation import LONGEST_NAME, ROLES
+from monitor.web.identity import Identity
+
+
+def find_proxied(request: HTTPConnection, settings: ProxyConfig) -> Identity | None:
+    """Return whom a trusted proxy names; None if the peer is not trusted, names nobody, or nobody with a role.
+
+    The peer is that of the connection. A header that occurs several times names nobody, as one may be forged.
+    """
+    names = request.headers.getlist(settings.user_header)
+    if len(names) != 1 or not is_trusted(request.client.host if request.client else "", settings):
+        return None
+    name = names[0].strip()
+    groups = _list_groups(request, settings)
+    roles = [settings.users.get(name), *(settings.groups.get(group) for group in groups), settings.default_role]
+    given = [role for role in roles if role is not None]
+    if not name or len(name) > LONGEST_NAME or not given:
+        return None
+    return Identity(name, max(given, key=ROLES.index))
+
+
+def is_trusted(peer: str, settings: ProxyConfig) -> bool:
+    """Return whether an address is that of a trusted proxy."""
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    return any(address in network for network in settings.trusted)
+
+
+def _list_groups(request: HTTPConnection, settings: ProxyConfig) -> list[str]:
+    values = request.headers.getlist(settings.groups_header) if settings.groups_header else []
+    return [group.strip() for group in values[0].split(",")] if len(values) == 1 else []
