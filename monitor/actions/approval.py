@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from monitor.core.action import ActionRecord, ActionState
@@ -45,6 +45,18 @@ def check_replay(action: ActionRecord, at: datetime) -> None:
         raise RefusedOperation(f"the action is {action.state!r}; only a failed action can be sent again")
     if action.not_after is not None and action.not_after < at:
         raise RefusedOperation(f"the action expired at {action.not_after:%Y-%m-%d %H:%M} UTC and is not sent again")
+
+
+def check_approver(approvers: Collection[str], author: Author) -> None:
+    """Raise RefusedOperation if the author has approved an action already: it needs different people."""
+    if author.name.strip().casefold() in {name.casefold() for name in approvers}:
+        raise RefusedOperation(f"{author.name.strip()} has approved the action already; another person must approve it")
+
+
+def count_missing_approvals(action: ActionRecord, approvers: Collection[str]) -> int:
+    """Return how many more people must approve an action."""
+    data = action.payload.get("data") or {}
+    return max(0, data.get("approvals", 1) - len({name.casefold() for name in approvers}))
 
 
 def next_state(operation: Approve | Reject | Replay) -> ActionState:

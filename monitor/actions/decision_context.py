@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from monitor.actions.restraints import NONE, Restraints, find_restraints
 from monitor.alerting.responses import is_acknowledged
+from monitor.config.models import Monitor
+from monitor.config.receivers import EffectSettings
 from monitor.core.action import PastAction, Version
+from monitor.core.firing import FiringMonitors
 from monitor.core.incident import Incident
 from monitor.core.incident_response import Handling
 from monitor.core.payload import EventData, RetrainingData
@@ -38,6 +42,10 @@ class DecisionContext:
         Whether this bucket itself is bad, which is required to plan an effect again.
     failure
         That the newest effect of the incident did not help, as a sentence; None if it did or may have.
+    firing
+        The monitors that fire, over all monitors.
+    restraints
+        What holds an effect now.
     retraining
         Payload of a retraining, see :mod:`monitor.actions.retraining`.
     """
@@ -53,6 +61,8 @@ class DecisionContext:
     escalated: Mapping[str, str] = field(default_factory=dict)
     fresh: bool = True
     failure: str | None = None
+    firing: FiringMonitors = FiringMonitors()
+    restraints: Restraints = NONE
     retraining: RetrainingData | None = None
 
     def is_acknowledged(self, incident: Incident) -> bool:
@@ -67,3 +77,7 @@ class DecisionContext:
     def list_actions(self, incident: Incident) -> list[PastAction]:
         """Return the earlier actions of an incident in order."""
         return sorted((row for row in self.past if row.incident == incident.id), key=lambda row: row.sequence)
+
+    def find_restraints(self, monitor: Monitor, effect: EffectSettings, incident: Incident) -> Restraints:
+        """Return what restrains an effect of an incident now."""
+        return find_restraints(monitor, effect, incident, self.firing, self.now)

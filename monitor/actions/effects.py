@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from detectors.split_attribution import ENOUGH
+from monitor.actions.restraints import FREEZE, NONE, Restraints
 from monitor.alerting.messages.causes import describe_target
 from monitor.alerting.suspects import affects_all, explains
 from monitor.config.receivers import EffectSettings
@@ -41,12 +42,22 @@ LONGEST_PAUSE = timedelta(hours=1)
 
 
 def effect_due(
-    decision: Decision, name: str, effect: EffectSettings, rows: Sequence[PastAction], now: datetime, *, fresh: bool
+    decision: Decision,
+    name: str,
+    effect: EffectSettings,
+    rows: Sequence[PastAction],
+    now: datetime,
+    *,
+    fresh: bool,
+    frozen: bool = False,
 ) -> bool:
     """Return whether an effect is planned now: when its rule fires, and again if it was missed or is outdated.
 
-    It was missed if the bucket was too old, or if it could not be sent before ``not_after``. While the incident
-    continues, the first bucket within ``not_after`` plans it again. What could not be measured has no effects.
+    It was missed if the bucket was too old, or if it could not be sent before ``not_after``, or held by a freeze window
+    that has ended. While the incident continues, the first bucket within ``not_after`` plans it again. What could not
+    be measured has no effects.
+
+    ``frozen`` is whether a freeze window holds it now.
     """
     incident = decision.incident
     if incident.state != "firing" or incident.rule.startswith(UNMEASURED):
@@ -55,7 +66,14 @@ def effect_due(
         return True
     last = newest_effect(rows, name)
     in_time = now <= incident.updated_at + effect.not_after
+    if last is not None and is_frozen(last):
+        return fresh and in_time and not frozen
     return fresh and in_time and (last is None or last.missed or is_outdated(last, incident))
+
+
+def is_frozen(effect: PastAction) -> bool:
+    """Return whether an effect was held by a freeze window."""
+    return effect.state == "held" and effect.reason.startswith(FREEZE)
 
 
 def newest_effect(rows: Sequence[PastAction], name: str) -> PastAction | None:
@@ -82,6 +100,7 @@ def decide_effect(
     past: Sequence[PastAction],
     now: datetime,
     obstacle: str | None = None,
+    restraints: Restraints = NONE,
 ) -> tuple[ActionState, str]:
     """Return the state of a new effect (pending, awaiting approval, held, expired or announced only), and the reason.
 
@@ -94,6 +113,8 @@ def decide_effect(
         return "held", obstacle
     if now > incident.updated_at + effect.not_after:
         return "expired", "the bucket is older than not_after: the effect would be too late"
+    if effect.mode != "notify" and restraints.freeze:
+        return "held", restraints.freeze
     replaced = [item for item in past if item.incident == incident.id and item.state in UNSENT]
     sent = [item for item in past if item.name == name and item.state not in NOT_SENT and item not in replaced]
     alike = [item for item in sent if item.observed == guilty_version(incident)]
@@ -103,6 +124,8 @@ def decide_effect(
         return "held", f"cap: at most {effect.max_per_day} a day"
     if effect.mode == "notify":
         return "told", "mode notify: the effect is announced and not sent"
+    if effect.mode == "auto" and restraints.storm:
+        return "awaiting_approval", restraints.storm
     if effect.mode == "auto" and effect.kind == "rollback" and (doubt := find_doubt(incident)):
         return "awaiting_approval", doubt
     if effect.mode == "approve":

@@ -58,6 +58,7 @@ def plan_incidents(
             repeat_interval=None if decision.waiting else recipients.repeat_interval,
             fresh=incident.bad > (before.bad if before else 0),
             failure=find_failure([row for row in history.past if row.incident == incident.id]),
+            firing=history.firing,
             retraining=retraining.get(incident.id),
         )
         decided = replace(shown, transition="firing") if first else shown

@@ -94,7 +94,8 @@ def summarize_action(action: Action | PastAction, before: PastAction | None = No
     """Return the fields of an action for a message; ``before`` is the last message to the receiver."""
     since = before.created_at if before else None
     if isinstance(action, Action):
-        reason = action.reason if action.state in ("held", "expired") else None
+        doubted = action.state == "awaiting_approval" and action.mode == "auto"
+        reason = action.reason if action.state in ("held", "expired") or doubted else None
         target, ended, dry_run = action.payload["data"].get("target"), None, action.dry_run
     else:
         reason, target, ended, dry_run = None, action.target, action.finished_at, action.state == "dry_run"

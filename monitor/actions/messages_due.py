@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -11,6 +11,7 @@ from monitor.actions.decision_context import DecisionContext
 from monitor.alerting.incidents import repeat_due
 from monitor.alerting.messages.headline import leading_suspect
 from monitor.config.models import Monitor
+from monitor.config.receivers import EffectSettings
 from monitor.config.rules import is_more_severe
 from monitor.core.action import MESSAGES, STANDING, PastAction
 from monitor.core.incident import Decision, Incident
@@ -60,6 +61,19 @@ def message_for(monitor: Monitor, decision: Decision, name: str, context: Decisi
     if following is None:
         return None
     return MessageDue(name, following if before else "firing", before, news if following == "update" else {})
+
+
+def repeat_messages(
+    settings: Mapping[str, EffectSettings | None], dues: Sequence[MessageDue], rows: Sequence[PastAction]
+) -> list[MessageDue]:
+    """Return updates for the receivers that have a message about an incident and for which none is due."""
+    last = {row.name: row for row in rows if row.kind in MESSAGES and row.state in STANDING}
+    due = {one.receiver for one in dues}
+    return [
+        MessageDue(name, "update", last[name], {})
+        for name, effect in settings.items()
+        if effect is None and name in last and name not in due
+    ]
 
 
 def _pause(monitor: Monitor, failures: int) -> timedelta:

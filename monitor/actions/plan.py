@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from monitor.actions.decision_context import DecisionContext
@@ -10,13 +11,14 @@ from monitor.actions.effects import (
     decide_effect,
     effect_due,
     find_repetition,
+    is_frozen,
     last_known_good,
     newest_effect,
     obstacle_to_rollback,
 )
 from monitor.actions.identity import MESSAGE_NOT_AFTER, identity
 from monitor.actions.message_data import describe_incident, describe_message, newest_effects
-from monitor.actions.messages_due import MessageDue, backlog_pause, message_for
+from monitor.actions.messages_due import MessageDue, backlog_pause, message_for, repeat_messages
 from monitor.actions.retraining import fit_to_limit
 from monitor.alerting.messages.render import render
 from monitor.config.models import Monitor
@@ -55,10 +57,18 @@ def plan(
         for name, effect in settings.items()
         if effect is None and (due := message_for(monitor, decision, name, context))
     ]
+    restraints = {
+        name: context.find_restraints(monitor, effect, incident)
+        for name, effect in settings.items()
+        if effect is not None
+    }
     effects = {
         name: effect
         for name, effect in settings.items()
-        if effect is not None and effect_due(decision, name, effect, rows, context.now, fresh=context.fresh)
+        if effect is not None
+        and effect_due(
+            decision, name, effect, rows, context.now, fresh=context.fresh, frozen=bool(restraints[name].freeze)
+        )
     }
     if not effects and not dues:
         return []
@@ -66,9 +76,14 @@ def plan(
     common = describe_incident(monitor, incident, context.bucket, target)
     common |= context.describe_handling(incident)
     planned = [
-        _effect(incident, name, effect, common, context, dry_run=specs[name].dry_run)
+        _effect(
+            incident, name, effect, common, replace(context, restraints=restraints[name]), dry_run=specs[name].dry_run
+        )
         for name, effect in effects.items()
     ]
+    resumed = any(is_frozen(row) for row in newest_effects(rows, []) if row.name in effects)
+    if resumed or any(one.state == "awaiting_approval" for one in planned):
+        dues += repeat_messages(settings, dues, rows)
     mentions: list[Action | PastAction] = [*planned, *newest_effects(rows, list(effects))]
     pause = backlog_pause(monitor, context.bucket, context.now)
     messages = [
@@ -128,7 +143,7 @@ def _effect(
     rows = context.list_actions(incident)
     repetition = find_repetition(rows, name, effect.kind, common["target"])
     obstacle = repetition or obstacle_to_rollback(incident, context.versions, context.blamed)
-    state, reason = decide_effect(effect, name, incident, context.past, context.now, obstacle)
+    state, reason = decide_effect(effect, name, incident, context.past, context.now, obstacle, context.restraints)
     before = newest_effect(rows, name)
     not_after = incident.updated_at + effect.not_after
     within = effect.verification_time
@@ -138,6 +153,8 @@ def _effect(
         "dry_run": dry_run,
         "verify_within": within.total_seconds() if within is not None else None,
     }
+    if effect.approvals > 1:
+        data["approvals"] = effect.approvals
     if effect.kind == "retrain":
         data["retraining"] = context.retraining
     return Action(

@@ -11,7 +11,7 @@ from monitor.cli.options import DEFAULT_CONFIG, AsJson, By, ConfigOption, Reason
 from monitor.cli.output import echo, print_json, print_table
 from monitor.cli.perform import perform_as_user
 from monitor.config.models import Config
-from monitor.core.operation import Approve, Operation, Reject, Replay
+from monitor.core.operation import Approve, AuditEntry, Operation, Reject, Replay
 from monitor.store import reads
 
 actions = command_group()
@@ -43,8 +43,9 @@ def approve(identity: ActionId, reason: Reason = "", by: By = None, config: Conf
 
     Example: driftd actions approve 2f6c --reason "checked with the vendor"
     """
-    _perform(config, Approve(identity, reason=reason), by)
-    echo("the action is approved and will be sent")
+    entry = _perform(config, Approve(identity, reason=reason), by)
+    waits = entry.detail["to"] == "awaiting_approval"
+    echo("your approval is stored; another person must approve" if waits else "the action is approved and will be sent")
 
 
 @actions.command("reject")
@@ -67,5 +68,5 @@ def replay(identity: ActionId, reason: Reason = "", by: By = None, config: Confi
     echo("the action will be sent again, with the same id")
 
 
-def _perform(config: Config, operation: Operation, by: str | None) -> None:
-    perform_as_user(config, operation, by, "driftd actions list")
+def _perform(config: Config, operation: Operation, by: str | None) -> AuditEntry:
+    return perform_as_user(config, operation, by, "driftd actions list")

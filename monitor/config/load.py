@@ -136,6 +136,7 @@ def cross_check(config: Config, checks: Models = MODELS) -> list[Problem]:
     """Return the references to receivers, signals, checks and rules that are not defined, and duplicate names."""
     problems: list[Problem] = []
     known_actions, times = sorted(config.receivers), [one.name for one in config.mute_time_intervals]
+    problems += _freezes(config, times)
     names = [monitor.name for monitor in config.monitors]
     for index, monitor in enumerate(config.monitors):
         at: tuple[str | int, ...] = ("monitors", index)
@@ -236,6 +237,17 @@ def _breakers(where: tuple[str | int, ...], monitor: Monitor, config: Config) ->
             problems.append(Problem((*at, "name"), f"the name {spec.name!r} is taken; names of breakers are unique."))
         problems += _messages_only((*at, "do"), spec.do, config)
     return problems
+
+
+def _freezes(config: Config, times: list[str]) -> list[Problem]:
+    """Return a problem for each unknown name in the `freeze:` of an effect."""
+    settings = {name: receiver.effect_settings for name, receiver in config.receivers.items()}
+    return [
+        problem
+        for name, effect in settings.items()
+        if effect is not None
+        for problem in _unknown(("receivers", name, "effect", "freeze"), effect.freeze, times)
+    ]
 
 
 def _escalations(where: tuple[str | int, ...], steps: Sequence[Escalation], config: Config) -> list[Problem]:

@@ -51,6 +51,10 @@ class EffectLimits(Section):
     """Minimum time between two effects of this receiver about the same version."""
     not_after: Duration = timedelta(minutes=15)
     """Time after which an effect that was not sent is dropped."""
+    approvals: int = Field(1, ge=1, le=5)
+    """Number of different people who must approve it."""
+    freeze: list[str] = []
+    """Names of `mute_time_intervals:` during which it is held, whatever its mode."""
     max_per_day: int = Field(10, ge=1)
     """Maximum number of effects in 24 hours."""
 

@@ -304,6 +304,7 @@ class EventData(TypedDict, total=False):
     assignee: str | None
     escalation: str
     not_after: str
+    approvals: int
     first_bad_at: str | None
     verify_within: float | None
     retraining: RetrainingData | None

@@ -7,12 +7,19 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.actions.approval import check_replay, check_resolution, describe_resolution, next_state
+from monitor.actions.approval import (
+    check_approver,
+    check_replay,
+    check_resolution,
+    count_missing_approvals,
+    describe_resolution,
+    next_state,
+)
 from monitor.core.action import MESSAGES
 from monitor.core.operation import Approve, Author, Reject, Replay
 from monitor.store.prefixes import find_by_prefix
 from monitor.store.rows import ActionRow, read_first
-from monitor.store.tables import actions
+from monitor.store.tables import actions, audit
 
 LONGEST_REASON = 512
 
@@ -34,6 +41,12 @@ def find_newer(connection: Connection, action: ActionRow) -> ActionRow | None:
     return read_first(connection, ActionRow, query)
 
 
+def load_approvers(connection: Connection, action: str) -> list[str]:
+    """Return the people who have approved an action."""
+    done = (audit.c.subject == action, audit.c.operation == Approve.name, audit.c.result == "done")
+    return list(connection.execute(sa.select(audit.c.by).where(*done).distinct()).scalars())
+
+
 def resolve(
     connection: Connection, action: ActionRow, operation: Approve | Reject | Replay, author: Author, at: datetime
 ) -> dict[str, object]:
@@ -50,6 +63,13 @@ def resolve(
         values["attempts"] = 0
     else:
         check_resolution(action, at, find_newer(connection, action))
-        values["reason"] = describe_resolution(operation, author)[:LONGEST_REASON]
+        reason = describe_resolution(operation, author)
+        if isinstance(operation, Approve):
+            approvers = load_approvers(connection, action.id)
+            check_approver(approvers, author)
+            if missing := count_missing_approvals(action, [*approvers, author.name.strip()]):
+                values["state"] = "awaiting_approval"
+                reason += f"; {missing} more {'person' if missing == 1 else 'people'} must approve"
+        values["reason"] = reason[:LONGEST_REASON]
     connection.execute(sa.update(actions).where(actions.c.id == action.id).values(**values))
     return {"name": action.name, "kind": action.kind, "from": action.state, "to": values["state"]}

@@ -17,6 +17,7 @@ from benchmarks.causes.truth import BUCKET, LIVE, MINUTE, WINDOW, Scenario
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, RequestPreview
 from monitor.config.models import Config
 from monitor.core.deploy_event import parse_event
+from monitor.core.incident import Decision, Incident
 from monitor.core.operation import Approve, Author
 from monitor.jobs.catch_up import CatchUpJob
 from monitor.jobs.delivery import deliver_due, expire_late
@@ -26,6 +27,7 @@ from monitor.jobs.source_session import SourceSession
 from monitor.sources.base import Reader, SourceError
 from monitor.store import deploy_events, migrate, reads
 from monitor.store.database import Database
+from monitor.store.incidents import save_decision
 from monitor.store.operations import perform
 from scripts.messages.scenarios import Story
 
@@ -70,12 +72,14 @@ class Recorder:
 
 def configure(story: Story, store: str) -> Config:
     """Return the configuration of a story."""
-    effect = {"kind": "rollback", "mode": story.mode}
+    effect = {"kind": "rollback", "mode": story.mode, "freeze": ["noon"] * bool(story.freeze)}
     hook = {**RECEIVERS["hook"], "effect": effect, "dry_run": story.dry_run}
     monitors = [_configure_monitor(story, name, scenario) for name, scenario in list_scenarios(story).items()]
     receivers = {**RECEIVERS, LEAD: RECEIVERS["hook"], "deploy": hook}
     server = {"external_url": "https://driftd.example.com"}
-    return Config.model_validate({"store": store, "server": server, "receivers": receivers, "monitors": monitors})
+    times = [{"name": "noon", "time_intervals": [{"times": [story.freeze]}]}] if story.freeze else []
+    top = {"store": store, "server": server, "mute_time_intervals": times}
+    return Config.model_validate({**top, "receivers": receivers, "monitors": monitors})
 
 
 def list_scenarios(story: Story) -> dict[str, Scenario]:
@@ -114,6 +118,7 @@ def record(story: Story) -> list[tuple[str, Delivery]]:
 
 def _live(story: Story, config: Config, database: Database) -> list[tuple[str, Delivery]]:
     clock, sent = Clock(LIVE), list[tuple[str, Delivery]]()
+    _fire_elsewhere(database, story.elsewhere)
     scenarios = list_scenarios(story)
     jobs = []
     for monitor in config.monitors:
@@ -138,6 +143,17 @@ def _live(story: Story, config: Config, database: Database) -> list[tuple[str, D
             for name in receivers:
                 deliver_due(database, receivers, Clock(moment), name, config=config.receivers[name])
     return sent
+
+
+def _fire_elsewhere(database: Database, monitors: int) -> None:
+    """Store a firing incident of each of several other monitors."""
+    at = LIVE + 20 * MINUTE
+    with database.write() as connection:
+        for number in range(monitors):
+            other = Incident(
+                f"other-{number}", f"bot-{number}", "answers", "critical", "firing", at, at, "", fired_at=at
+            )
+            save_decision(connection, Decision(other, None, ""))
 
 
 def _session(story: Story, scenario: Scenario, clock: Clock) -> SourceSession:

@@ -60,6 +60,10 @@ class Story:
     ----------
     rules
         Settings of the rules, see driftd.yaml.
+    freeze
+        The part of the day during which effects are held.
+    elsewhere
+        Number of other monitors, all of which fire.
     approves
         What people do with an effect that waits for approval.
     blind
@@ -75,6 +79,8 @@ class Story:
     scenario: Scenario
     monitor: Mapping[str, object] = field(default_factory=dict)
     mode: Literal["approve", "auto", "notify"] = "approve"
+    freeze: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: int = 0
     dry_run: bool = False
     approves: bool = True
     blind: tuple[float, float] | None = None
@@ -145,6 +151,29 @@ def story_list() -> list[Story]:
                 volumes=(Volume(0.05, 30, 90),),
                 live=120.0,
             ),
+        ),
+        Story(
+            "freeze",
+            "A rollback that is held by a freeze window",
+            scenario(
+                rollouts=(Rollout("model_version", "small-7b", 20, 90),),
+                effects=(Effect("failed", "rate", 0.3, 20, 90, small),),
+                live=150.0,
+            ),
+            mode="auto",
+            freeze={"start_time": "12:00", "end_time": "13:00"},
+        ),
+        Story(
+            "held-by-storm",
+            "Most monitors fire at once, so an automatic rollback waits for approval",
+            scenario(
+                rollouts=(Rollout("model_version", "small-7b", 20, 50),),
+                effects=(Effect("failed", "rate", 0.3, 20, 50, small),),
+                live=120.0,
+            ),
+            mode="auto",
+            elsewhere=3,
+            approves=False,
         ),
         Story(
             "not-approved",

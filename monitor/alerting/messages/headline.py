@@ -37,7 +37,7 @@ def write_headline(incident: Incident, kind: ActionKind, news: News) -> str:
         peak = find_peak(incident)
         what = f"; peak: {peak}" if peak else f": {first_clause(incident.reason)}"
         return f"{_subject(incident)}: resolved after {format_age(incident.fired_at, incident.resolved_at)}{what}"
-    if kind == "reminder":
+    if kind == "reminder" or (kind == "update" and not news):
         what = find_newest(incident) or first_clause(incident.reason)
         return f"{_subject(incident)}: still firing after {format_age(incident.fired_at, incident.updated_at)}: {what}"
     if kind == "update" and not news.get("again"):

@@ -48,7 +48,9 @@ def describe_effect(action: ActionSummary, times: Times) -> Step:
     if state == "awaiting_approval" and times.is_past(action.get("not_after")):
         return Step(f"{what} was not approved in time.")
     if state == "awaiting_approval":
-        return Step(f"{what} waits for approval{_until(action, times)}", f"driftd actions approve {action.get('id')}")
+        why = f": {action['reason']}" if action.get("reason") else ""
+        text = f"{what} waits for approval{_until(action, times)}{why}"
+        return Step(text, f"driftd actions approve {action.get('id')}")
     if state == "delivered":
         verification = action.get("verification")
         result = f"; {RESULTS[verification['state']].format(**verification)}" if verification else ""
