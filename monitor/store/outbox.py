@@ -306,7 +306,7 @@ def expire(connection: Connection, at: datetime) -> int:
 
 def _messages_unapproved(connection: Connection, effect: ActionRow, at: datetime) -> list[Action]:
     """Return messages about an effect that expired without approval, to the receivers of its incident."""
-    data = effect.payload["data"]
+    data: EventData = effect.payload.get("data") or {}
     incident = data.get("incident")
     if incident is None or is_silenced(connection, data, at):
         return []
