@@ -13,7 +13,7 @@ import pytest
 
 from monitor.actions.receivers.base import Delivery, DeliveryResult
 from tests.support import receiver as far
-from tests.support.receivers import NOW, attempt, receiver_at
+from tests.support.receivers import NOW, attempt, receiver_at, settings_of
 
 Answer = tuple[int, dict[str, str], bytes]
 LINK = "https://driftd.internal/incidents/incident-1"
@@ -311,3 +311,8 @@ def test_a_failure_with_status_200_is_one(body: bytes, reason: str) -> None:
 def test_a_wrong_signature_of_teams_is_for_good() -> None:
     with far.listening(far.Receiver(Channel().answer)) as side:
         assert attempt(receiver_at("teams", side.url + "/workflows/1?sig=wrong"), message()).reason == "auth"
+
+
+@pytest.mark.parametrize("kind", ["pagerduty", "opsgenie", "alertmanager"])
+def test_each_incident_is_an_alert_of_its_own_however_many_there_are(kind: str) -> None:
+    assert settings_of(kind).digest_settings is None

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from monitor.config.receivers import HttpReceiverConfig
+from monitor.config.receivers import DigestSettings, HttpReceiverConfig
 from monitor.config.sections import Duration
 
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
@@ -28,6 +28,8 @@ class AlertmanagerConfig(HttpReceiverConfig):
 
     kind: Literal["alertmanager"]
     """Kind of the receiver."""
+    digest: DigestSettings | None = None
+    """Digests of many incidents; off, since the service groups alerts and each is resolved by itself."""
     base_url: str
     """Address of Alertmanager."""
     expires: Duration = timedelta(hours=24)

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
-from monitor.config.receivers import HttpReceiverConfig
+from monitor.config.receivers import DigestSettings, HttpReceiverConfig
 
 
 class OpsgenieConfig(HttpReceiverConfig):
@@ -21,6 +21,8 @@ class OpsgenieConfig(HttpReceiverConfig):
 
     kind: Literal["opsgenie"]
     """Kind of the receiver."""
+    digest: DigestSettings | None = None
+    """Digests of many incidents; off, since the service groups alerts and each is resolved by itself."""
     api_key: SecretStr
     """Key of the integration; `api_key_file` reads it from a file."""
     team: str | None = None

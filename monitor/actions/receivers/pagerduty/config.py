@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import SecretStr
 
-from monitor.config.receivers import HttpReceiverConfig
+from monitor.config.receivers import DigestSettings, HttpReceiverConfig
 
 
 class PagerDutyConfig(HttpReceiverConfig):
@@ -21,6 +21,8 @@ class PagerDutyConfig(HttpReceiverConfig):
 
     kind: Literal["pagerduty"]
     """Kind of the receiver."""
+    digest: DigestSettings | None = None
+    """Digests of many incidents; off, since the service groups alerts and each is resolved by itself."""
     routing_key: SecretStr
     """Integration key; `routing_key_file` reads it from a file."""
     base_url: str = "https://events.pagerduty.com"
