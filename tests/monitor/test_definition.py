@@ -153,10 +153,10 @@ CALIBRATED = {
 @pytest.mark.parametrize(
     ("settings", "wanted"),
     [
-        (PLAIN, "600aba9c1765f559"),
-        (PRESET, "9effc0c07659ffc5"),
-        (CLASSIFIER, "22e08f00f48ce473"),
-        (CALIBRATED, "eb6345e3058f87c8"),
+        (PLAIN, "a40b6358256805bc"),
+        (PRESET, "68e32309ef0f847e"),
+        (CLASSIFIER, "49ce8fb1cb8b01bf"),
+        (CALIBRATED, "390c4928af23b804"),
     ],
     ids=["plain", "preset", "classifier", "every kind"],
 )

@@ -67,7 +67,7 @@ def test_an_incident_is_shown_with_its_distributions_and_its_past(life: Watching
     )
     assert page.count('<svg class="shares"') == sum(len(one.values) for one in distributions)
     assert f'href="/incidents/{first.id}"' in page
-    assert "it ended without an action" in page
+    assert "ended without an action" in page
 
 
 def test_examples_are_the_records_of_the_suspect_that_depart_most(life: Watching, application: Application) -> None:
@@ -84,7 +84,7 @@ def test_examples_are_the_records_of_the_suspect_that_depart_most(life: Watching
         page = client.get(f"/incidents/{second.id}/examples")
         assert page.status_code == status
         assert all(text in page.text for text in texts)
-        assert ("Example records" in client.get(f"/incidents/{second.id}").text) is (status == 200)
+        assert ("Open example records" in client.get(f"/incidents/{second.id}").text) is (status == 200)
     listed = CliRunner().invoke(
         app, ["incidents", "examples", second.id[:8], "--config", str(application.folder / "driftd.yaml")]
     )
