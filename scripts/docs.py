@@ -445,7 +445,7 @@ def webhooks() -> str:
         "(an effect was not approved in time), `driftd.effect.sent`, `.verified`, `.not_verified` and `.unknown` (with the effect in `action`)\n"
         "and `driftd.breaker.*`. Effects are `driftd.rollback` and `driftd.retrain`. `data`\n"
         "has `monitor`, `severity`, `headline`, `incident`, `window`, `observed_version`, `suspected_change`, `changes`, `target`\n"
-        "(the last known good version), `findings` (at most ten), `acknowledged_by`, `assignee`, `escalation`, `first_bad_at`, `not_after`, `verify_within` and `dry_run`; a retraining also has `retraining`.\n"
+        "(the last known good version), `findings` (at most ten), `acknowledged_by`, `assignee`, `escalation`, `first_bad_at`, `not_after`, `approvals`, `verify_within` and `dry_run`; a retraining also has `retraining`.\n"
         "A message also has `summary`, which follows the headline as in Slack and e-mail, `suspects`, `actions` (with `target`,\n"
         "`not_after` and whether each `is_new` since the last message), `peak`, and `link` (see `server.external_url`).\n",
         "## data.retraining\n",

@@ -150,11 +150,10 @@ def _effect(
     data: EventData = {
         **common,
         "not_after": not_after.isoformat(),
+        "approvals": effect.approvals,
         "dry_run": dry_run,
         "verify_within": within.total_seconds() if within is not None else None,
     }
-    if effect.approvals > 1:
-        data["approvals"] = effect.approvals
     if effect.kind == "retrain":
         data["retraining"] = context.retraining
     return Action(

@@ -208,6 +208,9 @@ def schema() -> dict[str, object]:
         "changes": {"type": "array", "items": {"type": "object"}},
         "findings": {"type": "array", "items": {"type": "object"}, "maxItems": 10},
         "not_after": moment,
+        "approvals": {"type": "integer"},
+        "first_bad_at": moment,
+        "verify_within": {"type": ["number", "null"]},
         "dry_run": {"type": "boolean"},
         "retraining": {"anyOf": [{"$ref": "#/$defs/Retraining"}, {"type": "null"}]},
     }

@@ -652,7 +652,7 @@ def test_a_message_carries_its_evidence_and_the_effects_beside_it() -> None:
     assert effect.payload == {
         "type": "driftd.rollback",
         "timestamp": START.isoformat(),
-        "data": {**shared, "not_after": (START + 15 * MINUTE).isoformat(), "verify_within": 1800.0},
+        "data": {**shared, "not_after": (START + 15 * MINUTE).isoformat(), "approvals": 1, "verify_within": 1800.0},
     }
 
 

@@ -270,6 +270,9 @@ def test_the_schema_of_the_body_is_exact() -> None:
         "changes": "array",
         "findings": "array",
         "not_after": "string",
+        "approvals": "integer",
+        "first_bad_at": "string",
+        "verify_within": ["number", "null"],
         "dry_run": "boolean",
         "retraining": None,
     }
