@@ -102,6 +102,9 @@ bench-breaker: $(OK)  ## The breaker endpoint at 500 requests a second, with thr
 bench-causes: $(OK)  ## Suspects, rollbacks and incidents per cause of 210 streams with known causes, ten minutes (ARGS="--seed 2")
 	$(BIN)/python -m benchmarks.causes $(ARGS)
 
+bench-reaction: $(OK)  ## Seconds from the first bad record to the request of a rollback, for 20 model swaps, a minute (ARGS="--seed 2")
+	$(BIN)/python -m benchmarks.reaction $(ARGS)
+
 bench-replay: $(OK)  ## Findings, decisions and actions of two versions of the code, compared; ten minutes (ARGS="--before COMMIT --after COMMIT")
 	$(BIN)/python -m benchmarks.replay $(ARGS)
 
