@@ -104,6 +104,17 @@ def test_what_is_in_time_is_sent_with_all_that_the_channel_needs(database: Datab
     assert row.finished_at == NOW + MINUTE
 
 
+@pytest.mark.parametrize(("kind", "expected"), [("rollback", 150.0), ("firing", None)])
+def test_the_reaction_of_a_sent_effect_is_counted_from_the_first_bad_record(
+    database: Database, kind: Any, expected: float | None
+) -> None:
+    first = {"first_bad_at": (NOW - timedelta(seconds=90)).isoformat()}
+    put(database, kind=kind, payload={"data": first})
+    put(database, 1, kind=kind, payload={"data": {}})
+    assert deliver_due(database, {"back": Sink()}, Hand(NOW + MINUTE), "back") == 2
+    assert [row_of(database, number).reaction_seconds for number in (0, 1)] == [expected, None]
+
+
 def test_what_nobody_can_receive_fails_and_can_be_replayed(database: Database) -> None:
     put(database)
     assert deliver_due(database, {"other": Sink()}, Hand(NOW)) == 1
