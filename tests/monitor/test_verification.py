@@ -21,6 +21,8 @@ from monitor.alerting.decisions import Decisions
 from monitor.alerting.effect_outcome import EffectOutcome
 from monitor.alerting.first_bad import find_first_bad
 from monitor.alerting.messages.render import render
+from monitor.alerting.messages.steps import describe_cure
+from monitor.alerting.messages.times import Times
 from monitor.alerting.verification import find_hold, find_last_effect, find_start, judge_effects
 from monitor.checks.window import BucketSummary, Window
 from monitor.config.models import Monitor
@@ -271,6 +273,16 @@ def test_what_could_not_be_verified_is_no_success_and_does_not_escalate() -> Non
     planned = plan("unmeasured")
     assert set(planned) == {("slack", "effect")}
     assert planned["slack", "effect"].startswith("bot: the rollback to model_version 'big' could not be verified: ")
+
+
+def test_an_incident_that_ends_long_after_a_useless_rollback_says_so() -> None:
+    useless: Any = {"state": "not_verified", "records": 640, "seconds": 1800.0, "reason": "failure rate 31.9 %"}
+    effect: Any = {"kind": "rollback", "name": "r", "state": "delivered", "target": {"model_version": "big"}}
+    effect = {**effect, "at": START.isoformat(), "reaction": 84.0, "verification": useless}
+    assert describe_cure([effect], Times()).text == (
+        "It recovered without an action of driftd: the rollback to model_version 'big' (r), sent at 2026-11-01 "
+        "00:00 UTC, 84 s after the first bad record, did not help."
+    )
 
 
 def test_the_message_that_an_incident_is_resolved_has_the_verification() -> None:

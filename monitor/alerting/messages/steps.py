@@ -73,11 +73,14 @@ def describe_cure(actions: Sequence[ActionSummary], times: Times) -> Step:
     if not done:
         return Step("It recovered without an action of driftd.")
     what, verification = name_effect(done[-1]), done[-1].get("verification")
+    state = verification["state"] if verification else "unknown"
     sent = ", ".join(filter(None, [f"sent{_at(done[-1], times)}", describe_reaction(done[-1])]))
-    after = f"It recovered after the {what[:1].lower()}{what[1:]}, {sent}"
-    if verification is None or verification["state"] != "verified":
-        return Step(f"{after}; whether that was the reason is not verified.")
-    return Step(f"{after}; verified on {describe_traffic(verification)}.")
+    effect = f"the {what[:1].lower()}{what[1:]}, {sent}"
+    if state == "not_verified":
+        return Step(f"It recovered without an action of driftd: {effect}, did not help.")
+    if verification is None or state != "verified":
+        return Step(f"It recovered after {effect}; whether that was the reason is not verified.")
+    return Step(f"It recovered after {effect}; verified on {describe_traffic(verification)}.")
 
 
 def _at(action: ActionSummary, times: Times) -> str:
