@@ -16,7 +16,7 @@ OBSTACLES: Mapping[ActionState, str] = {
     "expired": "has expired",
     "held": "is held",
     "rejected": "was rejected already",
-    "told": "is only told to people",
+    "told": "is announced only",
     "superseded": "was replaced",
 }
 """Why an action in a state cannot be approved or rejected."""

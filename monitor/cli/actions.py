@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -11,8 +12,10 @@ from monitor.cli.options import DEFAULT_CONFIG, AsJson, By, ConfigOption, Reason
 from monitor.cli.output import echo, print_json, print_table
 from monitor.cli.perform import perform_as_user
 from monitor.config.models import Config
+from monitor.core.action import label_state
 from monitor.core.operation import Approve, AuditEntry, Operation, Reject, Replay
 from monitor.store import reads
+from monitor.store.rows import ActionRow
 
 actions = command_group()
 ActionId = Annotated[str, typer.Argument(help="Id of the action, or its first characters, at least 4.")]
@@ -34,7 +37,7 @@ def list_actions(
         print_json(rows)
         return
     heads = ("id", "state", "monitor", "name", "kind", "mode", "attempts", "not_after", "reason")
-    print_table(heads, [[getattr(row, head) for head in heads] for row in rows], "no actions")
+    print_table(heads, [_cells(row, heads) for row in rows], "no actions")
 
 
 @actions.command("approve")
@@ -66,6 +69,10 @@ def replay(identity: ActionId, reason: Reason = "", by: By = None, config: Confi
     """
     _perform(config, Replay(identity, reason=reason), by)
     echo("the action will be sent again, with the same id")
+
+
+def _cells(row: ActionRow, heads: Sequence[str]) -> list[object]:
+    return [label_state(row.state) if head == "state" else getattr(row, head) for head in heads]
 
 
 def _perform(config: Config, operation: Operation, by: str | None) -> AuditEntry:

@@ -35,8 +35,15 @@ UNSENT = ("pending", "awaiting_approval", "held", "expired", "rejected", "told")
 """States of an effect that was not delivered."""
 NOT_SENT = ("held", "expired", "rejected", "superseded")
 """States of an effect that count neither for the cooldown nor for the cap."""
+STATE_LABELS: Mapping[str, str] = {"told": "announced only"}
+"""Labels of the states whose stored value is not what a person reads."""
 STANDING = ("pending", "digested", "delivered", "dry_run")
 """States of a message that was delivered or waits for delivery."""
+
+
+def label_state(state: str) -> str:
+    """Return the label of a state of an action on pages and in tables."""
+    return STATE_LABELS.get(state, state.replace("_", " "))
 
 
 @dataclass(frozen=True)

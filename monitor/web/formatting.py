@@ -9,6 +9,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from monitor.core.action import label_state
+
 DASH = "–"
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 _LARGE, _SMALL = 1e6, 1e-4
@@ -121,6 +123,11 @@ def short_id(identity: str) -> str:
 def pretty(data: Any) -> str:
     """Format data as indented JSON."""
     return json.dumps(data, indent=2, ensure_ascii=False, default=str)
+
+
+def action_state(state: str) -> str:
+    """Return the label of a state of an action."""
+    return label_state(state)
 
 
 def capital(text: str) -> str:

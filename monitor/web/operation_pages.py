@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from monitor.config.models import Config
+from monitor.core.action import label_state
 from monitor.core.clock import Clock
 from monitor.core.plain import plain
 from monitor.store import reads
@@ -45,7 +46,7 @@ class OperationPages:
         with self._database.read() as connection:
             rows = reads.action_rows(connection, state=state or None, most=MOST)
         shown = [row for row in rows if row.monitor in self._names][:PAGE_ROWS]
-        tabs = [(name.replace("_", " ") or "all", f"/actions?{urlencode({'state': name})}", name) for name in STATES]
+        tabs = [(label_state(name), f"/actions?{urlencode({'state': name})}", name) for name in STATES]
         return self._renderer.render(
             request,
             "actions.html",

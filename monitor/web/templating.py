@@ -117,6 +117,7 @@ def make_environment(monitors: int, assets: Assets) -> Environment:
         asset=assets.address,
     )
     environment.filters.update(
+        action_state=formatting.action_state,
         number=formatting.number,
         chance=formatting.chance,
         length=formatting.length,

@@ -29,7 +29,7 @@ ENDS = {
     "dry_run": "was a dry run, nothing was sent",
     "superseded": "was replaced",
     "held": "is held",
-    "told": "is only announced",
+    "told": "is announced only",
 }
 """What became of an action, by its state."""
 
