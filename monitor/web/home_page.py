@@ -5,32 +5,17 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from monitor.config.models import Config
-from monitor.core.clock import Clock
 from monitor.store import reads
-from monitor.store.database import Database
 from monitor.web.cases import load_case
 from monitor.web.monitor_charts import draw_spark
-from monitor.web.templating import Renderer
 from monitor.web.views import make_row, rank
+from monitor.web.web_page import WebPage
 
 MOST_CASES = 20
 
 
-class HomePage:
-    """Renders the home page from committed state.
-
-    Parameters
-    ----------
-    database, config, clock, renderer
-        As for :func:`monitor.web.app.create_app`.
-    """
-
-    def __init__(self, database: Database, config: Config, clock: Clock, renderer: Renderer) -> None:
-        self._database = database
-        self._config = config
-        self._clock = clock
-        self._renderer = renderer
+class HomePage(WebPage):
+    """Renders the home page."""
 
     def show(self, request: Request) -> Response:
         """Show open incidents and every monitor."""

@@ -11,16 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from monitor.alerting.responses import is_acknowledged
-from monitor.config.models import Config
-from monitor.core.clock import Clock
 from monitor.core.incident import Incident
 from monitor.core.incident_response import Handling
 from monitor.store.audit import load_handling
-from monitor.store.database import Database
 from monitor.store.incident_search import OPEN, IncidentFilter, count_incidents, search_incidents
 from monitor.web.endpoints import parse_offset
 from monitor.web.natural_headline import write_title
-from monitor.web.templating import Renderer
+from monitor.web.web_page import WebPage
 
 PAGE_SIZE = 50
 LONGEST_TEXT = 200
@@ -45,20 +42,8 @@ class ListedIncident:
     assignee: str | None
 
 
-class IncidentList:
-    """Renders the list of incidents; its filters are in the address.
-
-    Parameters
-    ----------
-    database, config, clock, renderer
-        As for :func:`monitor.web.app.create_app`.
-    """
-
-    def __init__(self, database: Database, config: Config, clock: Clock, renderer: Renderer) -> None:
-        self._database = database
-        self._names = [monitor.name for monitor in config.monitors]
-        self._clock = clock
-        self._renderer = renderer
+class IncidentList(WebPage):
+    """Renders the list of incidents; its filters are in the address."""
 
     def show(self, request: Request) -> Response:
         """Show a page of the list: firing before pending before resolved, then by severity, then the newest."""

@@ -6,31 +6,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from monitor.actions.receivers.preview import preview_action
-from monitor.config.models import Config, Monitor
-from monitor.core.clock import Clock
+from monitor.config.models import Monitor
 from monitor.core.incident import Incident
 from monitor.jobs.incident_examples import load_examples
-from monitor.store.database import Connection, Database
+from monitor.store.database import Connection
 from monitor.store.incidents import find_incident
 from monitor.web.endpoints import parse_range
 from monitor.web.incident_view import load_incident_view
-from monitor.web.templating import Renderer
+from monitor.web.web_page import WebPage
 
 
-class IncidentPage:
-    """Renders the page of an incident from committed state.
-
-    Parameters
-    ----------
-    database, config, clock, renderer
-        As for :func:`monitor.web.app.create_app`.
-    """
-
-    def __init__(self, database: Database, config: Config, clock: Clock, renderer: Renderer) -> None:
-        self._database = database
-        self._config = config
-        self._clock = clock
-        self._renderer = renderer
+class IncidentPage(WebPage):
+    """Renders the page of an incident."""
 
     def show(self, request: Request) -> Response:
         """Show one incident: what is wrong, what to do, why, and what happened."""

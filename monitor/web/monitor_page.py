@@ -9,18 +9,16 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from monitor.config.models import Config, Monitor
-from monitor.core.clock import Clock
+from monitor.config.models import Monitor
 from monitor.store import reads
-from monitor.store.database import Database
 from monitor.web import queries
 from monitor.web.endpoints import parse_range
 from monitor.web.incident_chart import load_finding_charts
 from monitor.web.monitor_charts import incident_spans, round_spans, volume_chart
 from monitor.web.savings import make_panel
-from monitor.web.templating import Renderer
 from monitor.web.traffic import draw_charts, limit_points, usage_tables
 from monitor.web.views import make_row
+from monitor.web.web_page import WebPage
 
 MOST_FINDINGS = 100
 FIRST_FINDINGS = 12
@@ -29,20 +27,8 @@ MOST_CHANGES = 20
 MOST_CASES = 20
 
 
-class MonitorPage:
-    """Renders the page of a monitor from committed state.
-
-    Parameters
-    ----------
-    database, config, clock, renderer
-        As for :func:`monitor.web.app.create_app`.
-    """
-
-    def __init__(self, database: Database, config: Config, clock: Clock, renderer: Renderer) -> None:
-        self._database = database
-        self._config = config
-        self._clock = clock
-        self._renderer = renderer
+class MonitorPage(WebPage):
+    """Renders the page of a monitor."""
 
     def show(self, request: Request) -> Response:
         """Show one monitor: findings worst first, charts, volume, changes, incidents."""

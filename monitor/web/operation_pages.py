@@ -7,36 +7,21 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from monitor.config.models import Config
 from monitor.core.action import label_state
-from monitor.core.clock import Clock
 from monitor.core.plain import plain
 from monitor.store import reads
 from monitor.store.audit import load_entries
-from monitor.store.database import Database
 from monitor.store.incidents import find_incident
 from monitor.store.silences import list_silences
 from monitor.web.endpoints import MOST
-from monitor.web.templating import Renderer
+from monitor.web.web_page import WebPage
 
 PAGE_ROWS = 200
 STATES = ("awaiting_approval", "pending", "delivered", "failed", "expired", "held", "rejected", "told", "superseded")
 
 
-class OperationPages:
-    """Renders the lists of actions, silences and audit entries from committed state.
-
-    Parameters
-    ----------
-    database, config, clock, renderer
-        As for :func:`monitor.web.app.create_app`.
-    """
-
-    def __init__(self, database: Database, config: Config, clock: Clock, renderer: Renderer) -> None:
-        self._database = database
-        self._names = [monitor.name for monitor in config.monitors]
-        self._clock = clock
-        self._renderer = renderer
+class OperationPages(WebPage):
+    """Renders the lists of actions, silences and audit entries."""
 
     def actions(self, request: Request) -> Response:
         """Show effects and messages, newest first."""
