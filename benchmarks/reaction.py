@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import math
 import random
 import shutil
@@ -33,6 +34,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+import structlog
 
 from benchmarks.causes.run import MEMORY, Clock, LogReader
 from benchmarks.causes.truth import LIVE, MINUTE
@@ -343,6 +345,7 @@ def main() -> int:
     parser.add_argument("--swaps", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     began = time.monotonic()
     strong = Swap(asked.seed, 0.5, 0.4, 1.5, 120)
     with TemporaryDirectory(prefix="driftd-reaction-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
