@@ -10,8 +10,8 @@ waits for the next run of the job of the monitor and of the receiver, every furt
 the time that the jobs took, which is measured and by which the clock advances. It does not include: the time that an
 application needs to log a record, or that a database takes to return it (records are read from memory).
 
-Two variants: the rollback does not help, so that people are told and it is not repeated; five other monitors fire at
-the same time, so that it waits for approval. Ends with 1 if a goal is missed.
+Two variants: the rollback does not help, so that people are told and it is not repeated; five other monitors fire
+already, so that it waits for approval. Ends with 1 if a goal is missed.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Swap:
     helps
         Whether the traffic recovers after the request.
     storm
-        Whether five other monitors fire at the same time.
+        Whether five other monitors fire already.
     """
 
     seed: int
@@ -332,10 +332,10 @@ def measure_unhelpful(swap: Swap, home: Path) -> bool:
 
 
 def measure_storm(swap: Swap, home: Path) -> bool:
-    """Print what becomes of a rollback while all monitors fire; return whether it waits for approval."""
+    """Print what becomes of a rollback while all other monitors fire; return whether it waits for approval."""
     reaction = run(replace(swap, storm=True), home)
     states = [f"{row.state}: {row.reason}" for row in reaction.rollbacks]
-    print(f"all monitors fire: {len(reaction.targets)} requests, {'; '.join(states)}")
+    print(f"the other monitors fire already: {len(reaction.targets)} requests, {'; '.join(states)}")
     return not reaction.targets and any(row.state == "awaiting_approval" for row in reaction.rollbacks)
 
 
