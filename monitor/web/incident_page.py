@@ -11,6 +11,7 @@ from monitor.core.incident import Incident
 from monitor.jobs.incident_examples import load_examples
 from monitor.store.database import Connection
 from monitor.store.incidents import find_incident
+from monitor.web.effect_entries import list_results
 from monitor.web.endpoints import parse_range
 from monitor.web.incident_view import load_incident_view
 from monitor.web.web_page import WebPage
@@ -30,6 +31,7 @@ class IncidentPage(WebPage):
             "incident.html",
             now=now,
             view=view,
+            results=list_results(view.case.actions),
             requests={
                 action.id: preview_action(self._config.receivers.get(action.name), action)
                 for action in view.case.actions

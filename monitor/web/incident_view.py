@@ -16,8 +16,8 @@ from monitor.web.incident_chart import TimeRange, chart_range, load_charts
 from monitor.web.incident_surroundings import Surroundings, load_surroundings
 from monitor.web.natural_headline import write_lead, write_title
 from monitor.web.time_chart import TimeChart
-from monitor.web.timeline import TimelineEntry, load_timeline
-from monitor.web.views import IncidentView
+from monitor.web.timeline import load_timeline
+from monitor.web.views import IncidentView, TimelineEntry
 
 FIRST_FINDINGS = 12
 MOST_CHARTS = 4

@@ -60,6 +60,24 @@ class IncidentView:
     acknowledged_by: str | None
 
 
+@dataclass(frozen=True)
+class TimelineEntry:
+    """Something that happened.
+
+    Parameters
+    ----------
+    kind
+        `pending`, `firing`, `resolved`, `change`, `message`, `effect`, `verification` or `response`.
+    note
+        Further text.
+    """
+
+    at: datetime
+    kind: str
+    text: str
+    note: str = ""
+
+
 def make_row(item: MonitorState, monitor: Monitor, at: datetime, spark: Markup) -> MonitorRow:
     """Return one monitor's row; ``at`` is our database's clock."""
     status = monitor_status(item, monitor.bucket, at)
