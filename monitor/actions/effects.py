@@ -191,9 +191,9 @@ def last_known_good(
 ) -> dict[str, object] | None:
     """Return the version to go back to: with enough traffic, no incident of its own, and no drift in this one.
 
-    Of the versions that were in service when the bad one appeared, it is the one with most traffic; if none was, the
-    newest. None if the incident has no suspected version to roll back from. ``drifted`` are the versions that drifted,
-    by default those whose segment is in the evidence.
+    Of the versions that were in service when the bad one appeared, it is the one with most traffic, or the one that
+    replaced it since; if none was, the newest. None if the incident has no suspected version to roll back from.
+    ``drifted`` are the versions that drifted, by default those whose segment is in the evidence.
     """
     observed = guilty_version(incident)
     if observed is None:
@@ -213,7 +213,11 @@ def last_known_good(
         return None
     appeared = next((one.first_seen for one in versions if (one.role, one.value) == observed), opened)
     serving = [version for version in good if version.last_seen >= appeared - LONGEST_PAUSE]
-    best = max(serving, key=_traffic, default=None) or max(good, key=lambda one: (one.first_seen, one.last_seen))
+    if serving:
+        largest = max(serving, key=_traffic)
+        best = max([largest, *(one for one in serving if _replaces(one, largest))], key=lambda one: one.last_seen)
+    else:
+        best = max(good, key=lambda one: (one.first_seen, one.last_seen))
     return {role: best.value, "last_seen": best.last_seen.isoformat(), "rows": best.rows}
 
 
@@ -221,6 +225,12 @@ def _traffic(version: Version) -> tuple[float, datetime]:
     """Return the records per second of a version while it was in service, and when it was first seen."""
     seconds = max(1.0, (version.last_seen - version.first_seen).total_seconds())
     return version.rows / seconds, version.first_seen
+
+
+def _replaces(new: Version, old: Version) -> bool:
+    """Return whether a version took over from another one: similar traffic, for longer after its end than beside it."""
+    similar = 2 * _traffic(new)[0] >= _traffic(old)[0]
+    return similar and new.last_seen - old.last_seen > old.last_seen - new.first_seen
 
 
 def versions_in_findings(incident: Incident, role: str) -> set[str]:

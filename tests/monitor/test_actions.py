@@ -810,3 +810,11 @@ def test_a_rollback_is_not_sent_by_itself_if_the_suspect_is_no_version(kind: str
         "awaiting_approval",
         NO_NEW_VERSION,
     )
+
+
+@pytest.mark.parametrize(("rows", "target"), [(30_000, "new"), (27_000, "new"), (900, "old")])
+def test_the_target_is_the_version_that_replaced_another_one_of_similar_traffic(rows: int, target: str) -> None:
+    opened, minute = incident_of().opened_at, timedelta(minutes=1)
+    old = replace(version("old", 1), first_seen=opened - 63 * minute, last_seen=opened - 50 * minute, rows=7_900)
+    new = replace(version("new", 1), first_seen=opened - 51 * minute, last_seen=opened, rows=rows)
+    assert (last_known_good(incident_of(), [old, new], []) or {}).get("model_version") == target
