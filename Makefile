@@ -108,6 +108,9 @@ bench-reaction: $(OK)  ## Seconds from the first bad record to the request of a 
 bench-replay: $(OK)  ## Findings, decisions and actions of two versions of the code, compared; ten minutes (ARGS="--before COMMIT --after COMMIT")
 	$(BIN)/python -m benchmarks.replay $(ARGS)
 
+bench-rollback: $(OK)  ## From a model swap to its end, with real servers and a real daemon, twenty minutes (ARGS="--only slack")
+	$(BIN)/python -m benchmarks.rollback $(ARGS)
+
 bench-roles: $(OK)  ## Findings, incidents and actions with and without shadow, arm, evaluation and probe records; five minutes (ARGS="--seed 2")
 	$(BIN)/python -m benchmarks.roles $(ARGS)
 
