@@ -43,11 +43,21 @@ def test_the_layouts_and_the_page_are_those_of_the_stored_bodies(story: Any) -> 
     assert PAGE.read_text() == write_page([(one, load(one)) for one in STORIES])
 
 
+def round_numbers(value: Any) -> Any:
+    """Round the numbers of a body: their last digits depend on the processor."""
+    if isinstance(value, dict):
+        return {key: round_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [round_numbers(item) for item in value]
+    return round(float(f"{value:.9g}"), 9) if isinstance(value, float) else value
+
+
 @pytest.mark.parametrize("name", nightly_except(NAMES, "evaluation", "source-error"))
 def test_the_stored_bodies_are_what_is_decided_and_planned(name: str) -> None:
     (story,) = [one for one in STORIES if one.name == name]
     made = json.loads(write_bodies(run_story(story)))
-    assert made == json.loads((FOLDER / f"{name}.json").read_text()), "run `python -m scripts.messages`"
+    stored = json.loads((FOLDER / f"{name}.json").read_text())
+    assert round_numbers(made) == round_numbers(stored), "run `python -m scripts.messages`"
 
 
 def test_every_message_is_within_the_limits_of_its_receiver(story: Any) -> None:
