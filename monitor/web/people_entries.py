@@ -9,7 +9,7 @@ from monitor.store.audit import load_entries
 from monitor.store.database import Connection
 from monitor.web.views import TimelineEntry
 
-CHANNELS: Mapping[str, str] = {"cli": "the command line", "api": "the API", "web": "the web page", "slack": "Slack"}
+CHANNELS: Mapping[str, str] = {"cli": "the command line", "api": "the API", "web": "the web page"}
 VERBS: Mapping[str, str] = {
     "approve": "approved by",
     "reject": "rejected by",
@@ -32,7 +32,7 @@ def load_people_entries(connection: Connection, incident: str) -> list[TimelineE
 
 def describe_operation(entry: AuditEntry) -> str:
     """Return what was done, by whom and by which channel, such as ``Rollback approved by Ada via Slack``."""
-    by = f"{entry.by} via {CHANNELS.get(entry.channel, entry.channel)}"
+    by = f"{entry.by} via {CHANNELS.get(entry.channel, entry.channel.capitalize())}"
     if entry.operation == "assign":
         return f"Assigned to {entry.detail.get('assignee')} by {by}"
     text = f"{VERBS.get(entry.operation, f'{entry.operation} by')} {by}"
