@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
@@ -13,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from monitor.core.operation import RefusedOperation, RoleError
 from monitor.store.database import DatabaseError
+from monitor.web.body import LargeBodyError, read_body
 from monitor.web.bounded_reads import BoundedReads
 from monitor.web.formatting import parse_moment
 from monitor.web.templating import Renderer
@@ -56,16 +56,13 @@ class Endpoints:
         return self._renderer.problem(status, sentence)
 
     async def _write(self, work: Callable[[Request, bytes], Response], request: Request) -> Response:
-        body = bytearray()
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                async for chunk in request.stream():
-                    body += chunk
-                    if len(body) > LARGEST_BODY:
-                        return self.problem(request, 413, f"The body is larger than {LARGEST_BODY} bytes.")
+            body = await read_body(request, LARGEST_BODY, BODY_SECONDS)
+        except LargeBodyError:
+            return self.problem(request, 413, f"The body is larger than {LARGEST_BODY} bytes.")
         except TimeoutError:
             return self.problem(request, 408, f"The body was not received within {BODY_SECONDS:g} seconds.")
-        return await self._read(lambda request: work(request, bytes(body)), request)
+        return await self._read(lambda request: work(request, body), request)
 
     async def _read(self, work: Callable[[Request], Response], request: Request) -> Response:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from urllib.parse import parse_qs
@@ -19,6 +18,7 @@ from monitor.core.clock import Clock
 from monitor.jobs.slack_presses import PressHandler, group_by_app
 from monitor.store.database import Database, DatabaseError
 from monitor.web.access import SLACK_PATH
+from monitor.web.body import LargeBodyError, read_body
 from monitor.web.bounded_reads import BoundedReads
 
 LOG = structlog.get_logger(__name__)
@@ -44,16 +44,13 @@ class SlackInteractions:
 
     async def receive(self, request: Request) -> Response:
         """Do what a signed request asks for. A copy of an earlier one is refused."""
-        body = bytearray()
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                async for chunk in request.stream():
-                    body += chunk
-                    if len(body) > LARGEST_BODY:
-                        return PlainTextResponse("The body is too large.\n", 413)
+            body = await read_body(request, LARGEST_BODY, BODY_SECONDS)
+        except LargeBodyError:
+            return PlainTextResponse("The body is too large.\n", 413)
         except TimeoutError:
             return PlainTextResponse("The body was not received in time.\n", 408)
-        names = self._find_receivers(bytes(body), request.headers)
+        names = self._find_receivers(body, request.headers)
         if not names:
             LOG.warning("slack_request_refused", reason="signature")
             return PlainTextResponse("The signature is wrong or too old.\n", 401)
