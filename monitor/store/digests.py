@@ -14,7 +14,7 @@ from monitor.actions.storms import DIGESTIBLE, Announcement, QueueState, group_w
 from monitor.config.receivers import ReceiverConfig
 from monitor.core.action import MESSAGES, STANDING, Action, ActionRecord
 from monitor.store.firing import load_firing
-from monitor.store.outbox import save_actions
+from monitor.store.outbox import load_incidents_of, save_actions
 from monitor.store.rows import ActionRow, columns, read_all
 from monitor.store.tables import actions, incidents
 from monitor.store.types import Utc
@@ -161,16 +161,11 @@ def _load_storm(connection: Connection, name: str, messages: Sequence[ActionReco
         known = [one.message.incident for one in receipts.recent if one.storm is None]
     alone = [] if sent else [one.message for one in receipts.recent if one.message.incident in known]
     earlier = [digest.id for digest in sent]
-    ids = _load_incidents_of(connection, earlier) | {*known, *(one.incident for one in (*parts, *messages))}
+    ids = load_incidents_of(connection, earlier) | {*known, *(one.incident for one in (*parts, *messages))}
     rows = read_all(connection, StormIncident, _INCIDENTS, {"incidents": sorted(ids)})
     previous = max((digest.finished_at or digest.created_at for digest in sent), default=None)
     sequence = unsent.sequence if unsent else sent[-1].sequence + 1 if sent else 0
     return Storm(name, sequence, rows, alone, [*parts, *messages], load_firing(connection), previous)
-
-
-def _load_incidents_of(connection: Connection, digests: Collection[str]) -> set[str]:
-    query = sa.select(actions.c.incident).distinct().where(actions.c.digest.in_(list(digests)))
-    return set(connection.execute(query).scalars())
 
 
 def _save(connection: Connection, digest: Action, messages: Collection[str]) -> None:

@@ -237,7 +237,7 @@ def record(connection: Connection, claimed: ActionRow, **values: object) -> bool
     if done.rowcount == 1 and state != "pending":
         _end_parts(connection, [claimed.id], state, values.get("finished_at"))
         if state in ("failed", "expired"):
-            _forget_notices(connection, [claimed.incident, *_incidents_of_parts(connection, [claimed.id])])
+            _forget_notices(connection, [claimed.incident, *load_incidents_of(connection, [claimed.id])])
     return done.rowcount == 1
 
 
@@ -247,9 +247,10 @@ def _end_parts(connection: Connection, digests: Sequence[str], state: object, at
     connection.execute(parts.values(state=state, finished_at=at))
 
 
-def _incidents_of_parts(connection: Connection, digests: Sequence[str]) -> list[str]:
-    query = sa.select(actions.c.incident).distinct().where(actions.c.digest.in_(digests))
-    return list(connection.execute(query).scalars())
+def load_incidents_of(connection: Connection, digests: Collection[str]) -> set[str]:
+    """Return the ids of the incidents that digests are about."""
+    query = sa.select(actions.c.incident).distinct().where(actions.c.digest.in_(list(digests)))
+    return set(connection.execute(query).scalars())
 
 
 def release_orphaned(connection: Connection) -> int:
@@ -296,7 +297,7 @@ def expire(connection: Connection, at: datetime) -> int:
     )
     digests = [row.id for row in rows]
     _end_parts(connection, digests, "expired", at)
-    _forget_notices(connection, [*(row.incident for row in rows), *_incidents_of_parts(connection, digests)])
+    _forget_notices(connection, [*(row.incident for row in rows), *load_incidents_of(connection, digests)])
     save_actions(
         connection,
         [m for row in rows if row.state == "awaiting_approval" for m in _messages_unapproved(connection, row, at)],
