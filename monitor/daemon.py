@@ -8,7 +8,6 @@ delays no other. APScheduler runs them (`jobs/scheduler.py`); `core/schedule.py`
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,18 +21,18 @@ from monitor.jobs import retention
 from monitor.jobs.catch_up import CatchUpJob
 from monitor.jobs.delivery import Configs, deliver_due, expire_late
 from monitor.jobs.evals.schedule import SuiteSchedule
+from monitor.jobs.liveness import Liveness
 from monitor.jobs.monitor_job import MonitorJob
 from monitor.jobs.recovery import release_orphaned
 from monitor.jobs.scheduler import Job, JobScheduler
-from monitor.jobs.source_health import record_heartbeat, record_source_error
-from monitor.sources.base import SourceError
+from monitor.jobs.turns import try_catch_up, try_turn
 from monitor.store.database import Database
 
 LOG = structlog.get_logger(__name__)
 STOP_SECONDS = 4.0
 """Seconds that running buckets and deliveries have to end; abandoned ones are resumed when their lease expires."""
-STANDSTILL = timedelta(minutes=2)
-"""The daemon is not ready if no monitor has finished a bucket or a turn for this long."""
+LONGEST_CATCH_UP = timedelta(hours=6)
+"""Longest run of the jobs that read or count long ranges in one run."""
 
 
 @dataclass
@@ -49,7 +48,7 @@ class Daemon:
     suites: SuiteSchedule | None = None
     every: timedelta = timedelta(seconds=1)
     stopping: threading.Event = field(default_factory=threading.Event)
-    progress_at: float = field(default_factory=time.monotonic)
+    liveness: Liveness = field(default_factory=Liveness)
     further_jobs: Sequence[Job] = ()
 
     def run(self) -> bool:
@@ -57,7 +56,7 @@ class Daemon:
         release_orphaned(self.database)
         for monitor in self.monitors:
             monitor.lifecycle.sums_in_background = True
-        scheduler = JobScheduler(list(self.jobs()))
+        scheduler = JobScheduler(list(self.jobs()), self.liveness.watchdog)
         scheduler.start()
         LOG.info("started", monitors=len(self.monitors))
         try:
@@ -69,14 +68,16 @@ class Daemon:
     def jobs(self) -> Iterator[Job]:
         """Yield the jobs; each has a thread of its own and waits for no other."""
         for monitor in self.monitors:
-            yield Job(f"monitor {monitor.monitor.name}", partial(self.run_turns, monitor), self.every)
+            yield Job(_job_name(monitor), partial(self.run_turns, monitor), self.every)
         for catch_up in self.catch_ups:
-            yield Job(f"catch-up {catch_up.monitor.name}", partial(self.catch_up, catch_up), self.every)
+            yield Job(
+                f"catch-up {catch_up.monitor.name}", partial(try_catch_up, catch_up), self.every, limit=LONGEST_CATCH_UP
+            )
         for name in self.receivers:
             yield Job(f"receiver {name}", partial(self.deliver_to, name), self.every)
         yield from self.further_jobs
         yield Job("outbox", self.tidy, self.every)
-        yield Job("baselines", self.compute_sums, self.every)
+        yield Job("baselines", self.compute_sums, self.every, limit=LONGEST_CATCH_UP)
         yield Job("retention", partial(retention.delete_expired, self.database), retention.EVERY)
         if self.suites is not None:
             yield Job("evaluations", partial(self.start_suites, self.suites), self.every)
@@ -102,20 +103,13 @@ class Daemon:
         """Request every job to end after its current bucket or delivery."""
         self.stopping.set()
 
-    def standstill(self) -> str | None:
-        """Return why the daemon is not ready, or None if a monitor has recently finished a bucket or a turn."""
-        seconds = time.monotonic() - self.progress_at
-        if seconds < STANDSTILL.total_seconds():
-            return None
-        return f"no monitor has finished a bucket or a turn for {int(seconds)} s; see the log"
-
     def tick_all(self) -> None:
         """Run turns of every monitor until none has due buckets left."""
         finished = 1
         while finished and not self.stopping.is_set():
             finished = sum(self.try_turn(job) for job in self.monitors)
             for catch_up in self.catch_ups:
-                self.catch_up(catch_up)
+                try_catch_up(catch_up)
 
     def run_turns(self, job: MonitorJob) -> None:
         """Run turns of one monitor until it has no due buckets left."""
@@ -124,29 +118,16 @@ class Daemon:
 
     def try_turn(self, job: MonitorJob) -> int:
         """Run one turn; a failure does not affect other monitors. Return the number of finished buckets."""
-        try:
-            finished = self.turn(job)
-            record_heartbeat(job, self.clock.now(), news=finished > 0)
-            self.note_progress()
-            return finished
-        except SourceError as error:
-            record_source_error(job, error, self.clock.now())
-            self.note_progress()
-        except Exception:  # noqa: BLE001  a failing monitor cannot stop the others
-            LOG.exception("turn_failed", monitor=job.monitor.name)
-        return 0
+        return try_turn(job, self.clock, self.liveness.progress, partial(self.turn, job))
 
     def turn(self, job: MonitorJob) -> int:
         """Compute the due buckets of one monitor; return the number of finished buckets."""
-        return job.take_turn(self.stopping.is_set, self.note_progress)
 
-    def catch_up(self, job: CatchUpJob) -> None:
-        """Count the buckets before the live ones; a source that fails is opened again by the next run."""
-        try:
-            job.catch_up()
-        except SourceError as error:
-            LOG.warning("catch_up_failed", monitor=job.monitor.name, reason=error.reason, detail=str(error))
-            job.close()
+        def note_bucket() -> None:
+            self.liveness.progress.note()
+            self.liveness.watchdog.beat(_job_name(job))
+
+        return job.take_turn(self.stopping.is_set, note_bucket)
 
     def compute_sums(self) -> None:
         """Compute the sums of baselines that turns have requested, one at a time, since each occupies a core."""
@@ -158,10 +139,6 @@ class Daemon:
         """Start the due evaluations, unless the daemon is stopping."""
         if not self.stopping.is_set():
             suites.turn(self.clock.now())
-
-    def note_progress(self) -> None:
-        """Record the time of progress of any monitor."""
-        self.progress_at = time.monotonic()
 
     def deliver(self) -> int:
         """Deliver all due actions, one receiver after the other."""
@@ -183,3 +160,7 @@ class Daemon:
         except Exception:  # noqa: BLE001  the next wake tries again
             LOG.exception("expire_failed")
         return self.deliver_to(None)
+
+
+def _job_name(job: MonitorJob) -> str:
+    return f"monitor {job.monitor.name}"

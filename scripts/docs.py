@@ -124,7 +124,13 @@ def configuration() -> str:
         "`driftd run` exits with code 2 and the message of `driftd config check` if no monitor has a readable source because of\n"
         "its configuration: an unknown URL scheme or driver, or a missing SQLite file, table, column or segment. If some\n"
         "monitors can be read it starts, shows the others as errors and retries them. If a source is down, too slow or refuses\n"
-        "the password, the daemon retries; `driftd_source_up` is 0 until then.\n",
+        "the password, the daemon retries; `driftd_source_up` is 0 until then.\n\n"
+        "It exits with code 70 if its watchdog finds that the main loop, the scheduler or the web server has given no sign of\n"
+        "life for two minutes, or a job has made no progress for an hour (six hours for catch-up and baselines); the log then\n"
+        'has the stack of every thread (`"event": "watchdog"`). If a library lets no Python code run for two minutes, it\n'
+        "prints the stacks to standard error and exits with code 1. Run it under a supervisor that starts it again: `restart:`\n"
+        "of Docker Compose, Kubernetes, or `Restart=always` of systemd. After a pause of more than two minutes (SIGSTOP,\n"
+        "`docker pause`) a process may exit in the same way.\n",
     ]
     for title, model in sections():
         parts += [f"## {title}\n", first_line(model) + "\n", settings_table(model)]
@@ -387,7 +393,7 @@ def checks() -> str:
 def metrics() -> str:
     rows = [[f"`{row.name}`", row.type, ", ".join(row.labels) or "-", row.help] for row in list_metrics()]
     rows += [
-        ["`driftd_store_up`", "gauge", "-", "1 if driftd's own database answered this scrape."],
+        ["`driftd_store_up`", "gauge", "-", "1 if driftd's own database answered this scrape and accepts writes."],
         [
             "`driftd_log_lines_dropped_total`",
             "counter",

@@ -19,8 +19,12 @@ def health(listen: Annotated[str, typer.Option(help="Address of the daemon, HOST
     try:
         with closing(HTTPConnection(listen, timeout=3)) as connection:
             connection.request("GET", "/healthz")
-            status = connection.getresponse().status
+            response = connection.getresponse()
+            status, text = response.status, response.read(1000).decode("utf-8", "replace").strip()
     except (OSError, HTTPException) as error:
         echo(f"no answer from {listen}: {type(error).__name__}", err=True)
         return 1
-    return 0 if 200 <= status < 300 else 1  # noqa: PLR2004  (2xx)
+    if 200 <= status < 300:  # noqa: PLR2004  (2xx)
+        return 0
+    echo(f"{listen} answers with status {status}: {text}", err=True)
+    return 1

@@ -15,7 +15,6 @@ from monitor.config.models import Config
 from monitor.core import log
 from monitor.jobs.evals.schedule import SuiteSchedule
 from monitor.jobs.evals.suite_job import plan_jobs
-from monitor.jobs.scheduler import SchedulerStopped
 from monitor.shutdown import leave, stop_on_signals
 from monitor.web.serve import serve_web
 
@@ -32,12 +31,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
         warn_of_another_store(config)
         warn_of_old_forms(config)
         with log.buffer_stderr():
-            try:
-                ended = _serve(config, stopping)
-            except SchedulerStopped as error:
-                LOG.critical("scheduler_stopped", detail=str(error))
-                leave(1)
-            if not ended:
+            if not _serve(config, stopping):
                 leave()
 
 
@@ -49,5 +43,5 @@ def _serve(config: Config, stopping: threading.Event) -> bool:
         daemon.stopping = stopping
         if suites := plan_jobs(config, database.url.render_as_string(hide_password=False)):
             daemon.suites = SuiteSchedule(suites, database)
-        with serve_web(database, config, daemon.clock, daemon.standstill):
+        with daemon.liveness.watchdog.running(leave), serve_web(database, config, daemon.clock, daemon.liveness):
             return daemon.run()

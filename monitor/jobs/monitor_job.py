@@ -43,6 +43,8 @@ class MonitorJob:
         self.receivers = receivers
         self.owner = leases.new_owner()
         self.recorded_at: datetime | None = None
+        self.is_blocked = False
+        """Whether the last turn left a due bucket that waits for a retry or that another replica has."""
         self.lifecycle = BaselineLifecycle(database, monitor, source)
         self.schedule = BucketSchedule(database, monitor, source)
         self.auditor = LateDataAuditor(database, monitor, source)
@@ -59,6 +61,7 @@ class MonitorJob:
     def take_turn(self, stopping: Callable[[], bool], note_progress: Callable[[], object]) -> int:
         """Compute a few due buckets, oldest first; return the number of finished buckets."""
         self.prepare()
+        self.is_blocked = False
         finished = 0
         for bucket in self.schedule.due(self.lifecycle.baseline):
             if finished == BUCKETS_A_TURN or stopping():
@@ -66,6 +69,7 @@ class MonitorJob:
             with self.database.write() as connection:
                 claim = claims.claim(connection, self.monitor.name, bucket, self.owner)
             if claim is None or not self.compute(claim):
+                self.is_blocked = True
                 break  # another replica has it or it waits for a retry, and buckets of a monitor are decided in order
             note_progress()
             finished += 1

@@ -28,7 +28,6 @@ def record_heartbeat(job: MonitorJob, now: datetime, *, news: bool) -> None:
     """
     if not news and not job.is_heartbeat_due(now, NOTE_EVERY):
         return
-    job.recorded_at = now
     newest = job.source.reader.newest()
     with job.database.write() as connection:
         waits = buckets.source_trouble(connection, job.monitor.name) is not None
@@ -40,6 +39,7 @@ def record_heartbeat(job: MonitorJob, now: datetime, *, news: bool) -> None:
             newest=newest,
             **({} if waits else {"error": None, "error_since": None}),
         )
+    job.recorded_at = now
 
 
 def record_source_error(job: MonitorJob, error: SourceError, now: datetime) -> None:

@@ -5,7 +5,7 @@ Labels come from the configuration, the watched columns and the capped segments,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -22,18 +22,25 @@ LOG = structlog.get_logger(__name__)
 
 
 class StateCollector(Collector):
-    """Reads the store at every scrape; if it is down, the scrape succeeds with `driftd_store_up 0`."""
+    """Reads the store at every scrape; if it is down, the scrape succeeds with `driftd_store_up 0`.
 
-    def __init__(self, database: Database, config: Config) -> None:
+    Parameters
+    ----------
+    refuses
+        Returns whether the store refused the last write of this process although it may still be read.
+    """
+
+    def __init__(self, database: Database, config: Config, refuses: Callable[[], bool] = lambda: False) -> None:
         self._database = database
         self._config = config
+        self._refuses = refuses
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric family."""
         info = GaugeMetricFamily("driftd_build_info", "Version of driftd.", labels=["version"])
         info.add_metric([__version__], 1)
         yield info
-        up = GaugeMetricFamily("driftd_store_up", "1 when our own database answered this scrape.")
+        up = GaugeMetricFamily("driftd_store_up", "1 when our own database answered this scrape and accepts writes.")
         try:
             state = snapshot(self._database, self._config)
         except DatabaseError as error:
@@ -41,7 +48,7 @@ class StateCollector(Collector):
             up.add_metric([], 0)
             yield up
             return
-        up.add_metric([], 1)
+        up.add_metric([], 0 if self._refuses() else 1)
         yield up
         for row in list_metrics():
             kind = CounterMetricFamily if row.type == "counter" else GaugeMetricFamily

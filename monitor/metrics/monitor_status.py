@@ -9,6 +9,7 @@ from typing import Literal
 
 from monitor.core.incident import NO_DATA
 from monitor.store.reads import MonitorState
+from monitor.store.rows import WatchRow
 
 State = Literal["firing", "source error", "no data", "stalled", "learning", "healthy"]
 
@@ -76,6 +77,18 @@ def overdue(name: str, bucket: timedelta, heartbeat: datetime | None, at: dateti
     if age <= 3 * bucket + GRACE:
         return None
     return f"monitor {name}: the last pass was {int(age.total_seconds())} s ago"
+
+
+def unready(name: str, bucket: timedelta, watch: WatchRow | None, at: datetime) -> str | None:
+    """Return why a monitor is not ready, or None if its source was read at most 3 buckets and a minute ago."""
+    if watch is None:
+        return overdue(name, bucket, None, at)
+    if watch.source_time is None:
+        return f"monitor {name}: its source has never been read{f': {watch.error}' if watch.error else ''}"
+    if watch.error and watch.error_since and at - watch.error_since > 3 * bucket + GRACE:
+        seconds = int((at - watch.error_since).total_seconds())
+        return f"monitor {name}: its source could not be read for {seconds} s: {watch.error}"
+    return overdue(name, bucket, watch.seen_at, at)
 
 
 def _healthy(monitor: MonitorState) -> str:

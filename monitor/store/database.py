@@ -200,7 +200,8 @@ def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         if url.database and url.database != ":memory:":
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+        options = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+        engine = sa.create_engine(url, connect_args=options, hide_parameters=True)
         sa.event.listen(engine, "do_connect", _create_private)
         sa.event.listen(engine, "connect", _set_up_sqlite)
         return engine
@@ -210,6 +211,7 @@ def _engine(url: URL) -> Engine:
         max_overflow=2,
         pool_pre_ping=True,
         pool_timeout=10,
+        hide_parameters=True,  # errors are logged, and parameters are values of records
         connect_args={"connect_timeout": 5, "application_name": "driftd", **DEAD_PEER},
     )
 

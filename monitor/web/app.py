@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -29,7 +27,7 @@ def create_app(
     config: Config,
     clock: Clock,
     board: Board | None = None,
-    standstill: Callable[[], str | None] = lambda: None,
+    health: Health | None = None,
 ) -> Starlette:
     """Return the ASGI application; it serves committed state and writes only responses to incidents.
 
@@ -43,8 +41,8 @@ def create_app(
         Current time, for ages on the pages.
     board
         The breakers in memory; the caller starts and stops its thread.
-    standstill
-        Returns why the daemon of this process is not ready, or None.
+    health
+        Answers for the daemon of this process; by default for no daemon.
 
     Raises
     ------
@@ -53,7 +51,7 @@ def create_app(
     """
     renderer = Renderer(clock, config, database)
     api = Api(database, config, clock)
-    health, board = Health(database, config, standstill), board or Board(database, config, clock)
+    health, board = health or Health(database, config), board or Board(database, config, clock)
     login, endpoints = Login(config.server, database, clock, renderer.environment), Endpoints(renderer)
 
     async def not_found(request: Request, error: Exception) -> Response:

@@ -29,7 +29,7 @@ from monitor.config.models import Config, Monitor
 from monitor.config.sections import nearest
 from monitor.core.clock import Clock
 from monitor.store import breakers
-from monitor.store.database import Database, DatabaseError
+from monitor.store.database import Database
 
 LOG = structlog.get_logger(__name__)
 EVERY = timedelta(seconds=1)
@@ -98,7 +98,7 @@ class Board:
         try:
             with self._database.read() as connection:
                 rows = breakers.rows(connection, list(self._specs))
-        except DatabaseError as error:
+        except Exception as error:  # noqa: BLE001  the thread must go on; the answers tell their age
             if not self._failing:
                 LOG.warning("breakers_not_read", error=type(error).__name__)
             self._failing = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import structlog
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
@@ -14,8 +14,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from monitor.config.models import Config
 from monitor.core.log import count_dropped
+from monitor.jobs.liveness import Liveness
 from monitor.metrics.export import StateCollector
-from monitor.metrics.monitor_status import overdue
+from monitor.metrics.monitor_status import unready
 from monitor.store.database import Database
 from monitor.web import queries
 from monitor.web.bounded_reads import BoundedReads
@@ -26,7 +27,7 @@ COLLECT_SECONDS = 9.0
 READY_SECONDS = 2.0
 
 STORE_DOWN = b"""\
-# HELP driftd_store_up 1 when our own database answered this scrape.
+# HELP driftd_store_up 1 when our own database answered this scrape and accepts writes.
 # TYPE driftd_store_up gauge
 driftd_store_up 0.0
 """
@@ -38,12 +39,12 @@ class Health:
     Each endpoint has threads of its own, so that a waiting web page cannot delay a scrape.
     """
 
-    def __init__(self, database: Database, config: Config, standstill: Callable[[], str | None] = lambda: None) -> None:
+    def __init__(self, database: Database, config: Config, liveness: Liveness | None = None) -> None:
         self._database = database
         self._config = config
-        self._standstill = standstill
+        self._liveness = liveness = liveness or Liveness()
         self._state = CollectorRegistry()
-        self._state.register(StateCollector(database, config))
+        self._state.register(StateCollector(database, config, liveness.progress.store_refuses))
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
         self._process.register(_LogCollector())
@@ -63,21 +64,25 @@ class Health:
         return Response(own.removesuffix(b"# EOF\n") + state, headers={"content-type": kind})
 
     async def alive(self, _request: Request) -> Response:
-        """Return 200 while the process runs."""
+        """Return 200 while all parts of the process work, else 503; anyone may ask, so it does not say which."""
+        if self._liveness.watchdog.stopped():
+            return PlainTextResponse("A part of driftd has stopped; see its log.\n", 503)
         return PlainTextResponse("ok")
 
     async def ready(self, _request: Request) -> Response:
-        """Return 200 if every monitor had a recent pass, else 503 with the reasons."""
+        """Return 200 if every monitor was read recently and its last turn did not fail, else 503 with the reasons."""
         names = [monitor.name for monitor in self._config.monitors]
         try:
-            at, heartbeats = await self._passes.run(lambda: queries.passes(self._database, names), READY_SECONDS)
+            at, watches = await self._passes.run(lambda: queries.passes(self._database, names), READY_SECONDS)
         except Exception as error:  # noqa: BLE001  not ready, whatever the reason
             LOG.warning("store_down", error=type(error).__name__)
             return JSONResponse({"ready": False, "reasons": ["driftd's own database does not answer"]}, 503)
-        late = [
-            overdue(monitor.name, monitor.bucket, heartbeats.get(monitor.name), at) for monitor in self._config.monitors
-        ]
-        reasons = [reason for reason in [self._standstill(), *late] if reason]
+        progress = self._liveness.progress
+        reasons = [self._liveness.watchdog.stopped(), progress.standstill()]
+        for monitor in self._config.monitors:
+            watch = watches.get(monitor.name)
+            reasons.append(progress.failure(monitor.name) or unready(monitor.name, monitor.bucket, watch, at))
+        reasons = [reason for reason in reasons if reason]
         return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
 

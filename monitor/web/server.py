@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import cast
 
 import uvicorn
@@ -36,12 +36,14 @@ class Server:
         The application.
     listen
         ``host:port``; with port 0 the system chooses a port, see :attr:`port`.
+    beat
+        Called ten times a second by the event loop, as a sign of life.
     """
 
-    def __init__(self, app: ASGIApp, listen: str) -> None:
+    def __init__(self, app: ASGIApp, listen: str, beat: Callable[[], object] = lambda: None) -> None:
         self.listen = listen
         self._host, self._port = split_listen(listen)
-        self._server = uvicorn.Server(
+        self._server = _Uvicorn(
             uvicorn.Config(
                 app,
                 loop="asyncio",
@@ -54,7 +56,8 @@ class Server:
                 proxy_headers=False,  # X-Forwarded-For from loopback would let a client choose its address
                 limit_concurrency=TASKS,
                 timeout_graceful_shutdown=STOP_SECONDS,
-            )
+            ),
+            beat,
         )
         self._thread: threading.Thread | None = None
 
@@ -93,6 +96,19 @@ class Server:
             self._server.force_exit = True
             self._thread.join(1)
             self._thread = None
+
+
+class _Uvicorn(uvicorn.Server):
+    """A server that gives a sign of life."""
+
+    def __init__(self, config: uvicorn.Config, beat: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._beat = beat
+
+    async def on_tick(self, counter: int) -> bool:
+        """Give the sign of life; called by uvicorn ten times a second."""
+        self._beat()
+        return await super().on_tick(counter)
 
 
 class BoundedProtocol(H11Protocol):

@@ -13,8 +13,9 @@ from monitor import daemon as daemon_module
 from monitor.cli.connections import open_store
 from monitor.cli.factory import make_daemon
 from monitor.config.load import load
-from monitor.daemon import STANDSTILL, Daemon
+from monitor.daemon import Daemon
 from monitor.jobs.catch_up import CatchUpJob
+from monitor.jobs.liveness import STANDSTILL
 from monitor.jobs.source_session import SourceSession
 from monitor.sources.base import SourceError
 from monitor.store import buckets
@@ -153,10 +154,10 @@ def test_a_source_that_fails_is_written_down_beside_the_others(database: Databas
 
 def test_a_daemon_that_stands_still_is_not_ready(database: Database, tmp_path: Path) -> None:
     daemon = daemon_of(database, tmp_path)
-    assert daemon.standstill() is None
-    daemon.progress_at -= STANDSTILL.total_seconds() + 1
-    assert "no monitor has finished a bucket or a turn" in str(daemon.standstill())
+    assert daemon.liveness.progress.standstill() is None
+    daemon.liveness.progress.at -= STANDSTILL.total_seconds() + 1
+    assert "no monitor has finished a bucket or a turn" in str(daemon.liveness.progress.standstill())
     daemon.run_turns(daemon.monitors[1])
-    assert daemon.standstill() is None
+    assert daemon.liveness.progress.standstill() is None
     for watch in daemon.monitors:
         watch.close()

@@ -6,10 +6,10 @@ import threading
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from structlog.testing import capture_logs
 
-from monitor.jobs.scheduler import MOST_MISSED, Job, JobScheduler, SchedulerStopped, Watchdog
+from monitor.jobs.scheduler import Job, JobScheduler
+from monitor.jobs.watchdog import Watchdog
 from tests.support.process import eventually
 
 SOON = timedelta(seconds=0.02)
@@ -31,7 +31,7 @@ def test_a_job_that_hangs_and_one_that_fails_delay_no_other() -> None:
     over = threading.Event()
     hanging, failing, good = Counter(lambda: over.wait(60)), Counter(lambda: 1 / 0), Counter()
     names = {"hanging": hanging, "failing": failing, "good": good}
-    scheduler = JobScheduler([Job(name, run, SOON) for name, run in names.items()])
+    scheduler = JobScheduler([Job(name, run, SOON) for name, run in names.items()], Watchdog())
     with capture_logs() as logs:
         scheduler.start()
         try:
@@ -50,25 +50,47 @@ def test_jobs_that_end_are_waited_for() -> None:
         inside.set()
         over.wait(60)
 
-    scheduler = JobScheduler([Job("slow", work, SOON)])
+    scheduler = JobScheduler([Job("slow", work, SOON)], Watchdog())
     scheduler.start()
     assert inside.wait(30)
     over.set()
     assert scheduler.end(30) == []
 
 
-def test_a_scheduler_that_wakes_no_job_ends_the_process() -> None:
+def test_a_part_that_is_silent_for_longer_than_its_limit_has_stopped() -> None:
     watchdog = Watchdog()
-    for _ in range(MOST_MISSED):
-        watchdog.look()
-    watchdog.beat()
-    for _ in range(MOST_MISSED):
-        watchdog.look()
-    with pytest.raises(SchedulerStopped, match="no job was started for 120 s"):
-        watchdog.look()
+    watchdog.watch("the scheduler", timedelta(seconds=4))
+    watchdog.watch("monitor shop", timedelta(seconds=100))
+    for _ in range(4):
+        assert watchdog.check() is None
+    watchdog.beat("the scheduler")
+    assert watchdog.stopped() is None
+    for _ in range(4):
+        assert watchdog.check() is None
+    assert watchdog.stopped() == "the scheduler has given no sign of life for 4 s"
+    assert watchdog.check() == "the scheduler has given no sign of life for 5 s"
+    watchdog.forget("the scheduler")
+    watchdog.beat("the scheduler")
+    assert watchdog.check() is None
+
+
+def test_a_run_that_takes_longer_than_the_limit_of_its_job_is_known_to_the_watchdog() -> None:
+    over, inside = threading.Event(), threading.Event()
+    watchdog = Watchdog()
+    hangs = Counter(lambda: (inside.set(), over.wait(60)))
+    scheduler = JobScheduler([Job("hanging", hangs, SOON, limit=timedelta(seconds=3))], watchdog)
+    scheduler.start()
+    try:
+        assert inside.wait(30)
+        reasons = [watchdog.check() for _ in range(4)]
+        assert reasons == [None, None, None, "hanging has given no sign of life for 4 s"]
+    finally:
+        over.set()
+        scheduler.end(30)
+    assert watchdog.stopped() is None
 
 
 def test_waiting_ends_when_it_is_told_to_stop() -> None:
     stopping = threading.Event()
     stopping.set()
-    JobScheduler([]).wait(stopping)
+    JobScheduler([], Watchdog()).wait(stopping)

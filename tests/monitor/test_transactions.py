@@ -22,6 +22,7 @@ from monitor.config.models import Config
 from monitor.core.operation import Assign, Author
 from monitor.core.schedule import Bucket
 from monitor.daemon import Daemon
+from monitor.jobs.turns import try_catch_up
 from monitor.store import buckets, claims, labels, reads, silences, windows
 from monitor.store.database import Database
 from monitor.store.operations import perform
@@ -202,7 +203,7 @@ class Counting:
         source = self.watch.source.reader._reader._engine  # type: ignore[attr-defined]
         with counted(self.database, source) as counts:
             assert self.watch.compute(claim)
-        self.daemon.catch_up(self.daemon.catch_ups[0])
+        try_catch_up(self.daemon.catch_ups[0])
         return counts
 
 

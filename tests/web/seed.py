@@ -104,6 +104,7 @@ class Seed:
         """Write that a monitor was looked at."""
         seen = seen_at or datetime.now(UTC)
         row = {"monitor": monitor, "config": "c", "seen_at": seen, "error": error, "late_rows": 0, "newest": self.end}
+        row["source_time"] = seen
         self.insert(tables.watches, [row])
 
     def breaker(self, monitor: str, name: str, state: str, reason: str) -> None:

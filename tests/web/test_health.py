@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from monitor.core.clock import SystemClock
+from monitor.jobs.liveness import STANDSTILL, Liveness
 from monitor.store import tables
 from monitor.store.database import Database
+from monitor.store.watches import save_watch
 from monitor.web import app as application
 from monitor.web import endpoints
+from monitor.web.health import Health
 from monitor.web.server import Server
 from tests.web.conftest import Serve
 from tests.web.seed import MINUTE, Seed, busy_store, configuration
@@ -115,21 +121,95 @@ def test_ready_when_every_monitor_was_looked_at(seed: Seed, serve: Serve) -> Non
     assert late.json()["reasons"] == ["monitor two: no pass yet"]
 
 
-def test_not_ready_while_the_jobs_of_this_process_stand_still(seed: Seed) -> None:
-    """Another replica may look at the monitors meanwhile, so the store alone does not tell."""
-    seed.watch("one", seen_at=datetime.now(UTC))
-    settings = configuration("sqlite://", ["one"])
-    still: list[str] = []
-    app = application.create_app(seed.database, settings, SystemClock(), standstill=lambda: still[0] if still else None)
+@pytest.fixture
+def reporting(seed: Seed) -> Iterator[tuple[Liveness, httpx.Client]]:
+    """Lend what a daemon with two monitors reports, and a client of its server; both monitors were read just now."""
+    for name in ("one", "two"):
+        seed.watch(name, seen_at=datetime.now(UTC))
+    settings, liveness = configuration("sqlite://", ["one", "two"]), Liveness()
+    app = application.create_app(
+        seed.database, settings, SystemClock(), health=Health(seed.database, settings, liveness)
+    )
     server = Server(app, settings.server.listen)
     server.start()
     with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
-        assert client.get("/readyz").status_code == 200
-        still.append("no monitor has finished a turn")
-        answer = client.get("/readyz")
-        assert client.get("/healthz").status_code == 200
+        yield liveness, client
     server.stop()
-    assert (answer.status_code, answer.json()["reasons"]) == (503, still)
+
+
+def test_not_ready_while_the_jobs_of_this_process_stand_still(reporting: tuple[Liveness, httpx.Client]) -> None:
+    """Another replica may read the monitors meanwhile, so the store alone does not tell."""
+    liveness, client = reporting
+    assert client.get("/readyz").status_code == 200
+    liveness.progress.at -= STANDSTILL.total_seconds() + 1
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["reasons"][0].startswith("no monitor has finished a bucket or a turn for 12")
+    assert client.get("/healthz").status_code == 200
+
+
+def test_not_ready_while_the_turns_of_a_monitor_fail(reporting: tuple[Liveness, httpx.Client]) -> None:
+    liveness, client = reporting
+    liveness.progress.note_failure("two", ValueError("a value of a record"))
+    answer = client.get("/readyz")
+    assert answer.json() == {"ready": False, "reasons": ["monitor two: the last turn failed: ValueError; see the log"]}
+    liveness.progress.note_success("two")
+    assert client.get("/readyz").json() == {"ready": True, "reasons": []}
+
+
+def test_a_store_that_can_be_read_and_not_written_is_down(reporting: tuple[Liveness, httpx.Client]) -> None:
+    liveness, client = reporting
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    liveness.progress.note_failure("one", sa.exc.OperationalError("UPDATE watches", {"error": "secret"}, full))
+    found = samples(client.get("/metrics").text)
+    assert found["driftd_store_up"] == [0.0]
+    assert len(found["driftd_source_up"]) == 2, "what can be read is exported"
+    reasons = client.get("/readyz").json()["reasons"]
+    assert reasons == ["monitor one: the last turn failed: driftd's own database refuses: database or disk is full"]
+    liveness.progress.note_success("one")
+    assert samples(client.get("/metrics").text)["driftd_store_up"] == [1.0]
+
+
+def test_not_alive_when_a_part_of_the_process_has_stopped(reporting: tuple[Liveness, httpx.Client]) -> None:
+    liveness, client = reporting
+    liveness.watchdog.watch("the scheduler", timedelta(seconds=4))
+    for _ in range(2):
+        assert liveness.watchdog.check() is None
+    assert client.get("/healthz").status_code == 200
+    liveness.watchdog.check()
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.text) == (503, "A part of driftd has stopped; see its log.\n")
+    assert client.get("/readyz").json()["reasons"] == ["the scheduler has given no sign of life for 3 s"]
+    liveness.watchdog.beat("the scheduler")
+    assert client.get("/healthz").status_code == 200
+
+
+def test_not_ready_while_a_source_was_never_read(seed: Seed, serve: Serve) -> None:
+    seed.watch("one")
+    with seed.database.write() as connection:
+        for name in ("two", "three"):
+            save_watch(connection, name, error="unreachable: no route", error_since=datetime.now(UTC))
+    answer = serve(configuration("sqlite://", ["one", "two", "three"])).get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["reasons"] == [
+        f"monitor {name}: its source has never been read: unreachable: no route" for name in ("two", "three")
+    ]
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(15, 200), (17, 503)])
+def test_not_ready_when_a_source_could_not_be_read_for_long(
+    minutes: int, status: int, seed: Seed, serve: Serve
+) -> None:
+    seed.watch("one")
+    with seed.database.write() as connection:
+        save_watch(connection, "one", error="slow: no answer", error_since=datetime.now(UTC) - minutes * MINUTE)
+    answer = serve(configuration("sqlite://", ["one"])).get("/readyz")
+    assert answer.status_code == status
+    if status == 503:
+        assert re.fullmatch(
+            r"monitor one: its source could not be read for 102\d s: slow: no answer", answer.json()["reasons"][0]
+        )
 
 
 def test_not_ready_when_the_last_pass_is_long_ago(seed: Seed, serve: Serve) -> None:
