@@ -3,46 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
-import time
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from detectors import Policy, Verdict, guard
-from detectors.policy import unchecked_verdict
+from detectors import guard
 from monitor.config.models import Config
-from monitor.config.policies import merge_policies, unknown_policy
-from monitor.web.bounded_reads import BoundedReads
+from monitor.config.policies import merge_policies
+from monitor.web.guard_answers import (
+    BUSY,
+    BUSY_STATUS,
+    BadRequest,
+    GuardAnswer,
+    answer_busy,
+    answer_request,
+    refuse,
+)
+from monitor.web.guard_workers import GuardWorkers, WorkerLost
 
 LOG = structlog.get_logger(__name__)
-MOST_TEXTS = 100
 BODY_FLOOR = 1_000_000
 BODY_SECONDS = 10.0
 """Deadline for the body of a request, in seconds."""
 MOST_HELD = 64_000_000
 """Maximum total bytes of all bodies in memory; at least four times the largest body."""
-SMALL = 8_000
-"""Texts up to this total length, in characters, are checked in the event loop: a thread would take longer."""
-AT_ONCE = 2
+SMALL = 200
+"""Bodies up to this size are answered in the event loop: that takes less than the request itself."""
 MOST_AT_WORK = 16
-"""Maximum number of running and waiting requests with more text than that; a further one is rejected at once."""
+"""Maximum number of running and waiting larger requests; a further one is rejected at once."""
+MOST_PARSED = 20_000
+"""Maximum size of a rejected body that is parsed to answer as its policy fails."""
 WAIT_SECONDS = 10.0
-KEYS = ("policy", "text", "texts")
-BUSY_STATUS = 503
-BUSY = "The guard is busy; try again later, or send fewer texts."
-
-
-class BadRequest(ValueError):
-    """A request that is rejected, with the reason."""
-
-    def __init__(self, sentence: str, status: int = 400) -> None:
-        super().__init__(sentence)
-        self.status = status
 
 
 class GuardrailsApi:
@@ -61,7 +55,7 @@ class GuardrailsApi:
             for name, policy in merge_policies(config.policies).items()
         }
         self._limit = max(BODY_FLOOR, 2 * max(policy.max_bytes for policy in self._policies.values()))
-        self._scans = BoundedReads(AT_ONCE)
+        self._workers = GuardWorkers(self._policies)
         self._bytes_in_memory = self._at_work = 0
         for name in config.policies:
             guard("the first check of a policy compiles its patterns", self._policies[name])
@@ -71,31 +65,31 @@ class GuardrailsApi:
         body = bytearray()
         try:
             await self._read(request, body)
-            policy, texts, single = self._parse_request(bytes(body))
-            return await self._answer(policy, texts, single=single)
+            answer = await self._answer(bytes(body))
         except BadRequest as error:
-            # The policy is unknown if the body is incomplete: fail like the default policy.
-            failed = {"failed": "closed"} if error.status == BUSY_STATUS else {}
-            return JSONResponse({"error": str(error)} | failed, error.status)
+            answer = refuse(error)
         except ClientDisconnect:
             return Response(status_code=400)
         finally:
             self._bytes_in_memory -= len(body)
+        if answer.failed:
+            LOG.warning("guard_failed", detail=answer.failed)  # findings are not logged
+        headers = {"retry-after": "1"} if answer.status == BUSY_STATUS else None
+        return Response(answer.body, answer.status, headers, media_type="application/json")
 
-    async def _answer(self, policy: Policy, texts: list[str], *, single: bool) -> Response:
-        if sum(map(len, texts)) <= SMALL:
-            return _respond(policy, _verdicts(policy, texts), single=single)
+    async def _answer(self, body: bytes) -> GuardAnswer:
+        if len(body) <= SMALL:
+            return answer_request(self._policies, body)
         if self._at_work >= MOST_AT_WORK:
-            return _respond(policy, [unchecked_verdict(policy, BUSY)] * len(texts), single=single, busy=True)
+            return answer_busy(self._policies, body, MOST_PARSED)
         self._at_work += 1
-        ends = time.monotonic() + WAIT_SECONDS
         try:
-            verdicts = await self._scans.run(lambda: _verdicts(policy, texts, ends), WAIT_SECONDS)
-        except TimeoutError:
-            return _respond(policy, [unchecked_verdict(policy, BUSY)] * len(texts), single=single, busy=True)
+            return await self._workers.answer(body, WAIT_SECONDS)
+        except (TimeoutError, WorkerLost) as error:
+            LOG.warning("guard_worker_replaced", error=type(error).__name__)
+            return answer_busy(self._policies, body, MOST_PARSED)
         finally:
             self._at_work -= 1
-        return _respond(policy, verdicts, single=single)
 
     async def _read(self, request: Request, body: bytearray) -> None:
         """Read the body up to the size limit."""
@@ -116,28 +110,6 @@ class GuardrailsApi:
         except TimeoutError:
             raise BadRequest(f"The body was not received within {BODY_SECONDS:g} seconds.", 408) from None
 
-    def _parse_request(self, body: bytes) -> tuple[Policy, list[str], bool]:
-        try:
-            request = json.loads(body)
-        except (ValueError, RecursionError):
-            raise BadRequest("The body is not valid JSON.") from None
-        if not isinstance(request, dict):
-            raise BadRequest('The body must be an object: {"policy": "default", "text": "..."}.')
-        extra = sorted(set(request) - set(KEYS))
-        if extra:
-            raise BadRequest(f"The key {extra[0][:40]!r} is not allowed. Allowed: {', '.join(KEYS)}.")
-        name = request.get("policy", "default")
-        if not isinstance(name, str) or name not in self._policies:
-            raise BadRequest(unknown_policy(str(name)[:60], list(self._policies)), 404)
-        if ("text" in request) == ("texts" in request):
-            raise BadRequest("Give either `text`, a string, or `texts`, a list of strings.")
-        texts = [request["text"]] if "text" in request else request["texts"]
-        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise BadRequest("`text` must be a string and `texts` a list of strings.", 422)
-        if len(texts) > MOST_TEXTS:
-            raise BadRequest(f"{len(texts)} texts are too many for one request; send at most {MOST_TEXTS}.", 413)
-        return self._policies[name], texts, "text" in request
-
 
 def _refuse_other_kinds(content_type: str) -> None:
     kind, _, parameters = content_type.partition(";")
@@ -146,38 +118,3 @@ def _refuse_other_kinds(content_type: str) -> None:
     charset = parameters.lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
     if charset not in ("", "utf-8", "utf8", "us-ascii"):
         raise BadRequest(f"JSON is UTF-8 (RFC 8259), not {charset[:40]!r}; send it as that.", 415)
-
-
-def _verdicts(policy: Policy, texts: list[str], ends: float = float("inf")) -> list[Verdict]:
-    """Check the texts in order until the deadline; the rest have no verdict."""
-    return [
-        guard(text, policy, time.monotonic) if time.monotonic() < ends else unchecked_verdict(policy, BUSY)
-        for text in texts
-    ]
-
-
-def _respond(policy: Policy, verdicts: list[Verdict], *, single: bool, busy: bool = False) -> Response:
-    """Return the response with the verdicts; a busy guard answers as the policy fails, with an error and its status."""
-    _log(policy, verdicts)
-    answers = [as_json(verdict) for verdict in verdicts]
-    answer = answers[0] if single else {"policy": policy.name, "verdicts": answers}
-    if busy:
-        answer = {"error": BUSY, "failed": policy.fail} | answer
-    # Escaped, because a text may contain a lone surrogate, which has no UTF-8 encoding.
-    written = json.dumps(answer, ensure_ascii=True)
-    headers = {"retry-after": "1"} if busy else None
-    return Response(written, BUSY_STATUS if busy else 200, headers, media_type="application/json")
-
-
-def as_json(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict as plain data, without empty fields."""
-    fields = asdict(verdict)
-    always = ("verdict", "policy", "reasons", "findings")
-    return {name: value for name, value in fields.items() if name in always or value is not None}
-
-
-def _log(policy: Policy, verdicts: list[Verdict]) -> None:
-    """Log texts that could not be checked; findings are not logged."""
-    failed = [verdict for verdict in verdicts if verdict.failed]
-    if failed:
-        LOG.warning("guard_failed", policy=policy.name, texts=len(failed), reason=failed[0].reasons[0])

@@ -10,7 +10,7 @@ import pytest
 
 from monitor.config.models import Config
 from monitor.store.database import Database
-from monitor.web.guardrails_api import MOST_TEXTS
+from monitor.web.guard_answers import MOST_TEXTS
 from tests.web.conftest import Serve, with_token
 from tests.web.seed import configuration
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import select
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,10 +18,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detectors import Policy, Verdict
-from detectors import guard as really
+from detectors import Verdict
 from detectors.policy import built_in
-from monitor.web import guardrails_api, server
+from monitor.web import guard_answers, guard_workers, guardrails_api, server
+from monitor.web.guard_answers import GuardAnswer, answer_busy, answer_request
+from monitor.web.guard_workers import GuardWorkers, WorkerLost
 from tests.web.conftest import Serve
 from tests.web.test_guarding import MAIL, PATH, with_policies
 
@@ -156,12 +160,14 @@ def test_more_than_can_be_done_gets_a_bounded_answer_that_says_how_it_fails(
 ) -> None:
     go_on = threading.Event()
 
-    def waits(text: str, policy: Policy, clock: Any = None) -> Verdict:
-        go_on.wait(50)
-        return really(text, policy, clock)
+    really = GuardWorkers.answer
+
+    async def waits(self: GuardWorkers, body: bytes, seconds: float) -> GuardAnswer:
+        await asyncio.to_thread(go_on.wait, 50)
+        return await really(self, body, seconds)
 
     client = serve(with_policies(mine={"rules": [{"type": "pii"}], "fail": fail, "fallback": "Not now."}))
-    monkeypatch.setattr(guardrails_api, "guard", waits)
+    monkeypatch.setattr(GuardWorkers, "answer", waits)
     extra = 6
 
     def ask(number: int) -> httpx.Response:
@@ -199,9 +205,49 @@ def test_bodies_together_are_bounded(serve: Serve, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_batch_is_not_checked_after_its_time() -> None:
-    policy = built_in()["pii"]
-    told = guardrails_api._verdicts(policy, [MAIL, MAIL], ends=float("-inf"))
-    assert [(verdict.verdict, verdict.failed) for verdict in told] == [("error", "closed")] * 2
+    body = json.dumps({"policy": "pii", "texts": [MAIL, MAIL]}).encode()
+    told = json.loads(answer_request(built_in(), body, ends=float("-inf")).body)
+    assert [(verdict["verdict"], verdict["failed"]) for verdict in told["verdicts"]] == [("error", "closed")] * 2
+
+
+def test_a_large_body_that_is_refused_is_not_parsed() -> None:
+    answer = answer_busy(built_in(), b"[" * 30_000, 20_000)
+    assert (answer.status, json.loads(answer.body)["failed"]) == (503, "closed")
+
+
+def test_texts_are_checked_in_another_process(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this one they would delay every other answer."""
+
+    def refuse(*_: object) -> Verdict:
+        raise AssertionError("checked in the process of the web server")
+
+    client = serve()
+    monkeypatch.setattr(guard_answers, "guard", refuse)
+    answer = client.post(PATH, json={"text": MAIL + "x" * 200})
+    assert (answer.status_code, answer.json()["verdict"]) == (200, "redact")
+
+
+def test_a_worker_that_hangs_or_ends_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard_workers, "WORKERS", 1)
+    monkeypatch.setattr(guard_workers, "GRACE_SECONDS", 0.1)
+    body = json.dumps({"text": MAIL}).encode()
+
+    async def ask() -> list[int]:
+        workers, pids = GuardWorkers(built_in()), []
+        for signal_number, error in ((signal.SIGSTOP, TimeoutError), (signal.SIGKILL, WorkerLost)):
+            assert json.loads((await workers.answer(body, 60)).body)["verdict"] == "redact"
+            worker = workers._idle.get_nowait()
+            assert worker is not None
+            workers._idle.put_nowait(worker)
+            pids.append(worker.process.pid)
+            os.kill(pids[-1], signal_number)
+            with pytest.raises(error):
+                await workers.answer(body, 0.2)
+            assert worker.process.returncode == -signal.SIGKILL
+        assert json.loads((await workers.answer(body, 60)).body)["verdict"] == "redact"
+        return pids
+
+    assert len(set(asyncio.run(ask()))) == 2
 
 
 def _connected(client: httpx.Client) -> socket.socket:
