@@ -176,6 +176,34 @@ def receiver_kinds() -> str:
             "Texts of templates contain fields in braces; `{{` and `}}` are braces. In a template of JSON, a text that is one field\n"
             "becomes its value of any type, null if there is none; in other texts a missing value is empty.\n",
             table(["field", "value"], fields),
+            "## Tests\n",
+            "`driftd actions test NAME` sends a marked test to a receiver, once, from where the command runs, and prints the\n"
+            "request and the answer. It exits 0 if the receiver accepted it, 1 if not, and 2 if nothing was sent. A test belongs to\n"
+            "no monitor and no incident: it counts for no cooldown, cap or verification. It is an entry of the audit log.\n",
+            table(
+                ["receiver", "what a test does"],
+                [
+                    [
+                        "of messages",
+                        "says *Test of the receiver … by …*, then that the test is over: an alert is opened and resolved",
+                    ],
+                    [
+                        "webhooks of effects",
+                        "sends `driftd.test` as `type`, `data.test: true`, and `driftd-test` as both versions",
+                    ],
+                    [
+                        "with templates",
+                        "sends the template with `{test}`, `{type}` or `{data}`; without such a field nothing is sent, since the job could not tell the test from a rollback",
+                    ],
+                    ["`mlflow`, `langfuse`", "reads the alias or label with the configured login; moves nothing"],
+                    [
+                        "`kubernetes`, `argo_rollouts`",
+                        "reads what an undo reads, and sends a patch with `dryRun=All`, which the API server checks and does not store",
+                    ],
+                ],
+            ),
+            "A job that is started by a template must do nothing if `{test}` is true. `driftd actions show ID` prints any action with\n"
+            "its target, evidence, approvals and the exact request.\n",
             "## Deprecated keys: slack and actions\n",
             "`slack:` and `actions:` still work; `driftd run` and `driftd config check` print their new form. `slack: {…}` becomes\n"
             "the receiver `slack: {kind: slack, …}`. An action `NAME: {webhook: {url, secret, timeout}, kind, mode, cooldown,\n"

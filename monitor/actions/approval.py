@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from monitor.core.action import ActionRecord, ActionState
+from monitor.core.action import TEST, ActionRecord, ActionState
 from monitor.core.operation import Approve, Author, RefusedOperation, Reject, Replay
 
 OBSTACLES: Mapping[ActionState, str] = {
@@ -41,22 +41,33 @@ def check_resolution(action: ActionRecord, at: datetime, newer: ActionRecord | N
 
 def check_replay(action: ActionRecord, at: datetime) -> None:
     """Raise RefusedOperation unless an action failed and may still be sent."""
+    if action.kind == TEST:
+        raise RefusedOperation(f"it is a test; `driftd actions test {action.name}` sends a new one")
     if action.state != "failed":
         raise RefusedOperation(f"the action is {action.state!r}; only a failed action can be sent again")
     if action.not_after is not None and action.not_after < at:
         raise RefusedOperation(f"the action expired at {action.not_after:%Y-%m-%d %H:%M} UTC and is not sent again")
 
 
-def check_approver(approvers: Collection[str], author: Author) -> None:
-    """Raise RefusedOperation if the author has approved an action already: it needs different people."""
-    if author.name.strip().casefold() in {name.casefold() for name in approvers}:
+def check_approver(action: ActionRecord, approvers: Collection[str], author: Author) -> None:
+    """Raise RefusedOperation unless the approval of the author counts: an action may need several different people.
+
+    A name that nobody verified may be anybody's second one.
+    """
+    needed = count_missing_approvals(action, ())
+    if needed > 1 and not author.is_verified:
+        raise RefusedOperation(
+            f"{needed} people must approve the action, and the name {author.name.strip()!r} is not verified: approve "
+            "in Slack or where you are logged in, or with your own token (`--token`, DRIFTD_TOKEN)"
+        )
+    if author.person in approvers:
         raise RefusedOperation(f"{author.name.strip()} has approved the action already; another person must approve it")
 
 
 def count_missing_approvals(action: ActionRecord, approvers: Collection[str]) -> int:
     """Return how many more people must approve an action."""
     data = action.payload.get("data") or {}
-    return max(0, data.get("approvals", 1) - len({name.casefold() for name in approvers}))
+    return max(0, data.get("approvals", 1) - len(set(approvers)))
 
 
 def next_state(operation: Approve | Reject | Replay) -> ActionState:

@@ -10,12 +10,13 @@ from monitor.cli.connections import open_store
 from monitor.cli.options import (
     DEFAULT_CONFIG,
     AsJson,
-    By,
     ConfigOption,
     ConfigPath,
     MonitorName,
+    Person,
     Reason,
     command_group,
+    expand_options,
     load_config,
 )
 from monitor.cli.output import echo, print_json, print_table
@@ -118,47 +119,50 @@ def examples(identity: IncidentId, config: ConfigOption = DEFAULT_CONFIG, as_jso
 
 
 @incidents.command("ack")
+@expand_options
 def acknowledge(
-    identity: IncidentId, reason: Reason = "", by: By = None, config: ConfigOption = DEFAULT_CONFIG
+    identity: IncidentId, person: Person, reason: Reason = "", config: ConfigOption = DEFAULT_CONFIG
 ) -> None:
     """Acknowledge an open incident: it sends no reminders and does not escalate until it changes.
 
     Example: driftd incidents ack 37b0 --reason "rolling back"
     """
-    _perform(config, Acknowledge(identity, reason=reason), by)
+    _perform(config, Acknowledge(identity, reason=reason), person)
     echo("the incident is acknowledged")
 
 
 @incidents.command("assign")
+@expand_options
 def assign(
     identity: IncidentId,
     assignee: Annotated[str, typer.Option("--to", help="Who works on it.")],
+    person: Person,
     reason: Reason = "",
-    by: By = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Assign an incident to a person.
 
     Example: driftd incidents assign 37b0 --to ann
     """
-    _perform(config, Assign(identity, assignee, reason=reason), by)
+    _perform(config, Assign(identity, assignee, reason=reason), person)
     echo(f"the incident is assigned to {assignee}")
 
 
 @incidents.command("comment")
+@expand_options
 def comment(
     identity: IncidentId,
     text: Annotated[str, typer.Argument(help="The comment.")],
-    by: By = None,
+    person: Person,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Add a comment to an incident.
 
     Example: driftd incidents comment 37b0 "the provider confirmed an outage"
     """
-    _perform(config, Comment(identity, reason=text), by)
+    _perform(config, Comment(identity, reason=text), person)
     echo("the comment is stored")
 
 
-def _perform(config: Config, operation: Operation, by: str | None) -> None:
-    perform_as_user(config, operation, by, "driftd incidents")
+def _perform(config: Config, operation: Operation, person: Person) -> None:
+    perform_as_user(config, operation, person, "driftd incidents")

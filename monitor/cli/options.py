@@ -6,7 +6,7 @@ import getpass
 import inspect
 import os
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
 from functools import partial, wraps
 from pathlib import Path
@@ -72,8 +72,25 @@ Start = Annotated[datetime, time_option("--from", text="ISO 8601 date or time.")
 End = Annotated[datetime, time_option("--to", text="ISO 8601 date or time.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Reason = Annotated[str, typer.Option(help="Reason, for the record.")]
-By = Annotated[str | None, typer.Option(help="Who does it; default: the current user.")]
+By = Annotated[
+    str | None, typer.Option(help="Who does it, which nobody verifies; default: the current user. Not with a token.")
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        envvar="DRIFTD_TOKEN",
+        help="Your token (`driftd tokens create`), whose name and role count; better in the environment.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Do not show a progress bar.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Who does something: the person of a token, or a name."""
+
+    by: By = None
+    token: Token = None
 
 
 def command_group(*, runs_alone: bool = False) -> typer.Typer:

@@ -33,7 +33,7 @@ COMMANDS = {  # name: (module and function, summary in `driftd --help`)
     "config": ("monitor.cli.config:config", "Check the configuration, or print its JSON schema."),
     "db": ("monitor.cli.db:db", "Manage driftd's own database."),
     "baseline": ("monitor.cli.baseline:baseline", "Show or relearn the data that windows are compared with."),
-    "actions": ("monitor.cli.actions:actions", "List, approve, reject and resend messages and effects."),
+    "actions": ("monitor.cli.actions:actions", "List, show, approve, reject and resend actions; test receivers."),
     "audit": ("monitor.cli.audit:audit", "List what people did, when, by which channel, and why."),
     "tokens": ("monitor.cli.tokens:tokens", "Create, list and revoke tokens of people and machines."),
     "events": ("monitor.cli.events:events", "Record and list deployments, which incidents name."),

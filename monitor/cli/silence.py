@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from monitor.cli.connections import open_store
-from monitor.cli.options import DEFAULT_CONFIG, AsJson, By, ConfigOption, Reason, command_group, duration_option
+from monitor.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigOption,
+    Person,
+    Reason,
+    command_group,
+    duration_option,
+    expand_options,
+)
 from monitor.cli.output import echo, print_json, print_table
 from monitor.cli.perform import perform_as_user
 from monitor.config.models import ConfigError
@@ -21,9 +30,11 @@ silence = command_group()
 
 
 @silence.command("add")
+@expand_options
 def add(
     length: Annotated[timedelta, duration_option("Duration, such as 2h.")],
     monitor: Annotated[str, typer.Option("--monitor", "-m", help="Name of the monitor, or * for all.")],
+    person: Person,
     rule: Annotated[
         str, typer.Option(help="Name of the rule, experiment.NAME, shadow.NAME, breaker.NAME, or * for all.")
     ] = "*",
@@ -32,7 +43,6 @@ def add(
         typer.Option(help="Matcher, such as 'column=~\"price|cost\"'; if it is given several times, all must match."),
     ] = None,
     comment: Annotated[str, typer.Option(help="Reason, shown in the list of silences.")] = "",
-    by: By = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Mute alerts for a limited time; findings and incidents are still recorded.
@@ -43,7 +53,7 @@ def add(
         config.monitor(monitor)
     matchers = [_check_matcher(text) for text in match or ()]
     wanted = AddSilence(length, monitor, rule, matchers, reason=comment)
-    entry = perform_as_user(config, wanted, by, "driftd silence list")
+    entry = perform_as_user(config, wanted, person, "driftd silence list")
     echo(f"silence #{entry.subject} until {entry.at + length:%Y-%m-%d %H:%M} UTC")
 
 
@@ -71,15 +81,16 @@ def list_silences(config: ConfigOption = DEFAULT_CONFIG, as_json: AsJson = False
 
 
 @silence.command("end")
+@expand_options
 def end(
     number: Annotated[int, typer.Argument(help="Number of the silence, from `driftd silence list`.")],
+    person: Person,
     reason: Reason = "",
-    by: By = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """End a silence now.
 
     Example: driftd silence end 3
     """
-    perform_as_user(config, EndSilence(number, reason=reason), by, "driftd silence list")
+    perform_as_user(config, EndSilence(number, reason=reason), person, "driftd silence list")
     echo(f"silence #{number} has ended")

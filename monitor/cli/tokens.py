@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from monitor.cli.connections import open_store
-from monitor.cli.options import DEFAULT_CONFIG, AsJson, By, ConfigOption, Reason, command_group, duration_option
+from monitor.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigOption,
+    Person,
+    Reason,
+    command_group,
+    duration_option,
+    expand_options,
+)
 from monitor.cli.output import echo, print_json, print_table
 from monitor.cli.perform import perform_as_user
 from monitor.config.models import ConfigError
@@ -21,8 +30,10 @@ LISTED_BY = "driftd tokens list"
 
 
 @tokens.command("create")
+@expand_options
 def create(
     name: Annotated[str, typer.Argument(help="Name of the person or machine, stored with what it does.")],
+    person: Person,
     role: Annotated[str | None, typer.Option(help=f"Role of a person: {', '.join(ROLES)}.")] = None,
     scope: Annotated[
         list[str] | None, typer.Option(help=f"What a machine may do: {', '.join(SCOPES)}; may be given several times.")
@@ -30,7 +41,6 @@ def create(
     expires: Annotated[
         timedelta | None, duration_option("Time after which it expires, such as 90d.", "--expires")
     ] = None,
-    by: By = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Create a token and print it once; only its hash is stored.
@@ -44,7 +54,7 @@ def create(
         raise ConfigError(f"--scope {wrong[0]!r} is not allowed. Allowed: {', '.join(SCOPES)}.")
     secret = new_secret()
     wanted = CreateToken(name, hash_secret(secret), role, tuple(scope or ()), expires)
-    perform_as_user(config, wanted, by, LISTED_BY)
+    perform_as_user(config, wanted, person, LISTED_BY)
     echo(secret)
     if not config.server.requires_login:
         echo("The server of this configuration lets everyone in; set `server: auth: {required: true}`.", err=True)
@@ -69,15 +79,16 @@ def list_all(config: ConfigOption = DEFAULT_CONFIG, as_json: AsJson = False) -> 
 
 
 @tokens.command("revoke")
+@expand_options
 def revoke(
     name: Annotated[str, typer.Argument(help="Name of the token.")],
+    person: Person,
     reason: Reason = "",
-    by: By = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Revoke a token, and end its sessions; running servers follow within ten seconds.
 
     Example: driftd tokens revoke ann
     """
-    perform_as_user(config, RevokeToken(name, reason=reason), by, LISTED_BY)
+    perform_as_user(config, RevokeToken(name, reason=reason), person, LISTED_BY)
     echo(f"the token {name} is revoked")

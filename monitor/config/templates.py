@@ -29,6 +29,7 @@ FIELDS: Mapping[str, str] = {
     "not_after": "when the action expires",
     "data": "all data of the action, as in webhooks.md",
     "retraining": "what to train on, as in webhooks.md",
+    "test": "`true` for a test by `driftd actions test`, else `false`",
 }
 """Fields of templates, and their meaning."""
 
@@ -39,6 +40,19 @@ def parse(text: str) -> Iterator[tuple[str, str | None]]:
         if spec or conversion:
             raise ValueError("a field has no format")
         yield literal, field
+
+
+MARKS = frozenset({"test", "type", "data"})
+"""Fields by which the receiver of a template recognises a test."""
+
+
+def list_fields(template: JsonValue) -> set[str]:
+    """Return the fields of all texts of a template."""
+    if isinstance(template, dict):
+        return {name for item in template.values() for name in list_fields(item)}
+    if isinstance(template, list):
+        return {name for item in template for name in list_fields(item)}
+    return {name for _, name in parse(template) if name is not None} if isinstance(template, str) else set()
 
 
 def check_text(text: str, fields: Mapping[str, str] = FIELDS) -> str:

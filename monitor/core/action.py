@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from monitor.core.deploy_event import DeployEvent
 from monitor.core.firing import FiringMonitors
@@ -29,6 +29,8 @@ ActionState = Literal[
     "superseded",
 ]
 DESTRUCTIVE = ("rollback", "retrain")
+TEST: Final = "test"
+"""Kind of the tests of receivers; they belong to no monitor, and only who started one sends it."""
 MESSAGES = ("firing", "update", "reminder", "resolved")
 """Kinds of the messages about an incident; every other action is an effect, or a message about something else."""
 UNSENT = ("pending", "awaiting_approval", "held", "expired", "rejected", "told")

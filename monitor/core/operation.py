@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
+from monitor.core.action import Action
+
 Channel = Literal["cli", "api", "web", "slack"]
 Role = Literal["viewer", "responder", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "responder", "admin")
 """Roles in order: each may do all that the ones before it may."""
-SubjectKind = Literal["action", "incident", "silence", "token"]
+SubjectKind = Literal["action", "incident", "silence", "token", "receiver"]
 Result = Literal["done", "refused"]
 LONGEST_NAME = 128
 LONGEST_TEXT = 2000
@@ -42,12 +44,20 @@ class Author:
     ----------
     is_verified
         Whether the name is that of a token, a session or a signed request. Other names are taken as they are given.
+    account
+        What stays the same if the person changes the name; empty if it is the name.
     """
 
     name: str
     channel: Channel
     role: Role
     is_verified: bool = False
+    account: str = ""
+
+    @property
+    def person(self) -> str:
+        """Return what tells the person from others."""
+        return (self.account or self.name.strip()).casefold()
 
 
 @dataclass(frozen=True)
@@ -178,6 +188,21 @@ class RevokeToken(Operation):
     name = "revoke_token"
     least_role = "admin"
     token: str
+
+
+@dataclass(frozen=True)
+class Rehearse(Operation):
+    """Send a test to a receiver.
+
+    Parameters
+    ----------
+    actions
+        The test, as it was planned.
+    """
+
+    name = "test"
+    receiver: str
+    actions: Sequence[Action]
 
 
 @dataclass(frozen=True)

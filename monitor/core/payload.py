@@ -17,8 +17,9 @@ ActionKind = Literal[
     "rollback",
     "retrain",
     "notify",
+    "test",
 ]
-"""Kinds of actions: messages about incidents, approvals, verdicts and breakers, and effects."""
+"""Kinds of actions: messages about incidents, approvals, verdicts and breakers, effects, and tests of receivers."""
 
 
 class Suspect(TypedDict):
@@ -279,8 +280,15 @@ class RetrainingData(TypedDict):
 
 
 class EventData(TypedDict, total=False):
-    """The data of a message: the first three fields are always present, the others depend on its type."""
+    """The data of a message: monitor, severity and headline are always present, the others depend on its type.
 
+    Parameters
+    ----------
+    test
+        Present and true only in a test of a receiver.
+    """
+
+    test: bool
     monitor: str
     severity: str
     headline: str

@@ -12,7 +12,7 @@ import structlog
 
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, Receiver
 from monitor.config.receivers import ReceiverConfig
-from monitor.core.action import DESTRUCTIVE
+from monitor.core.action import DESTRUCTIVE, TEST
 from monitor.core.clock import Clock
 from monitor.store import digests, leases, outbox
 from monitor.store.database import Database, decision_time
@@ -71,17 +71,18 @@ def deliver_due(
         if claimed is None:
             break
         attempted += 1
-        _deliver(database, receivers, claimed, at, clock)
+        deliver_claimed(database, receivers, claimed, at, clock)
     return attempted
 
 
-def _deliver(
+def deliver_claimed(
     database: Database,
     receivers: Mapping[str, Receiver],
     claimed: ActionRow,
     at: datetime,
     clock: Clock,
 ) -> None:
+    """Make one attempt at a leased action, and record its outcome."""
     outcome = _attempt(database, receivers, claimed, at)
     with database.write() as connection:
         now = decision_time(connection, clock)
@@ -142,7 +143,7 @@ def after(claimed: ActionRow, outcome: DeliveryResult, at: datetime) -> dict[str
         return {"state": state, "reason": reason, "receipt": dict(outcome.receipt), "finished_at": at}
     if outcome.reason == "expired":
         return {"state": "expired", "reason": reason, "finished_at": at}
-    if not outcome.retry:
+    if not outcome.retry or claimed.kind == TEST:
         return {"state": "failed", "reason": reason, "finished_at": at}
     return {"state": "pending", "reason": reason, "next_attempt_at": at + delay(claimed, outcome)}
 

@@ -45,10 +45,17 @@ def add_entry(connection: Connection, entry: AuditEntry, request: str | None = N
 
 
 def load_entries(
-    connection: Connection, *, incident: str | None = None, since: datetime | None = None, most: int = 1000
+    connection: Connection,
+    *,
+    incident: str | None = None,
+    subject: str | None = None,
+    since: datetime | None = None,
+    most: int = 1000,
 ) -> list[AuditEntry]:
     """Return entries, newest first."""
     query = _ENTRIES
+    if subject is not None:
+        query = query.where(audit.c.subject == subject)
     if incident is not None:
         query = query.where(audit.c.incident == incident)
     if since is not None:

@@ -25,6 +25,7 @@ from monitor.core.operation import (
     Operation,
     OperationError,
     RefusedOperation,
+    Rehearse,
     Reject,
     Replay,
     RevokeToken,
@@ -33,7 +34,7 @@ from monitor.core.operation import (
     check_role,
     check_texts,
 )
-from monitor.store import silences, tokens
+from monitor.store import outbox, silences, tokens
 from monitor.store.audit import add_entry
 from monitor.store.database import Database, decision_time
 from monitor.store.incidents import find_incident
@@ -131,6 +132,9 @@ def _prepare(connection: Connection, operation: Operation, author: Author, at: d
             silence = silences.find_silence(connection, operation.silence)
             subject = Subject("silence", str(silence.id), silence.monitor)
             return subject, lambda: (subject, _end_silence(connection, silence, at))
+        case Rehearse():
+            subject = Subject("receiver", operation.receiver[:128], "")
+            return subject, lambda: (subject, _save_test(connection, operation))
         case CreateToken():
             subject = Subject("token", operation.token[:128], "")
             return subject, lambda: (subject, tokens.add_token(connection, operation, author.name.strip(), at))
@@ -141,6 +145,11 @@ def _prepare(connection: Connection, operation: Operation, author: Author, at: d
             subject = Subject("token", token.name, "")
             return subject, lambda: (subject, tokens.revoke_token(connection, token, at))
     raise TypeError(f"{type(operation).__name__} is no operation")
+
+
+def _save_test(connection: Connection, operation: Rehearse) -> Detail:
+    outbox.save_actions(connection, operation.actions)
+    return {"actions": [action.id for action in operation.actions]}
 
 
 def _add_silence(

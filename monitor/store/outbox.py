@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.actions.identity import MESSAGE_NOT_AFTER, identity
 from monitor.alerting.messages.notices import write_expired_headline
-from monitor.core.action import MESSAGES, STANDING, Action, ActionRecord, PastAction
+from monitor.core.action import MESSAGES, STANDING, TEST, Action, ActionRecord, PastAction
 from monitor.core.payload import ActionSummary, EventData, Verification
 from monitor.store import leases
 from monitor.store.database import now, upsert
@@ -75,6 +75,7 @@ _DUE = (
     sa.select(actions)
     .where(
         actions.c.state == "pending",
+        actions.c.kind != TEST,  # sent by who started it
         actions.c.next_attempt_at <= sa.bindparam("at"),
         leases.is_free(actions.c.owner, actions.c.lease_until, sa.bindparam("moment"), sa.bindparam("owner")),
         ~sa.exists().where(
@@ -219,11 +220,26 @@ def claim_next(
         row = read_first(connection, ActionRow, _DUE_OF_RECEIVER, {**values, "receiver": only})
     else:
         row = read_first(connection, ActionRow, _DUE_OF_OTHERS, {**values, "receivers": list(without)})
-    if row is None:
+    return _lease(connection, row, owner, moment) if row is not None else None
+
+
+def claim_test(connection: Connection, action: str, owner: str) -> ActionRow | None:
+    """Lease a test of a receiver; None if it is not pending."""
+    row = load_action(connection, action)
+    if row is None or row.kind != TEST or row.state != "pending":
         return None
+    return _lease(connection, row, owner, now(connection))
+
+
+def load_action(connection: Connection, action: str) -> ActionRow | None:
+    """Return the action with an id."""
+    return read_first(connection, ActionRow, _ACTION, {"action": action})
+
+
+def _lease(connection: Connection, row: ActionRow, owner: str, moment: datetime) -> ActionRow | None:
     lease = {"fence": row.fence + 1, "owner": owner, "lease_until": moment + LEASE, "attempts": row.attempts + 1}
     connection.execute(sa.update(actions).where(actions.c.id == row.id).values(**lease))
-    return read_first(connection, ActionRow, _ACTION, {"action": row.id})
+    return load_action(connection, row.id)
 
 
 def record(connection: Connection, claimed: ActionRow, **values: object) -> bool:

@@ -41,10 +41,11 @@ def find_newer(connection: Connection, action: ActionRow) -> ActionRow | None:
     return read_first(connection, ActionRow, query)
 
 
-def load_approvers(connection: Connection, action: str) -> list[str]:
-    """Return the people who have approved an action."""
+def load_approvers(connection: Connection, action: str) -> set[str]:
+    """Return the people who have approved an action, as :attr:`Author.person` tells them apart."""
+    person = sa.func.coalesce(audit.c.detail["account"].as_string(), audit.c.by)
     done = (audit.c.subject == action, audit.c.operation == Approve.name, audit.c.result == "done")
-    return list(connection.execute(sa.select(audit.c.by).where(*done).distinct()).scalars())
+    return {one.casefold() for one in connection.execute(sa.select(person).where(*done)).scalars()}
 
 
 def resolve(
@@ -66,10 +67,11 @@ def resolve(
         reason = describe_resolution(operation, author)
         if isinstance(operation, Approve):
             approvers = load_approvers(connection, action.id)
-            check_approver(approvers, author)
-            if missing := count_missing_approvals(action, [*approvers, author.name.strip()]):
+            check_approver(action, approvers, author)
+            if missing := count_missing_approvals(action, {*approvers, author.person}):
                 values["state"] = "awaiting_approval"
                 reason += f"; {missing} more {'person' if missing == 1 else 'people'} must approve"
         values["reason"] = reason[:LONGEST_REASON]
     connection.execute(sa.update(actions).where(actions.c.id == action.id).values(**values))
-    return {"name": action.name, "kind": action.kind, "from": action.state, "to": values["state"]}
+    account = {"account": author.account} if author.account else {}
+    return {"name": action.name, "kind": action.kind, "from": action.state, "to": values["state"], **account}

@@ -173,8 +173,9 @@ def plan_waiting(database: Database, approvals: int) -> str:
     return effect.id
 
 
-def approve(database: Database, action: str, name: str) -> tuple[str, str]:
-    perform(database, Approve(action), Author(name, "cli", "admin"), Hand(START + MINUTE))
+def approve(database: Database, action: str, name: str, account: str = "") -> tuple[str, str]:
+    author = Author(name, "slack", "admin", is_verified=True, account=account)
+    perform(database, Approve(action), author, Hand(START + MINUTE))
     with database.read() as connection:
         (row,) = reads.action_rows(connection)
     return row.state, row.reason
@@ -187,6 +188,14 @@ def test_two_different_people_must_approve(database: Database) -> None:
         with pytest.raises(RefusedOperation, match="has approved the action already"):
             approve(database, action, again)
     assert approve(database, action, "ben") == ("pending", "approved by ben")
+
+
+def test_a_person_who_changes_the_name_of_the_account_is_no_second_one(database: Database) -> None:
+    action = plan_waiting(database, 2)
+    assert approve(database, action, "ann (U1)", "U1")[0] == "awaiting_approval"
+    with pytest.raises(RefusedOperation, match=r"annie \(U1\) has approved the action already"):
+        approve(database, action, "annie (U1)", "u1")
+    assert approve(database, action, "ann (U2)", "U2") == ("pending", "approved by ann (U2)")
 
 
 def test_one_person_suffices_by_default(database: Database) -> None:

@@ -236,7 +236,7 @@ def test_the_store_says_what_time_it_is(database: Database) -> None:
     assert row_of(database).finished_at - at < timedelta(hours=1)
 
 
-CLAIMED = SimpleNamespace(id="a-1", attempts=1, dry_run=False)
+CLAIMED = SimpleNamespace(id="a-1", kind="firing", attempts=1, dry_run=False)
 
 
 @pytest.mark.parametrize(

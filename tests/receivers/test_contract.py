@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -20,11 +22,12 @@ from structlog.testing import capture_logs
 
 from monitor.actions.receivers import make_receivers
 from monitor.actions.receivers.base import Delivery, DeliveryResult, Receiver
+from monitor.actions.rehearsal import plan_test
 from monitor.config.receivers import RECEIVERS, ReceiverConfig, config_model, read_receiver
 from monitor.core.yamlfile import SECRET_KEYS
 from tests.support import receiver as far
 from tests.support import smtp
-from tests.support.receivers import NOW, SMTP, attempt, delivery_for, receiver_at
+from tests.support.receivers import NOW, SMTP, attempt, delivery_for, effect, receiver_at
 
 KINDS = sorted(RECEIVERS)
 BY_HTTP = [kind for kind in KINDS if kind not in SMTP]
@@ -286,6 +289,70 @@ def test_a_preview_is_the_request_that_is_sent_without_its_secrets(http_kind: st
         body = body.replace(secret, "…")
     assert preview.body == body
     assert delivery_for(http_kind).id in f"{body}{request.headers}"  # so that duplicates can be recognised
+
+
+MARK = re.compile(
+    r'''driftd\.test|Test of the receiver|dryRun=All|"test": ?"?true|variables\[TEST\]=true|"test-1"''', re.IGNORECASE
+)
+"""What tells a test from anything else: its type, its words, its key, a template, or a request that is not stored."""
+
+
+def make_tests(kind: str) -> list[Delivery]:
+    """Return the deliveries of a test of the example of a kind."""
+    planned = plan_test("it", read_receiver(config_model(kind).example), "ann", NOW, "1")
+    return [Delivery(one.id, one.kind, one.payload, NOW) for one in planned]
+
+
+def test_a_test_is_marked_or_only_reads(http_kind: str, watched: Any) -> None:
+    """A far side recognises it, and a preview is what is sent."""
+    workload = {"spec": {"selector": {"matchLabels": {"app": "bot"}}}, "items": []}
+    body = json.dumps({"ok": True, "access_token": "t", **workload}).encode()
+    with far.listening(far.Receiver(lambda _: (200, {}, body))) as side:
+        receiver = receiver_at(http_kind, side.url)
+        for delivery in make_tests(http_kind):
+            preview = receiver.describe_request(delivery)
+            result = attempt(receiver, delivery)
+            watched(http_kind, (preview, result))
+            assert result.delivered
+            last = side.requests[-1]
+            assert preview.method == last.method
+            assert f"{side.url}{last.path}".startswith(preview.url.rstrip("…"))
+        changing = [one for one in side.requests if one.method != "GET" and one.path != "/auth/token"]
+    for request in changing:
+        assert MARK.search(unquote(request.path + request.body.decode()).replace("\\", "")), request
+
+
+def test_a_mail_of_a_test_says_so_in_its_subject() -> None:
+    with smtp.listening(server := smtp.MailServer()) as side:
+        receiver = receiver_at("email", f"http://{side.address}/")
+        assert all(attempt(receiver, delivery).delivered for delivery in make_tests("email"))
+    assert [mail["Subject"] for mail in server.mails] == [
+        "[info] Test of the receiver 'it' by ann",
+        "[resolved] Test of the receiver 'it' by ann",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "unmarked"),
+    [
+        ("github", {"inputs": {"version": "{version}"}}),
+        ("github", {"workflow": None, "inputs": {}, "event_type": "back", "client_payload": {"to": "{version}"}}),
+        ("gitlab", {"variables": {"VERSION": "{version}"}}),
+        ("airflow", {"conf": {"version": "{version}"}}),
+        ("webhook", {"body": {"model": ["{version}"]}, "effect": {"kind": "rollback"}}),
+    ],
+)
+def test_a_template_without_a_mark_sends_no_test(kind: str, unmarked: dict[str, Any]) -> None:
+    with far.listening(far.Receiver()) as side:
+        receiver = receiver_at(kind, side.url, **unmarked)
+        (test, *_) = make_tests(kind)
+        result, preview = attempt(receiver, test), receiver.describe_request(test)
+        assert side.requests == []
+        assert attempt(receiver, effect()).reason != "client"  # what is no test needs no mark
+        assert side.requests != []
+    assert (result.reason, result.retry) == ("client", False)
+    assert "add `{test}`" in result.detail
+    assert (preview.method, preview.note) == ("", result.detail)
 
 
 def test_a_receiver_is_of_its_kind(kind: str) -> None:

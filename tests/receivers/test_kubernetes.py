@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from monitor.actions.receivers.base import DeliveryResult
+from monitor.actions.receivers.base import Delivery, DeliveryResult
 from monitor.actions.receivers.kubernetes.revisions import write_selector
 from tests.support import receiver as far
 from tests.support.cluster import Cluster, replica_set, template, validate
-from tests.support.receivers import attempt, effect, receiver_at, settings_of
+from tests.support.receivers import NOW, attempt, effect, receiver_at, settings_of
 
 IMAGE = "registry.internal/support-bot:"
 SWAP = effect("v8", "v6")
@@ -146,6 +146,37 @@ def test_the_certificates_of_the_service_account_are_the_authority(kind: str, tm
     (tmp_path / "token").write_text("first")
     receiver = receiver_at(kind, "https://127.0.0.1:1", action="undo", token=None, service_account=tmp_path)
     assert attempt(receiver, SWAP) == DeliveryResult("tls", "the certificates of `ca_file:` cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "sent"),
+    [
+        ("kubernetes", {"action": "undo"}, {"metadata": {"annotations": {"driftd/action": "test id-1"}}}),
+        ("kubernetes", {"action": "scale", "replicas": 0}, {"spec": {"replicas": 0}}),
+        ("argo_rollouts", {"action": "undo"}, {"metadata": {"annotations": {"driftd/action": "test id-1"}}}),
+        ("argo_rollouts", {"action": "abort"}, {"status": {"abort": True}}),
+    ],
+)
+def test_a_test_is_a_dry_run_of_the_api_server(kind: str, settings: dict[str, Any], sent: dict[str, Any]) -> None:
+    world = cluster(kind)
+    before = json.dumps(world.target)
+    test = Delivery("id-1", "test", {"data": {"test": True}}, NOW)  # type: ignore[typeddict-item]
+    with far.listening(far.Receiver(world.answer)) as side:
+        result = attempt(receiver_at(kind, side.url, **settings), test)
+        listed = [one for one in side.requests if "replicasets" in one.path]
+    assert result.delivered
+    assert "is unchanged" in result.detail
+    assert world.dry_runs == [sent]
+    assert (world.patches, json.dumps(world.target)) == ([], before)
+    assert len(listed) == (settings["action"] == "undo")  # what an undo may read is read, too
+
+
+def test_a_test_finds_out_what_the_service_account_may_not_do() -> None:
+    world = cluster("kubernetes", forbidden=("GET replicasets",))
+    test = Delivery("id-1", "test", {"data": {"test": True}}, NOW)  # type: ignore[typeddict-item]
+    with far.listening(far.Receiver(world.answer)) as side:
+        result = attempt(receiver_at("kubernetes", side.url), test)
+    assert (result.reason, result.retry) == ("auth", False)
 
 
 def test_a_deployment_is_scaled() -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from monitor.actions.receivers.base import DeliveryResult
+from monitor.actions.receivers.base import Delivery, DeliveryResult
 from tests.support import receiver as far
 from tests.support.mlflow_server import MlflowServer, serving
-from tests.support.receivers import attempt, effect, receiver_at, settings_of
+from tests.support.receivers import NOW, attempt, effect, receiver_at, settings_of
 
 VERSIONS = {"small-7b": "1", "small-7b-2": "2"}
 SWAP = effect("small-7b-2", "small-7b")
@@ -97,7 +97,7 @@ def test_the_preview_is_what_is_sent() -> None:
     assert json.loads(preview.body) == {"name": "support-bot", "alias": "champion", "version": "6"}
     assert moved.headers["authorization"] == read.headers["authorization"] == "Basic ZHJpZnRkOmNhbmFyeQ=="
     assert preview.headers["authorization"] == "…"
-    assert preview.note == "sent only if the alias points at version 7"
+    assert preview.note == "sent only if alias champion points at version 7"
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"model_version": 7}', b'{"model_version": {"version": "7; rm"}}'])
@@ -113,3 +113,15 @@ def test_an_answer_that_names_no_version_moves_nothing(body: bytes) -> None:
 def test_a_login_is_whole_and_one(login: dict[str, str]) -> None:
     with pytest.raises(ValidationError, match="write `token:`, or `username:` and `password:`"):
         settings_of("mlflow", **{"token": None, **login})
+
+
+def test_a_test_reads_the_alias_and_moves_nothing() -> None:
+    answer = json.dumps({"model_version": {"version": "7"}}).encode()
+    test = Delivery("id-1", "test", {"data": {"test": True}}, NOW)  # type: ignore[typeddict-item]
+    with far.listening(far.Receiver(lambda _: (200, {}, answer))) as side:
+        receiver = receiver_at("mlflow", side.url)
+        result, preview = attempt(receiver, test), receiver.describe_request(test)
+        assert [request.method for request in side.requests] == ["GET"]
+    assert result.delivered
+    assert result.detail.startswith("alias champion points at version 7; a test moves nothing")
+    assert (preview.method, preview.note) == ("GET", "a test moves nothing")

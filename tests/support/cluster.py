@@ -79,6 +79,7 @@ class Cluster:
     forbidden: tuple[str, ...] = ()
     conflicts: int = 0
     patches: list[Any] = field(default_factory=list)
+    dry_runs: list[Any] = field(default_factory=list)
 
     def answer(self, request: Request) -> Answer:
         """Answer a request as the API server does."""
@@ -94,9 +95,11 @@ class Cluster:
             return _status(404, "NotFound")
         if request.method == "GET":
             return 200, {}, json.dumps(self.target).encode()
-        if request.method != "PATCH" or parse_qs(parts.query) != {"fieldManager": ["driftd"]}:
+        query = parse_qs(parts.query)
+        is_dry = query.pop("dryRun", []) == ["All"]
+        if request.method != "PATCH" or query != {"fieldManager": ["driftd"]}:
             return _status(405, "MethodNotAllowed")
-        return self._patch(subresource, request.headers["content-type"], json.loads(request.body))
+        return self._patch(subresource, request.headers["content-type"], json.loads(request.body), is_dry=is_dry)
 
     def _list(self, selector: str) -> Answer:
         wanted = dict(term.split("=") for term in selector.split(","))
@@ -105,7 +108,7 @@ class Cluster:
         validate(body)
         return 200, {}, json.dumps(body).encode()
 
-    def _patch(self, subresource: str, kind: str, patch: Any) -> Answer:
+    def _patch(self, subresource: str, kind: str, patch: Any, *, is_dry: bool) -> Answer:
         changed = copy.deepcopy(self.target)
         if self.conflicts:
             self.conflicts -= 1
@@ -115,6 +118,8 @@ class Cluster:
             changed["spec"]["replicas"] = patch["spec"]["replicas"]
         elif kind == MERGE and subresource == "status" and set(patch) == {"status"}:
             changed["status"] = {**changed.get("status", {}), **patch["status"]}
+        elif kind == MERGE and not subresource and set(patch) == {"metadata"}:
+            changed["metadata"].setdefault("annotations", {}).update(patch["metadata"]["annotations"])
         elif kind == JSON_PATCH and not subresource:
             for step in patch:
                 _apply(changed, step)
@@ -126,6 +131,9 @@ class Cluster:
             validate(changed)
         except jsonschema.ValidationError as error:
             return _status(422, f"Invalid: {error.message}")
+        if is_dry:
+            self.dry_runs.append(patch)
+            return 200, {}, json.dumps(changed).encode()
         changed["metadata"]["resourceVersion"] = str(len(self.patches) + 1000)
         self.target = changed
         self.patches.append(patch)

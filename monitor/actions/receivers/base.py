@@ -35,6 +35,11 @@ class Delivery:
     created_at: datetime
     thread: Mapping[str, object] | None = None
 
+    @property
+    def is_test(self) -> bool:
+        """Return whether it is a test, which changes nothing at the receiver but what a marked request changes."""
+        return (self.payload.get("data") or {}).get("test") is True
+
 
 @dataclass(frozen=True)
 class Deadline:

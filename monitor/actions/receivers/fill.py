@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from monitor.actions.receivers.base import Delivery
+from monitor.actions.receivers.base import Delivery, DeliveryResult, NotDelivered
 from monitor.actions.receivers.plain_text import clean
-from monitor.config.templates import parse
+from monitor.config.templates import MARKS, list_fields, parse
 
 
 def template_values(delivery: Delivery) -> dict[str, object]:
@@ -33,7 +33,15 @@ def template_values(delivery: Delivery) -> dict[str, object]:
         "bad_version": observed.get(role) if role else None,
         "data": data,
         "retraining": data.get("retraining"),
+        "test": delivery.is_test,
     }
+
+
+def check_mark(delivery: Delivery, template: JsonValue) -> None:
+    """Raise :class:`NotDelivered` if a test would not be recognised: no field of the template says that it is one."""
+    if delivery.is_test and not MARKS & list_fields(template):
+        detail = "the template has no field that marks a test, and a test must not start a real job: add `{test}` to it"
+        raise NotDelivered(DeliveryResult("client", detail))
 
 
 def fill(template: JsonValue, values: Mapping[str, object]) -> object:

@@ -1,4 +1,4 @@
-"""Messages about other subjects than incidents: verdicts of comparisons, breakers, and approvals that nobody gave."""
+"""Messages about other subjects than incidents: verdicts, breakers, approvals that nobody gave, tests of receivers."""
 
 from __future__ import annotations
 
@@ -83,6 +83,21 @@ def render_breaker(data: EventData, times: Times) -> Message:
         read_title(data),
         f"{summary}{breaker.get('reason')}.{until}" if breaker else "",
         Step("To allow requests at once", command) if state == "open" else None,
+        link=data.get("link"),
+    )
+
+
+def render_test(data: EventData, times: Times) -> Message:
+    """Return a message of a test of a receiver; it says on its first line that it is one."""
+    incident = data.get("incident")
+    is_over = incident is not None and incident["state"] == "resolved"
+    what = "The test is over; nothing is wrong." if is_over else "Nothing is wrong, and nothing is to be done."
+    since = f" Sent at {times.full(incident['opened_at'])}." if incident else ""
+    return Message(
+        "resolved" if is_over else "firing",
+        read_severity(data),
+        read_title(data),
+        f"{what}{since}",
         link=data.get("link"),
     )
 

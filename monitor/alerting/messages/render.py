@@ -8,7 +8,7 @@ from monitor.alerting.messages.digest import render_digest
 from monitor.alerting.messages.effects import render_effect
 from monitor.alerting.messages.incident import render_incident
 from monitor.alerting.messages.message import Message
-from monitor.alerting.messages.notices import render_breaker, render_expired, render_verdict
+from monitor.alerting.messages.notices import render_breaker, render_expired, render_test, render_verdict
 from monitor.alerting.messages.times import Times
 from monitor.core.payload import ActionKind, EventData, Payload
 
@@ -27,6 +27,8 @@ def render(kind: ActionKind, payload: Payload, zone: tzinfo = UTC, *, follows: b
     times = Times(zone, payload.get("timestamp"))
     if data.get("digest"):
         return render_digest(kind, data, times, follows=follows)
+    if data.get("test"):
+        return render_test(data, times)
     if kind == "verdict":
         return render_verdict(data, times)
     if data.get("breaker"):

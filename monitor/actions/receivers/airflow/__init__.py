@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from monitor.actions.receivers.airflow.config import AirflowConfig
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, NotDelivered, RequestPreview
-from monitor.actions.receivers.fill import fill, template_values
+from monitor.actions.receivers.fill import check_mark, fill, template_values
 from monitor.actions.receivers.requests import (
     HttpRequest,
     authorize,
@@ -62,6 +62,7 @@ class Airflow:
 
     def _make_request(self, delivery: Delivery, headers: Mapping[str, str]) -> HttpRequest:
         config = self._config
+        check_mark(delivery, config.conf)
         body = {"dag_run_id": delivery.id, "conf": fill(config.conf, template_values(delivery))}
         path = "/api/v1" if config.version == 2 else "/api/v2"
         if config.version == 3:

@@ -11,7 +11,8 @@ from monitor.config.effect_receivers import TriggerReceiverConfig
 from monitor.config.templates import Template
 
 CONF: dict[str, Template] = {
-    name: f"{{{name}}}" for name in ("id", "monitor", "incident", "role", "version", "bad_version", "retraining")
+    name: f"{{{name}}}"
+    for name in ("id", "monitor", "incident", "role", "version", "bad_version", "retraining", "test")
 }
 
 

@@ -27,6 +27,10 @@ class ArgoRollouts:
     def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
         """Try to change the Rollout once."""
         try:
+            if delivery.is_test and self._config.action == "undo":
+                return self._rollout.test_undo(delivery, deadline)
+            if delivery.is_test:
+                return self._rollout.test(self._make_abort(is_test=True), deadline)
             self._rollout.read_images(delivery)
             target = self._rollout.read(deadline)
             done = self._rollout.check(target, delivery)
@@ -43,6 +47,11 @@ class ArgoRollouts:
     def describe_request(self, delivery: Delivery) -> RequestPreview:
         """Return the patch."""
         try:
+            if delivery.is_test:
+                is_undo = self._config.action == "undo"
+                return preview_request(
+                    self._rollout.describe_test(delivery) if is_undo else self._make_abort(is_test=True)
+                )
             if self._config.action == "undo":
                 return self._rollout.describe_undo(delivery)
             self._rollout.read_images(delivery)
@@ -59,5 +68,5 @@ class ArgoRollouts:
         self._rollout.patch(self._make_abort(), deadline)
         return DeliveryResult("delivered", "the update of the Rollout is aborted")
 
-    def _make_abort(self) -> HttpRequest:
-        return make_patch(f"{self._rollout.url}/status", {"status": {"abort": True}}, MERGE_PATCH)
+    def _make_abort(self, *, is_test: bool = False) -> HttpRequest:
+        return make_patch(f"{self._rollout.url}/status", {"status": {"abort": True}}, MERGE_PATCH, is_test=is_test)

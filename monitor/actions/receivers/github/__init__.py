@@ -13,7 +13,7 @@ from monitor.actions.receivers.base import (
     failure_by_status,
     parse_retry_after,
 )
-from monitor.actions.receivers.fill import fill, fill_text, template_values
+from monitor.actions.receivers.fill import check_mark, fill, fill_text, template_values
 from monitor.actions.receivers.github.config import GithubConfig
 from monitor.actions.receivers.requests import (
     HttpRequest,
@@ -56,6 +56,7 @@ class Github:
     def _make_request(self, delivery: Delivery) -> HttpRequest:
         config, values = self._config, template_values(delivery)
         address = f"{config.base_url.rstrip('/')}/repos/{config.repository}"
+        check_mark(delivery, {**config.inputs} if config.workflow is not None else config.client_payload)
         body: dict[str, object]
         if config.workflow is not None:
             address += f"/actions/workflows/{config.workflow}"

@@ -11,7 +11,8 @@ from monitor.config.effect_receivers import TriggerReceiverConfig
 from monitor.config.templates import Template, TextTemplate
 
 PAYLOAD: dict[str, Template] = {
-    name: f"{{{name}}}" for name in ("id", "monitor", "incident", "role", "version", "bad_version", "headline", "link")
+    name: f"{{{name}}}"
+    for name in ("id", "monitor", "incident", "role", "version", "bad_version", "headline", "link", "test")
 }
 
 
@@ -24,7 +25,7 @@ class GithubConfig(TriggerReceiverConfig):
         "token": "github_pat_1234",
         "repository": "acme/support-bot",
         "workflow": "rollback.yml",
-        "inputs": {"action_id": "{id}", "version": "{version}"},
+        "inputs": {"action_id": "{id}", "version": "{version}", "test": "{test}"},
         "effect": {"kind": "rollback"},
     }
     address_key: ClassVar = "base_url"

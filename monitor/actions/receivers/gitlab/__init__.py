@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 from urllib.parse import quote, urlencode
 
-from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, RequestPreview
-from monitor.actions.receivers.fill import fill_text, template_values
+from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, NotDelivered, RequestPreview
+from monitor.actions.receivers.fill import check_mark, fill_text, template_values
 from monitor.actions.receivers.gitlab.config import GitlabConfig
 from monitor.actions.receivers.requests import HttpRequest, deliver_request, make_transport, preview_request
 
@@ -25,14 +25,22 @@ class Gitlab:
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
         """Try to start a pipeline once."""
-        return deliver_request(self._transport, self._make_request(delivery), deadline)
+        try:
+            request = self._make_request(delivery)
+        except NotDelivered as failure:
+            return failure.result
+        return deliver_request(self._transport, request, deadline)
 
     def describe_request(self, delivery: Delivery) -> RequestPreview:
         """Return the request without the token."""
-        return preview_request(self._make_request(delivery), [self._config.token.get_secret_value()])
+        try:
+            return preview_request(self._make_request(delivery), [self._config.token.get_secret_value()])
+        except NotDelivered as failure:
+            return RequestPreview("", "", note=failure.result.detail)
 
     def _make_request(self, delivery: Delivery) -> HttpRequest:
         config, values = self._config, template_values(delivery)
+        check_mark(delivery, {**config.variables})
         url = f"{config.base_url.rstrip('/')}/api/v4/projects/{quote(config.project, safe='')}/trigger/pipeline"
         form = {"token": config.token.get_secret_value(), "ref": config.ref}
         form |= {f"variables[{name}]": fill_text(text, values) for name, text in config.variables.items()}

@@ -20,7 +20,7 @@ class GitlabConfig(TriggerReceiverConfig):
         "kind": "gitlab",
         "token": "glptt-1234",
         "project": "acme/support-bot",
-        "variables": {"ACTION_ID": "{id}", "VERSION": "{version}"},
+        "variables": {"ACTION_ID": "{id}", "VERSION": "{version}", "TEST": "{test}"},
         "effect": {"kind": "rollback"},
     }
     address_key: ClassVar = "base_url"

@@ -27,6 +27,10 @@ class Kubernetes:
     def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
         """Try to change the Deployment once."""
         try:
+            if delivery.is_test and self._config.action == "undo":
+                return self._deployment.test_undo(delivery, deadline)
+            if delivery.is_test:
+                return self._deployment.test(self._make_scale(is_test=True), deadline)
             if self._config.action == "scale":
                 self._deployment.patch(self._make_scale(), deadline)
                 return DeliveryResult("delivered", f"the Deployment is scaled to {self._config.replicas}")
@@ -45,11 +49,13 @@ class Kubernetes:
         """Return the patch."""
         try:
             if self._config.action == "scale":
-                return preview_request(self._make_scale())
+                return preview_request(self._make_scale(is_test=delivery.is_test))
+            if delivery.is_test:
+                return preview_request(self._deployment.describe_test(delivery))
             return self._deployment.describe_undo(delivery)
         except NotDelivered as failure:
             return RequestPreview("", "", note=failure.result.detail)
 
-    def _make_scale(self) -> HttpRequest:
+    def _make_scale(self, *, is_test: bool = False) -> HttpRequest:
         replicas = {"spec": {"replicas": self._config.replicas}}
-        return make_patch(f"{self._deployment.url}/scale", replicas, MERGE_PATCH)
+        return make_patch(f"{self._deployment.url}/scale", replicas, MERGE_PATCH, is_test=is_test)

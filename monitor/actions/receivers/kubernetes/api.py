@@ -60,6 +60,7 @@ class ClusterApi:
         return {"authorization": f"Bearer {text}"}
 
 
-def make_patch(url: str, value: object, kind: str) -> HttpRequest:
-    """Return a patch of an object, without a token."""
-    return make_json_request("PATCH", f"{url}?fieldManager=driftd", value, {"content-type": kind})
+def make_patch(url: str, value: object, kind: str, *, is_test: bool = False) -> HttpRequest:
+    """Return a patch of an object, without a token; of a test, one that the server checks and does not store."""
+    query = "?fieldManager=driftd&dryRun=All" if is_test else "?fieldManager=driftd"
+    return make_json_request("PATCH", f"{url}{query}", value, {"content-type": kind})

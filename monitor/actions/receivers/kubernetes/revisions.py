@@ -86,6 +86,11 @@ def make_undo_patch(target: Object, template: Object, action: str) -> list[Objec
     ]
 
 
+def make_test_patch(action: str) -> Object:
+    """Return a merge patch that names a test."""
+    return {"metadata": {"annotations": {ACTION: f"test {action}"}}}
+
+
 def is_done(target: Object, action: str) -> bool:
     """Return whether an action has already changed an object."""
     return get_object(target, "metadata", "annotations").get(ACTION) == action

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, NotDelivered, RequestPreview
-from monitor.actions.receivers.kubernetes.api import JSON_PATCH, ClusterApi, make_patch
+from monitor.actions.receivers.kubernetes.api import JSON_PATCH, MERGE_PATCH, ClusterApi, make_patch
 from monitor.actions.receivers.kubernetes.config import ClusterConfig
 from monitor.actions.receivers.kubernetes.revisions import (
     Object,
@@ -15,6 +16,7 @@ from monitor.actions.receivers.kubernetes.revisions import (
     get_objects,
     is_done,
     list_images,
+    make_test_patch,
     make_undo_patch,
     write_selector,
 )
@@ -64,12 +66,28 @@ class Workload:
     def undo(self, target: Object, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
         """Restore the pod template of an earlier ReplicaSet."""
         images = self.read_images(delivery)
-        query = urlencode({"labelSelector": write_selector(target)})
-        replica_sets = self._api.read(self._api.url("apps/v1", "replicasets", query=query), deadline)
         image = images.good if images else None
-        template = find_template(self._owner, target, get_objects(replica_sets, "items"), image)
+        template = find_template(self._owner, target, self._read_replica_sets(target, deadline), image)
         self.patch(make_patch(self.url, make_undo_patch(target, template, delivery.id), JSON_PATCH), deadline)
         return DeliveryResult("delivered", f"the {self._owner.noun} has an earlier pod template again")
+
+    def _read_replica_sets(self, target: Object, deadline: Deadline) -> Sequence[Object]:
+        query = urlencode({"labelSelector": write_selector(target)})
+        return get_objects(self._api.read(self._api.url("apps/v1", "replicasets", query=query), deadline), "items")
+
+    def test_undo(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
+        """Read what an undo reads, and send a patch that the server does not store."""
+        self._read_replica_sets(self.read(deadline), deadline)
+        return self.test(self.describe_test(delivery), deadline)
+
+    def test(self, request: HttpRequest, deadline: Deadline) -> DeliveryResult:
+        """Send a patch that the server does not store."""
+        self.patch(request, deadline)
+        return DeliveryResult("delivered", f"the API server accepted a dry run; the {self._owner.noun} is unchanged")
+
+    def describe_test(self, delivery: Delivery) -> HttpRequest:
+        """Return the patch of a test, which the server does not store."""
+        return make_patch(self.url, make_test_patch(delivery.id), MERGE_PATCH, is_test=True)
 
     def describe_undo(self, delivery: Delivery) -> RequestPreview:
         """Return the patch; the template is read from a ReplicaSet when it is sent."""

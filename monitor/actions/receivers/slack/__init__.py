@@ -122,7 +122,7 @@ class Slack:
     def make_author(self, press: Press) -> Author:
         """Return who pressed a button; a user without a role may only view."""
         name = f"{clean(press.user_name)[:LONGEST_USER_NAME]} ({press.user})"
-        return Author(name, "slack", self.config.users.get(press.user, "viewer"), is_verified=True)
+        return Author(name, "slack", self.config.users.get(press.user, "viewer"), is_verified=True, account=press.user)
 
     def explain_refusal(self, press: Press, refusal: str) -> str:
         """Return why an operation was refused, with what a user without a role needs."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, NotDelivered, RequestPreview
 from monitor.actions.receivers.destination import Resolver, system_resolver
-from monitor.actions.receivers.fill import fill, template_values
+from monitor.actions.receivers.fill import check_mark, fill, template_values
 from monitor.actions.receivers.requests import (
     HttpRequest,
     deliver_request,
@@ -50,6 +50,8 @@ class Webhook:
 
     def _make_request(self, url: str, delivery: Delivery, moment: datetime) -> HttpRequest:
         body = self._config.body
+        if body is not None:
+            check_mark(delivery, body)
         value = delivery.payload if body is None else fill(body, template_values(delivery))
         headers = {name: text.get_secret_value() for name, text in self._config.headers.items()}
         request = make_json_request(self._config.method, url, value, headers)
