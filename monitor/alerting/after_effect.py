@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from detectors.base import Finding, Status
+from monitor.alerting.bad_stretch import BadStretch
 from monitor.alerting.consequence import most_harmful
 from monitor.alerting.effect_outcome import EffectOutcome
 from monitor.alerting.first_bad import find_first_bad
@@ -21,15 +22,23 @@ NO_TRAFFIC = "no records after it were measured"
 
 
 def measure_outcome(
-    monitor: Monitor, incident: Incident, effect: PastAction, measured: Mapping[str, Finding], after: Window
+    monitor: Monitor,
+    incident: Incident,
+    effect: PastAction,
+    measured: Mapping[str, Finding],
+    after: Window,
+    stretch: BadStretch | None = None,
 ) -> EffectOutcome:
-    """Return the outcome of an effect from the findings on the traffic after it."""
+    """Return the outcome of an effect from the findings on the traffic after it.
+
+    ``stretch`` is the bad traffic before it, if the window still has some.
+    """
     bad, clean, unmeasured = list[Finding](), list[Finding](), list[Finding | None]()
     for item in list_items(incident):
         finding = _find(item, effect, measured)
         if finding is not None and finding.status in MEASURED and _is_bad(monitor, incident, finding):
             bad.append(finding)
-        elif finding is not None and is_clean(monitor, incident, finding, after):
+        elif finding is not None and is_clean(monitor, incident, finding, after, stretch):
             clean.append(finding)
         elif item["segment"] in (None, bad_segment(effect)) and not _is_never_measured(finding):
             unmeasured.append(finding)
@@ -77,10 +86,13 @@ def _is_bad(monitor: Monitor, incident: Incident, finding: Finding) -> bool:
     return "state" not in finding.detail and finding.excess >= hysteresis
 
 
-def is_clean(monitor: Monitor, incident: Incident, finding: Finding, after: Window) -> bool:
+def is_clean(
+    monitor: Monitor, incident: Incident, finding: Finding, after: Window, stretch: BadStretch | None = None
+) -> bool:
     """Return whether a finding is clean on enough traffic: it would be bad if nothing had changed.
 
-    An accumulated statistic needs as much time as passed before the incident fired, and `min_samples` records.
+    An accumulated statistic needs as much time as passed before the incident fired, and `min_samples` records. Others
+    are told apart from the bad traffic, or if that has left the window, have a threshold below their worst value.
     """
     if finding.status is not Status.OK or _is_bad(monitor, incident, finding):
         return False
@@ -88,7 +100,10 @@ def is_clean(monitor: Monitor, incident: Incident, finding: Finding, after: Wind
         delay = (incident.fired_at or incident.opened_at) - find_first_bad(incident, monitor.bucket)
         return len(after.parts) * monitor.bucket >= delay and count_records(after) >= monitor.min_samples
     item = incident.evidence.get(finding.key)
-    return finding.threshold is not None and (item is None or finding.threshold < item["worst"])
+    if finding.threshold is None or item is None:
+        return finding.threshold is not None
+    is_over = stretch.is_over(finding, after) if stretch is not None else None
+    return finding.threshold < item["worst"] if is_over is None else is_over
 
 
 def _is_never_measured(finding: Finding | None) -> bool:

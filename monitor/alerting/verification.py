@@ -7,12 +7,13 @@ If the bad version stays in service for a while, the traffic is that after its l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from detectors.base import Finding, Status
 from monitor.alerting.after_effect import NO_TRAFFIC, bad_segment, is_clean, list_items, measure_outcome
+from monitor.alerting.bad_stretch import BadStretch
 from monitor.alerting.effect_outcome import EffectOutcome
 from monitor.checks.baseline import Baseline
 from monitor.checks.detect import detect
@@ -49,10 +50,12 @@ def judge_effects(
             continue
         is_whole = window is not None and len(after.parts) == len(window.parts)
         measured = {one.key: one for one in (findings if is_whole else detect(monitor, baseline, after))}
-        outcome = measure_outcome(monitor, incident, effect, measured, after)
+        stretch = None if window is None else BadStretch.find(monitor, baseline, window, incident, effect)
+        outcome = measure_outcome(monitor, incident, effect, measured, after, stretch)
         outcomes[incident.id] = outcome
         if not is_whole:
-            findings = list(_replace(monitor, incident, outcome, findings, measured, after))
+            clean = {key for key, one in measured.items() if is_clean(monitor, incident, one, after, stretch)}
+            findings = list(_replace(incident, outcome, findings, measured, clean))
     return findings, outcomes
 
 
@@ -82,16 +85,16 @@ def find_hold(monitor: Monitor, window: Window, effect: PastAction, start: datet
 
 
 def _replace(
-    monitor: Monitor,
     incident: Incident,
     outcome: EffectOutcome,
     findings: Sequence[Finding],
     measured: Mapping[str, Finding],
-    after: Window,
+    clean: Collection[str],
 ) -> Iterator[Finding]:
     """Yield findings, those of the incident as they are on the traffic after its effect.
 
-    What cannot be measured yet remains as it is, unless the incident is clean: then it is inconclusive.
+    ``clean`` are the keys of those that are clean on it. What cannot be measured yet remains as it is, unless the
+    incident is clean: then it is inconclusive.
     """
     subjects = {(item["check"], item["column"], item["segment"]) for item in list_items(incident)}
     over = outcome.status == "clean" or incident.state == "resolved"
@@ -102,7 +105,7 @@ def _replace(
             yield finding
             continue
         now = measured.get(finding.key)
-        if now is not None and (now.status is Status.DRIFTED or is_clean(monitor, incident, now, after)):
+        if now is not None and (now.status is Status.DRIFTED or now.key in clean):
             yield now
         elif now is not None and "state" in now.detail:  # it accumulates anew
             yield replace(now, status=Status.INCONCLUSIVE, reason=ENDED, statistic=None)
