@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from detectors.split_attribution import ENOUGH
 from monitor.actions.restraints import FREEZE, NONE, Restraints
 from monitor.alerting.messages.causes import describe_target
-from monitor.alerting.suspects import affects_all, explains
+from monitor.alerting.suspects import affects_all, explains, measure_share
 from monitor.config.receivers import EffectSettings
 from monitor.config.rules import UNMEASURED
 from monitor.core.action import DESTRUCTIVE, NOT_SENT, UNSENT, ActionState, PastAction, Version
@@ -167,15 +167,16 @@ def lacking_evidence(incident: Incident) -> str | None:
 def find_doubt(incident: Incident) -> str | None:
     """Return why a rollback is not sent without an approval, None if it may be.
 
-    The suspect must be one new version, and nothing else. If findings are about columns, their rows must show that it
-    is affected: its time alone does not suffice. An output of the model must have got worse, or an input only in the
-    rows of a version.
+    The suspect must be one new version, and nothing else. If deteriorations are about columns, their rows must show
+    that it is affected: its time alone does not suffice. An output of the model must have got worse, or an input only
+    in the rows of a version.
     """
-    worse = [item for item in incident.evidence.values() if item["about"] != "pipe" and _is_worse(item)]
+    evidence = {key: item for key, item in incident.evidence.items() if item["about"] != "pipe" and _is_worse(item)}
+    worse = list(evidence.values())
     suspect = incident.suspects[0] if incident.suspects else incident.suspected_change
     if suspect is not None and suspect["kind"] not in VERSIONS:
         return NO_NEW_VERSION
-    if any(item["column"] for item in worse) and (suspect is None or suspect.get("share", 0.0) < CLEAR):
+    if any(item["column"] for item in worse) and (suspect is None or measure_share(suspect, evidence) < CLEAR):
         return UNCLEAR
     if sum(one["kind"] in VERSIONS and one.get("share", 0) >= ENOUGH for one in incident.suspects) > 1:
         return SEVERAL_VERSIONS

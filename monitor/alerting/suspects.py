@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import mean
 
+from detectors.joint import JOINT
 from detectors.split_attribution import ENOUGH
 from monitor.core.deploy_event import DEPLOY
 from monitor.core.incident import EVERYWHERE, LABEL, SEGMENT, TRAFFIC_GROWTH, UPSTREAM, VERSIONS, Change
@@ -62,7 +63,10 @@ class AttributedColumn:
 
 
 def list_attributed(evidence: Mapping[str, IncidentFinding]) -> list[AttributedColumn]:
-    """Return each attributed column once, by the finding whose affected rows are clearest."""
+    """Return each attributed column once, by the finding whose affected rows are clearest.
+
+    The rows of a finding over all columns jointly are those of one column; they count only if no column has a finding.
+    """
     clearest: dict[str, AttributedColumn] = {}
     for item in evidence.values():
         if "attribution" not in item:
@@ -71,6 +75,8 @@ def list_attributed(evidence: Mapping[str, IncidentFinding]) -> list[AttributedC
         before = clearest.get(one.column)
         if before is None or _clarity(one.attribution) > _clarity(before.attribution):
             clearest[one.column] = one
+    if len(clearest) > 1:
+        clearest.pop(JOINT, None)
     return list(clearest.values())
 
 
@@ -174,6 +180,12 @@ def explains(version: str, evidence: Mapping[str, IncidentFinding]) -> bool:
 def is_same_suspect(one: Suspect, other: Suspect | None) -> bool:
     """Return whether two suspects are the same change."""
     return other is not None and all(one[key] == other[key] for key in ("kind", "column", "value"))
+
+
+def measure_share(suspect: Suspect, items: Mapping[str, IncidentFinding]) -> float:
+    """Return which part of some findings a suspected version explains; of all findings, if no rows are attributed."""
+    columns = list_attributed(items)
+    return _mean_share(f"{suspect['column']}={suspect['value']}", columns) if columns else suspect.get("share", 0.0)
 
 
 def _vote(name: str, columns: Sequence[AttributedColumn]) -> float:

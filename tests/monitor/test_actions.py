@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from detectors.joint import JOINT
 from monitor.actions.decision_context import DecisionContext
 from monitor.actions.effects import (
     NO_NEW_VERSION,
@@ -32,10 +33,11 @@ from monitor.alerting.alert_context import AlertContext
 from monitor.alerting.decide import decide
 from monitor.alerting.decisions import Decisions
 from monitor.alerting.messages.headline import leading_suspect, write_headline
+from monitor.alerting.suspects import is_same_suspect, rank_suspects
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import Monitor
 from monitor.core.action import Action, AlertHistory, PastAction, Version
-from monitor.core.incident import Decision, Incident
+from monitor.core.incident import Change, Decision, Incident
 from monitor.core.schedule import Bucket
 from tests.support.decisions import (
     BLAMED_SMALL,
@@ -160,7 +162,8 @@ def test_evidence_of_a_change_for_the_worse_is_needed() -> None:
 
 def test_a_change_of_inputs_alone_is_rolled_back_only_by_a_person_unless_the_rows_of_a_version_are_affected() -> None:
     item = {"column": "x", "segment": None, "about": "inputs", "direction": "worse", "statistic": 1.0, "threshold": 0.1}
-    canary = {**item, "attribution": {"explained": {"": 0.3, "model_version=m2": 1.0}, "segment": None}}
+    explained = {"": 0.3, "model_version=small": 1.0}
+    canary = {**item, "attribution": {"explained": explained, "segment": None, "contrast": 1.0}}
     retrain = EFFECT.model_copy(update={"kind": "retrain"})
     alike = incident_of(evidence={"k": item})
     assert decide_effect(EFFECT, "r", alike, [], START) == ("awaiting_approval", ONLY_INPUTS)
@@ -794,6 +797,37 @@ def test_an_automatic_rollback_waits_until_the_rows_show_one_version() -> None:
     assert decided(clear, {**other, "share": 0.89}) == ("pending", "mode auto")
     objective = {**evidence_of(column=None, check="slo")}
     assert decided(by_time, evidence={"k": objective}) == ("pending", "mode auto")  # has no rows to look at
+
+
+def attributed(column: str, explained: float, direction: str = "worse") -> dict[str, Any]:
+    """Return the evidence of a column of which the version m2 explains a part."""
+    names = {"model_version=m2": explained, "": 1.0 - explained}
+    since = START.isoformat()
+    split = {"explained": names, "contrast": 200.0, "segment": None, "since": since, "until": since, "strength": 200.0}
+    return {f"drift/{column}/": evidence_of(column=column, direction=direction, attribution=split)}
+
+
+@pytest.mark.parametrize("column", ["topic", JOINT])
+def test_a_neutral_change_that_the_version_did_not_make_is_no_doubt_about_a_rollback(column: str) -> None:
+    came: Any = {"kind": "model_version", "column": "model_version", "value": "m2", "first_seen": START.isoformat()}
+    changes = [Change("model_version", "model_version", "m2", START)]
+
+    def decided(*columns: dict[str, Any]) -> tuple[str, str]:
+        evidence = {key: item for one in columns for key, item in one.items()}
+        suspects = rank_suspects(changes, START - HOUR, evidence)
+        assert is_same_suspect(suspects[0], came)
+        return decide_effect(EFFECT, "r", incident_of(evidence=evidence, suspects=suspects), [], START)
+
+    failed, other = attributed("failed", 1.0), attributed(column, 0.0, "neutral")
+    assert decided(failed, other) == ("pending", "mode auto")
+    assert decided(attributed("failed", 0.9), other) == ("awaiting_approval", UNCLEAR)
+    assert decided(failed, attributed("latency", 0.0)) == ("awaiting_approval", UNCLEAR)
+
+
+def test_a_finding_over_all_columns_says_nothing_about_the_share_of_a_suspect_that_columns_show() -> None:
+    changes = [Change("model_version", "model_version", "m2", START)]
+    evidence = {**attributed("failed", 1.0), **attributed(JOINT, 0.0, "neutral")}
+    assert [one.get("share") for one in rank_suspects(changes, START - HOUR, evidence)] == [1.0]
 
 
 def test_an_effect_that_is_replaced_does_not_count_for_the_cooldown() -> None:
