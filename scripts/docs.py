@@ -710,6 +710,33 @@ author in the [audit log](alerting.md#audit-log), and creating and revoking a to
 Browsers sign in at `/login` with a token that has a role. A session lasts 12 hours; *Sign out* ends it. The cookie is
 HttpOnly, SameSite=Strict, and Secure behind TLS. Forms contain a token of their session, and their origin is checked.
 
+## Behind a reverse proxy
+
+A reverse proxy that terminates TLS needs one setting, the name under which people reach driftd:
+
+```yaml
+server:
+  listen: 127.0.0.1:9478
+  external_url: https://driftd.example.com
+  token_file: /run/secrets/driftd_token
+  trusted_proxies: [127.0.0.1]
+```
+
+Requests for other names are refused with status 400, and forms of pages of other names with 403. `allowed_hosts:` adds further
+names; a name with a port, such as `localhost:8443`, is written with it. It does not matter whether the proxy keeps the header
+`Host`. From `trusted_proxies` driftd believes `X-Forwarded-For` (wrong tokens are counted by client; the client is the last
+address that is not a trusted proxy), `X-Forwarded-Proto` and `X-Forwarded-Host`; from other peers these headers are ignored.
+With nginx:
+
+```nginx
+location / {
+    proxy_pass http://127.0.0.1:9478;
+    proxy_set_header Host $host;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header X-Forwarded-Proto $scheme;
+}
+```
+
 A reverse proxy can authenticate people instead:
 
 ```yaml

@@ -477,6 +477,12 @@ class ServerConfig(Section):
     examples: bool = False
     """Whether the page of an incident shows example records, read from the source when somebody opens them; personal
     data and secrets are replaced by their types, and nothing is stored."""
+    allowed_hosts: list[str] = []
+    """Names under which people reach the server, such as `driftd.example.com` or `localhost:8443`; others are refused.
+    The host of `external_url` is one of them, and on loopback so are `localhost` and its addresses."""
+    trusted_proxies: list[IPvAnyNetwork] = []
+    """Addresses of reverse proxies, such as `127.0.0.1` or `10.0.0.0/8`, whose headers `X-Forwarded-For`,
+    `X-Forwarded-Proto` and `X-Forwarded-Host` are believed."""
     token: SecretStr | None = None
     """Bearer token, long and random; required for any address except loopback. `token_file` reads it from a file."""
     auth: AuthConfig = AuthConfig()

@@ -8,10 +8,12 @@ from collections import OrderedDict, deque
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
 from monitor.config.models import ConfigError, ServerConfig
 from monitor.web.assets import PREFIX
 from monitor.web.directory import Directory
+from monitor.web.forwarding import read_forwarded
 from monitor.web.identity import IDENTITY, Identity
 from monitor.web.proxy_login import find_proxied
 
@@ -77,24 +79,38 @@ class Access:
                 f"`server: listen:` is {server.listen!r}, which other machines can reach, but no token is set. "
                 "Set `server: token_file:` or `server: auth: {required: true}`, or listen on 127.0.0.1."
             )
+        if not server.requires_login and (server.trusted_proxies or server.allowed_hosts):
+            raise ConfigError(
+                "`server: trusted_proxies:` or `allowed_hosts:` lets other machines reach driftd through a proxy, "
+                "but no token is set. Set `server: token_file:` or `server: auth: {required: true}`."
+            )
         self.needed = server.requires_login
         self.directory = directory
         self._proxy = server.auth.proxy
-        self._hosts = {"localhost", "127.0.0.1", "::1", host} if is_loopback(host) else None
+        self._trusted = server.trusted_proxies
+        external = urlsplit(server.external_url or "").netloc.lower()
+        self._names = {name for name in (external, *map(str.lower, server.allowed_hosts)) if name}
+        own = {"localhost", "127.0.0.1", "::1"}
+        is_restricted = is_loopback(host) or bool(server.allowed_hosts)
+        self._hosts = {*own, host, *(parse_host(f"//{name}") for name in self._names)} if is_restricted else None
         self._brake = Brake()
 
     def host_allowed(self, request: HTTPConnection) -> bool:
         """Return whether the Host header is accepted.
 
-        On loopback other names are rejected, because a foreign site could point its own name at 127.0.0.1.
+        On loopback, and with `allowed_hosts`, other names are rejected: a foreign site could point its own name at us.
         """
         return self._hosts is None or parse_host(f"//{request.headers.get('host', '')}") in self._hosts
 
     def same_origin(self, request: HTTPConnection) -> bool:
-        """Return whether a form was sent by our own page."""
-        origin = request.headers.get("origin", "")
-        host = request.headers.get("host", "")
-        return bool(host) and urlsplit(origin).netloc.lower() == host.lower()
+        """Return whether a form was sent by our own page: that of the Host, or of a name that is configured."""
+        origin = parse_origin(request)[1]
+        host = request.headers.get("host", "").lower()
+        return bool(origin) and (origin == host or origin in self._names)
+
+    def read_forwarded(self, scope: Scope) -> None:
+        """Replace client, scheme and Host of a request by those that a trusted proxy states."""
+        read_forwarded(scope, self._trusted)
 
     async def is_accepted(self, request: HTTPConnection) -> bool:
         """Return whether a request is from somebody known, or needs to be from nobody, and mark it with who it is."""
@@ -152,8 +168,17 @@ class Brake:
         return times is not None and len(times) >= GUESSES and time.monotonic() - times[0] < GUESS_SECONDS
 
 
+def parse_origin(request: HTTPConnection) -> tuple[str, str]:
+    """Return scheme, and host with port, of the page that sent a form; empty if it is invalid."""
+    try:
+        parts = urlsplit(request.headers.get("origin", ""))
+    except ValueError:
+        return "", ""
+    return parts.scheme.lower(), parts.netloc.lower()
+
+
 def client_address(request: HTTPConnection) -> str:
-    """Return the peer address of the connection; headers such as X-Forwarded-For can be forged and are ignored."""
+    """Return the address of the client: the peer of the connection, or whom a trusted proxy names."""
     return request.client.host if request.client else ""
 
 

@@ -15,7 +15,7 @@ from monitor.config.models import ServerConfig
 from monitor.core.clock import Clock
 from monitor.core.operation import RoleError
 from monitor.store.database import Database, DatabaseError
-from monitor.web.access import COOKIE, GUESS_SECONDS, Access, client_address
+from monitor.web.access import COOKIE, GUESS_SECONDS, Access, client_address, parse_origin
 from monitor.web.csrf import check_csrf
 from monitor.web.directory import SESSION, Directory
 from monitor.web.security import Guard
@@ -95,8 +95,8 @@ class Login:
             cookie,
             max_age=int(SESSION.total_seconds()),
             httponly=True,
-            # The header is not verified: a client that forges it without TLS only loses its own session.
-            secure="https" in (request.url.scheme, request.headers.get("x-forwarded-proto")),
+            # The headers are not verified: a client that forges them without TLS only loses its own session.
+            secure="https" in (request.url.scheme, request.headers.get("x-forwarded-proto"), parse_origin(request)[0]),
             samesite="strict",
         )
         return response

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from starlette.requests import HTTPConnection
 
 from monitor.config.models import ProxyConfig
 from monitor.core.operation import LONGEST_NAME, ROLES
+from monitor.web.forwarding import is_within, peer_address
 from monitor.web.identity import Identity
 
 
@@ -17,7 +16,7 @@ def find_proxied(request: HTTPConnection, settings: ProxyConfig) -> Identity | N
     The peer is that of the connection. A header that occurs several times names nobody, as one may be forged.
     """
     names = request.headers.getlist(settings.user_header)
-    if len(names) != 1 or not is_trusted(request.client.host if request.client else "", settings):
+    if len(names) != 1 or not is_within(peer_address(request), settings.trusted):
         return None
     name = names[0].strip()
     groups = _list_groups(request, settings)
@@ -26,15 +25,6 @@ def find_proxied(request: HTTPConnection, settings: ProxyConfig) -> Identity | N
     if not name or len(name) > LONGEST_NAME or not given:
         return None
     return Identity(name, max(given, key=ROLES.index))
-
-
-def is_trusted(peer: str, settings: ProxyConfig) -> bool:
-    """Return whether an address is that of a trusted proxy."""
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:
-        return False
-    return any(address in network for network in settings.trusted)
 
 
 def _list_groups(request: HTTPConnection, settings: ProxyConfig) -> list[str]:

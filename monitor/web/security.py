@@ -54,6 +54,7 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
+        self._access.read_forwarded(scope)
         began = False
 
         async def send_with_headers(message: Message) -> None:
