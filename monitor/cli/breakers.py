@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from detectors.cost.breaker import State
+from monitor.actions.breakers import budget_column
 from monitor.cli.connections import open_store
-from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, command_group, current_user, duration_option
+from monitor.cli.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    ConfigOption,
+    Person,
+    command_group,
+    duration_option,
+    expand_options,
+)
 from monitor.cli.output import echo, print_json, print_table
-from monitor.config.models import Config
+from monitor.cli.perform import find_author
+from monitor.config.breakers import BreakerSpec
+from monitor.config.models import Config, ConfigError, Monitor
+from monitor.config.sections import nearest
 from monitor.core.clock import SystemClock
-from monitor.jobs.manual_breaker import ManualState, find_breaker, set_breaker
+from monitor.core.operation import OperationError, SetBreaker
+from monitor.jobs.manual_breaker import set_breaker
 from monitor.store import breakers as store
 
 breakers = command_group()
@@ -52,31 +64,67 @@ def list_breakers(config: ConfigOption = DEFAULT_CONFIG, as_json: AsJson = False
 
 
 @breakers.command("open")
+@expand_options
 def open_breaker(
-    name: Name, reason: Reason, value: Value = "", length: Length = None, config: ConfigOption = DEFAULT_CONFIG
+    name: Name,
+    reason: Reason,
+    person: Person,
+    value: Value = "",
+    length: Length = None,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Open a breaker manually: requests are refused regardless of measurements, until it is set again or --for ends.
 
     Example: driftd breakers open money --reason "a loop in the batch job" --for 2h
     """
-    _set(config, name, value, "open", reason, length)
+    _set(config, name, value, "open", person, (reason, length))
 
 
 @breakers.command("close")
+@expand_options
 def close_breaker(
-    name: Name, reason: Reason, value: Value = "", length: Length = HOUR, config: ConfigOption = DEFAULT_CONFIG
+    name: Name,
+    reason: Reason,
+    person: Person,
+    value: Value = "",
+    length: Length = HOUR,
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Close a breaker manually: requests are allowed regardless of measurements, for one hour unless --for is given.
 
     Example: driftd breakers close money --value team-a --reason "the budget was raised by phone" --for 4h
     """
-    _set(config, name, value, "closed", reason, length)
+    _set(config, name, value, "closed", person, (reason, length))
 
 
-def _set(config: Config, name: str, value: str, state: State, reason: str, length: timedelta | None) -> None:
-    manual = ManualState(state, reason, current_user(), length)
-    breaker = find_breaker(config, name, value)
-    with open_store(config) as database, database.write() as connection:
-        until = set_breaker(connection, config, breaker, value, manual, SystemClock().now())
-    ends = until.isoformat() if until else "it is set again"
-    echo(f"{name}{f' for {value}' if value else ''} is {state} until {ends}")
+def find_breaker(config: Config, name: str, value: str) -> tuple[Monitor, BreakerSpec]:
+    """Return the breaker with a name and its monitor; raise if ``value`` is missing or not applicable."""
+    specs = {spec.name: (monitor, spec) for monitor in config.monitors for spec in monitor.breakers}
+    if name not in specs:
+        raise ConfigError(
+            f"there is no breaker {name!r}. Configured: {', '.join(specs) or 'none'}.{nearest(name, list(specs))}"
+        )
+    by = budget_column(*specs[name])
+    if bool(by) != bool(value):
+        wanted = f"has a state per {by}: name it with --value" if by else "applies to all traffic: leave --value out"
+        raise ConfigError(f"the breaker {name!r} {wanted}.")
+    return specs[name]
+
+
+def _set(
+    config: Config,
+    name: str,
+    value: str,
+    state: Literal["open", "closed"],
+    person: Person,
+    how: tuple[str, timedelta | None],
+) -> None:
+    monitor, _ = find_breaker(config, name, value)
+    reason, length = how
+    operation = SetBreaker(monitor.name, name, value, state, length, reason=reason)
+    with open_store(config) as database:
+        try:
+            entry = set_breaker(database, config, operation, find_author(database, person), SystemClock())
+        except OperationError as error:
+            raise ConfigError(f"{error}.") from None
+    echo(f"{name}{f' for {value}' if value else ''} is {state} until {entry.detail['until'] or 'it is set again'}")

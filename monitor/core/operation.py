@@ -13,7 +13,7 @@ Channel = Literal["cli", "api", "web", "slack"]
 Role = Literal["viewer", "responder", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "responder", "admin")
 """Roles in order: each may do all that the ones before it may."""
-SubjectKind = Literal["action", "incident", "silence", "token", "receiver"]
+SubjectKind = Literal["action", "incident", "silence", "token", "receiver", "breaker"]
 Result = Literal["done", "refused"]
 LONGEST_NAME = 128
 LONGEST_TEXT = 2000
@@ -203,6 +203,26 @@ class Rehearse(Operation):
     name = "test"
     receiver: str
     actions: Sequence[Action]
+
+
+@dataclass(frozen=True)
+class SetBreaker(Operation):
+    """Open or close a circuit breaker, whatever is measured.
+
+    Parameters
+    ----------
+    value
+        Value of the dimension of the breaker; empty for all traffic.
+    length
+        How long; None until it is set again.
+    """
+
+    name = "set_breaker"
+    monitor: str
+    breaker: str
+    value: str
+    state: Literal["open", "closed"]
+    length: timedelta | None = None
 
 
 @dataclass(frozen=True)

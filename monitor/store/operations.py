@@ -29,6 +29,7 @@ from monitor.core.operation import (
     Reject,
     Replay,
     RevokeToken,
+    SetBreaker,
     SilenceIncident,
     Subject,
     check_role,
@@ -45,6 +46,8 @@ HOST_CLOCK = SystemClock()
 Detail = dict[str, object]
 Work = Callable[[], tuple[Subject, Detail]]
 """Changes the subject of an operation; returns the subject and what the audit log has of the change."""
+Change = Callable[[Connection, datetime], Detail]
+"""Changes something in a transaction at a time."""
 
 
 def perform(
@@ -53,6 +56,7 @@ def perform(
     author: Author,
     clock: Clock = HOST_CLOCK,
     request: str | None = None,
+    change: Change | None = None,
 ) -> AuditEntry:
     """Perform an operation and add its entry to the audit log, in one transaction; return the entry.
 
@@ -64,6 +68,8 @@ def perform(
         A clock of a test or of the demo; that of the host stands for the clock of the database.
     request
         Identifies a request that may arrive several times, also at other replicas; it is performed once.
+    change
+        Does what needs the configuration, such as a change of a breaker, and returns what the log has of it.
 
     Raises
     ------
@@ -80,7 +86,11 @@ def perform(
     refusal: RefusedOperation | None = None
     with database.write() as connection:
         at = decision_time(connection, clock)
-        subject, work = _prepare(connection, operation, author, at)
+        if change is not None and isinstance(operation, SetBreaker):
+            subject = Subject("breaker", f"{operation.breaker} {operation.value}".strip()[:128], operation.monitor)
+            work: Work = partial(_apply, change, connection, at, subject)
+        else:
+            subject, work = _prepare(connection, operation, author, at)
         try:
             check_role(operation, author)
             subject, detail = work()
@@ -105,6 +115,10 @@ def perform(
     if refusal:
         raise refusal
     return entry
+
+
+def _apply(change: Change, connection: Connection, at: datetime, subject: Subject) -> tuple[Subject, Detail]:
+    return subject, change(connection, at)
 
 
 def _prepare(connection: Connection, operation: Operation, author: Author, at: datetime) -> tuple[Subject, Work]:

@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from monitor.config.rules import UNMEASURED
 from monitor.core.matchers import Matcher, Silence, parse_matcher
 from monitor.core.payload import EventData
 from monitor.store.rows import SilenceRow, read_all, read_first
@@ -54,7 +55,8 @@ def load_silences(connection: Connection, monitor: str, at: datetime) -> list[Si
 def is_silenced(connection: Connection, data: EventData, at: datetime) -> bool:
     """Return whether all findings of the incident of a message are silenced."""
     silences = load_silences(connection, data["monitor"], at)
-    common = {"monitor": data["monitor"], "rule": data["incident"]["rule"], "severity": data["severity"]}
+    rule = data["incident"]["rule"].removeprefix(UNMEASURED)
+    common = {"monitor": data["monitor"], "rule": rule, "severity": data["severity"]}
     findings = [
         {"check": item["check"], "column": item["column"] or "", "segment": item["segment"] or ""}
         for item in data.get("findings", ())

@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from monitor.cli.breakers import find_breaker
 from monitor.cli.connections import open_store
 from monitor.cli.factory import make_daemon
 from monitor.config.load import cross_check
 from monitor.config.models import Config, ConfigError
+from monitor.core.operation import Author, OperationError, RoleError, SetBreaker
 from monitor.daemon import Daemon
-from monitor.jobs.manual_breaker import ManualState, find_breaker, set_breaker
-from monitor.store import breakers, reads, silences
+from monitor.jobs.manual_breaker import set_breaker
+from monitor.store import audit, breakers, reads, silences
 from monitor.store.database import Database
 from monitor.web.breakers import Board
 from tests.support import prefork
@@ -318,10 +320,34 @@ def test_as_many_probes_go_through_as_were_asked_for(shop: Shop, sqlite_url: str
             assert not any(board.answer("guard", "")["allow"] for _ in range(1000))
 
 
-def open_by_hand(database: Database, config: Config, length: timedelta, clock: Hand) -> None:
-    manual = ManualState("open", "a loop in the batch", "ada", length)
-    with database.write() as connection:
-        set_breaker(connection, config, find_breaker(config, "guard", ""), "", manual, clock.now())
+ADA = Author("ada", "cli", "admin")
+
+
+def open_by_hand(
+    database: Database, config: Config, length: timedelta, clock: Hand, author: Author = ADA, reason: str = "a loop"
+) -> None:
+    monitor, _ = find_breaker(config, "guard", "")
+    operation = SetBreaker(monitor.name, "guard", "", "open", length, reason=reason)
+    set_breaker(database, config, operation, author, clock)
+
+
+def test_who_sets_a_breaker_is_in_the_audit_log(shop: Shop, sqlite_url: str) -> None:
+    made = config(shop, sqlite_url, {"budget": "spend"})
+    with working(made) as (_, database, clock):
+        at = clock.now()
+        open_by_hand(database, made, 2 * HOUR, clock)
+        with pytest.raises(RoleError, match="eve has the role viewer"):
+            open_by_hand(database, made, HOUR, clock, Author("eve", "cli", "viewer", is_verified=True))
+        with pytest.raises(OperationError, match="the name of who responds is missing"):
+            open_by_hand(database, made, HOUR, clock, Author(" ", "cli", "admin"))
+        with database.read() as connection:
+            refused, done = audit.load_entries(connection)
+            (row,) = breakers.rows(connection, ["guard"])
+    assert (done.at, done.by, done.operation, done.result, done.reason) == (at, "ada", "set_breaker", "done", "a loop")
+    assert (done.subject_kind, done.subject, done.monitor) == ("breaker", "guard", "bot")
+    assert done.detail == {"from": "closed", "to": "open", "until": (at + 2 * HOUR).isoformat()}
+    assert (refused.by, refused.result) == ("eve", "refused")
+    assert (row.state, row.who) == ("open", "ada")
 
 
 def test_a_person_opens_and_closes_and_the_machine_waits(shop: Shop, sqlite_url: str) -> None:
@@ -335,7 +361,7 @@ def test_a_person_opens_and_closes_and_the_machine_waits(shop: Shop, sqlite_url:
             board = Board(database, made, clock)
             board.refresh()
             told = board.answer("guard", "")
-            assert (told["state"], told["by"], told["reason"]) == ("open", "ada", "a loop in the batch")
+            assert (told["state"], told["by"], told["reason"]) == ("open", "ada", "a loop")
             until(daemon, clock, 15)
             assert path(database) == [(14, "", "open")]
             until(daemon, clock, 16)

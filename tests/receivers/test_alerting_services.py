@@ -92,8 +92,21 @@ class Events:
     def __init__(self) -> None:
         self.alerts: dict[str, tuple[str, str]] = {}
         self.details: list[dict[str, Any]] = []
+        self.changes: list[dict[str, Any]] = []
+
+    def change(self, event: dict[str, Any]) -> Answer:
+        """Store a change event: it has no severity and no key, and opens no alert."""
+        payload = event.get("payload", {})
+        valid = set(event) <= {"routing_key", "payload", "links"} and len(event.get("routing_key", "")) == 32
+        valid = valid and set(payload) <= {"summary", "source", "timestamp", "custom_details"}
+        if not valid or not 1 <= len(payload.get("summary", "")) <= 1024:
+            return say(400, status="invalid event", message="Event object is invalid")
+        self.changes.append(event)
+        return say(202, status="success", message="Change event processed")
 
     def answer(self, request: far.Request) -> Answer:
+        if request.path == "/v2/change/enqueue":
+            return self.change(json.loads(request.body))
         if request.path != "/v2/enqueue" or request.headers["content-type"] != "application/json":
             return say(404)
         if len(request.body) > 512 * 1024:
@@ -207,13 +220,14 @@ class Channel:
 
 
 def send(kind: str, answer: Callable[[far.Request], Answer], *deliveries: Delivery, **settings: Any) -> DeliveryResult:
-    """Deliver one after another; return the last result. The preview of each is what was sent."""
+    """Deliver one after another; return the last result. The preview of each is what was sent first."""
     with far.listening(far.Receiver(answer)) as side:
         receiver = receiver_at(kind, side.url + ("/workflows/1?sig=canary" if kind == "teams" else ""), **settings)
         for delivery in deliveries:
             preview = receiver.describe_request(delivery)
+            before = len(side.requests)
             result = attempt(receiver, delivery)
-            sent = side.requests[-1].body.decode().replace("e93facc04764012d7bfb002500d5d1a6", "…")
+            sent = side.requests[before].body.decode().replace("e93facc04764012d7bfb002500d5d1a6", "…")
             assert (preview.method, preview.body) == ("POST", sent)
             assert "canary" not in repr((preview, result))
     return result
@@ -230,6 +244,32 @@ def test_an_incident_is_one_alert_of_pagerduty() -> None:
     assert first["timestamp"] == "2026-11-23T11:10:00+00:00"
     assert first["custom_details"]["action_id"] == "id-firing"
     assert len(events.details) == 2
+
+
+def verdict(name: str) -> Delivery:
+    """Return a message about a verdict of an experiment."""
+    experiment = {"name": "small", "control": "a", "treatment": "b", "verdict": name, "reason": "it is worse"}
+    data = {"monitor": "bot", "severity": "warning", "headline": "bot: b is worse than a", "experiment": experiment}
+    payload = {"type": "driftd.experiment.verdict", "timestamp": NOW.isoformat(), "data": data}
+    return Delivery(f"id-{name}", "verdict", payload, NOW)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["lose", "win", "invalid"])
+def test_a_verdict_opens_no_alert_that_nobody_resolves(name: str) -> None:
+    events, alerts = Events(), Alerts()
+    assert send("pagerduty", events.answer, verdict(name)).delivered
+    assert events.alerts == {}
+    (change,) = events.changes
+    assert (change["payload"]["summary"], change["payload"]["source"]) == ("bot: b is worse than a", "bot")
+    assert send("opsgenie", alerts.answer, verdict(name)).delivered
+    assert alerts.alerts == {f"id-{name}": ["close", 1]}
+
+
+def test_an_opsgenie_alert_of_a_verdict_that_could_not_be_closed_is_tried_again() -> None:
+    alerts = Alerts()
+    answer = lambda request: say(503) if "/close" in request.path else alerts.answer(request)  # noqa: E731
+    result = send("opsgenie", answer, verdict("lose"))
+    assert (result.reason, result.retry) == ("server", True)
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,15 @@ def test_a_viewer_changes_nothing(operation: Operation, database: Database) -> N
     assert [(one.by, one.result) for one in log(database)] == [("eve", "refused"), ("ann", "done")]
 
 
+def test_a_silence_of_a_rule_covers_messages_about_what_it_could_not_measure(database: Database) -> None:
+    data: Any = {"monitor": "bot", "severity": "warning", "incident": {"rule": "unmeasured.answers"}, "findings": []}
+    perform(database, AddSilence(HOUR, "bot", "answers"), ANN, CLOCK)
+    with database.read() as connection:
+        assert silences.is_silenced(connection, data, START)
+        data["incident"]["rule"] = "unmeasured.costs"
+        assert not silences.is_silenced(connection, data, START)
+
+
 def test_an_incident_is_silenced_by_its_rules_and_the_silence_ends_once(database: Database) -> None:
     entry = perform(database, SilenceIncident("37b0", 2 * HOUR, reason="a deployment"), ANN, CLOCK)
     assert (entry.subject, entry.incident, entry.monitor) == ("1", INCIDENT, "bot")

@@ -23,10 +23,12 @@ class Alert:
     ----------
     key
         The same for all messages about an incident, or about an episode of a breaker.
+    state
+        `info` is news, which nobody resolves, such as a verdict; it must not open an alert.
     """
 
     key: str
-    state: Literal["firing", "acknowledged", "resolved"]
+    state: Literal["firing", "acknowledged", "resolved", "info"]
     severity: str
     monitor: str
     rule: str
@@ -43,10 +45,10 @@ def describe_alert(delivery: Delivery, message: Message) -> Alert:
     key = str(incident.get("id") or delivery.id)
     if breaker:
         key = one_line(f"{monitor}/breaker/{rule}/{breaker.get('value') or ''}", 200)
-    acknowledged = bool(data.get("acknowledged_by"))
+    acknowledged = message.state == "firing" and bool(data.get("acknowledged_by"))
     return Alert(
         key,
-        "resolved" if message.state == "resolved" else "acknowledged" if acknowledged else "firing",
+        "acknowledged" if acknowledged else message.state,
         message.severity if message.severity in ("critical", "warning") else "info",
         monitor,
         rule,

@@ -1,4 +1,4 @@
-"""Opsgenie receiver: one alert per incident."""
+"""Opsgenie receiver: one alert per incident; news is an alert that is closed at once."""
 
 from __future__ import annotations
 
@@ -31,11 +31,17 @@ class Opsgenie:
     def __init__(self, config: OpsgenieConfig) -> None:
         self._config = config
         self._address = f"{config.base_url.rstrip('/')}/v2/alerts"
+        self._headers = {"authorization": f"GenieKey {config.api_key.get_secret_value()}"}
         self._transport = make_transport(config)
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
-        """Try to send the request once."""
-        return deliver_request(self._transport, self._make_request(delivery), deadline)
+        """Try to send the request once, and close the alert if it is news."""
+        message = render_delivery(delivery, self._config.zone)
+        alert = describe_alert(delivery, message)
+        result = deliver_request(self._transport, self._make_request(delivery), deadline)
+        if not result.delivered or alert.state != "info":
+            return result
+        return deliver_request(self._transport, self._make_change("close", alert, message), deadline)
 
     def describe_request(self, delivery: Delivery) -> RequestPreview:
         """Return the request without the key."""
@@ -44,15 +50,17 @@ class Opsgenie:
     def _make_request(self, delivery: Delivery) -> HttpRequest:
         message = render_delivery(delivery, self._config.zone)
         alert = describe_alert(delivery, message)
-        headers = {"authorization": f"GenieKey {self._config.api_key.get_secret_value()}"}
-        alias = one_line(alert.key, LONGEST_ALIAS)
-        if alert.state == "firing":
+        if alert.state in ("firing", "info"):
             body = self._make_alert(delivery, alert, message)
-            return make_json_request("POST", self._address, {**body, "alias": alias}, headers)
-        verb = {"acknowledged": "acknowledge", "resolved": "close"}[alert.state]
+            alias = one_line(alert.key, LONGEST_ALIAS)
+            return make_json_request("POST", self._address, {**body, "alias": alias}, self._headers)
+        return self._make_change("acknowledge" if alert.state == "acknowledged" else "close", alert, message)
+
+    def _make_change(self, verb: str, alert: Alert, message: Message) -> HttpRequest:
+        alias = one_line(alert.key, LONGEST_ALIAS)
         url = f"{self._address}/{quote(alias, safe='')}/{verb}?identifierType=alias"
         note = {"source": "driftd", "note": _join([message.title, *list_lines(message)])}
-        return make_json_request("POST", url, note, headers)
+        return make_json_request("POST", url, note, self._headers)
 
     def _make_alert(self, delivery: Delivery, alert: Alert, message: Message) -> dict[str, object]:
         tags = [alert.monitor, alert.rule, alert.severity, *self._config.tags]

@@ -16,7 +16,7 @@ class OpsgenieConfig(HttpReceiverConfig):
     address_key: ClassVar = "base_url"
     permissions: ClassVar = (
         "The key is that of an integration *API* with the rights to create and update. An incident is one alert, whose "
-        "alias is its id."
+        "alias is its id; a verdict is an alert that is closed at once."
     )
 
     kind: Literal["opsgenie"]

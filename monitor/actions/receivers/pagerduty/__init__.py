@@ -1,4 +1,4 @@
-"""PagerDuty receiver: one alert per incident, by Events API v2."""
+"""PagerDuty receiver: one alert per incident, by Events API v2; news is a change event, which pages nobody."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from monitor.actions.receivers.requests import (
     make_transport,
     preview_request,
 )
+from monitor.alerting.messages.message import Message
 
 ACTIONS = {"firing": "trigger", "acknowledged": "acknowledge", "resolved": "resolve"}
 LONGEST_SUMMARY = 1024
@@ -42,6 +43,9 @@ class PagerDuty:
     def _make_request(self, delivery: Delivery) -> HttpRequest:
         message = render_delivery(delivery, self._config.zone)
         alert = describe_alert(delivery, message)
+        base_url = self._config.base_url.rstrip("/")
+        if alert.state == "info":
+            return make_json_request("POST", f"{base_url}/v2/change/enqueue", self._make_change(delivery, message), {})
         event: dict[str, object] = {
             "routing_key": self._key,
             "event_action": ACTIONS[alert.state],
@@ -59,4 +63,17 @@ class PagerDuty:
             event["client"] = "driftd"
             if message.link:
                 event |= {"client_url": message.link, "links": [{"href": message.link, "text": "Open the incident"}]}
-        return make_json_request("POST", f"{self._config.base_url.rstrip('/')}/v2/enqueue", event, {})
+        return make_json_request("POST", f"{base_url}/v2/enqueue", event, {})
+
+    def _make_change(self, delivery: Delivery, message: Message) -> dict[str, object]:
+        alert = describe_alert(delivery, message)
+        change: dict[str, object] = {
+            "routing_key": self._key,
+            "payload": {
+                "summary": one_line(message.title, LONGEST_SUMMARY),
+                "source": alert.monitor,
+                "timestamp": alert.started_at.isoformat(),
+                "custom_details": {"details": list_lines(message), "action_id": delivery.id},
+            },
+        }
+        return change | ({"links": [{"href": message.link, "text": "Open"}]} if message.link else {})

@@ -16,7 +16,7 @@ class PagerDutyConfig(HttpReceiverConfig):
     address_key: ClassVar = "base_url"
     permissions: ClassVar = (
         "The service has an integration *Events API v2*, whose integration key is the routing key. An incident is one "
-        "alert, whose `dedup_key` is its id."
+        "alert, whose `dedup_key` is its id; a verdict is a change event, which pages nobody."
     )
 
     kind: Literal["pagerduty"]
