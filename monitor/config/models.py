@@ -8,7 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork, PrivateAttr, SecretStr, WithJsonSchema, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    IPvAnyNetwork,
+    PrivateAttr,
+    SecretStr,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from monitor.config.arms import Experiment, Shadow
@@ -28,7 +37,7 @@ from monitor.config.deprecated import WithReceivers
 from monitor.config.muting import InhibitRule, MuteSettings, MuteTimes
 from monitor.config.policies import PolicySpec
 from monitor.config.savings import Savings
-from monitor.config.sections import Duration, Section, Time, nearest
+from monitor.config.sections import HIGHEST_PORT, DatabaseUrl, Duration, Section, Time, nearest
 from monitor.config.signals import Entry, column_name
 from monitor.config.source import Source
 from monitor.config.traffic import RoleRule, TrafficMark, TrafficRole, UnservedRole, role_rules
@@ -488,6 +497,13 @@ class ServerConfig(Section):
     auth: AuthConfig = AuthConfig()
     """Who may use the server, besides the holders of `token`."""
 
+    @field_validator("listen")
+    @classmethod
+    def _check_port(cls, listen: str) -> str:
+        if int(listen.rpartition(":")[2]) > HIGHEST_PORT:
+            raise PydanticCustomError("port", "expected a port of at most {highest}", {"highest": HIGHEST_PORT})
+        return listen
+
     @property
     def requires_login(self) -> bool:
         """Return whether a request needs a token."""
@@ -514,7 +530,7 @@ class EvaluationSpec(Section):
 class Config(WithReceivers):
     """Top-level keys."""
 
-    store: SecretStr = SecretStr("sqlite:///driftd.db")
+    store: DatabaseUrl = SecretStr("sqlite:///driftd.db")
     """SQLAlchemy URL of driftd's own database; `store_file` reads it from a file."""
     server: ServerConfig = ServerConfig()
     """The HTTP server."""

@@ -14,11 +14,24 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     PlainSerializer,
+    SecretStr,
     WithJsonSchema,
     model_validator,
 )
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticCustomError
+
+from monitor.core.yamlfile import SECRET_KEYS
+
+ASYNCHRONOUS = {
+    "aiosqlite": "sqlite",
+    "asyncpg": "postgresql+psycopg",
+    "psycopg_async": "postgresql+psycopg",
+    "asyncmy": "mysql",
+    "aiomysql": "mysql",
+}
+"""Drivers of asyncio, each with what to write instead."""
+HIGHEST_PORT = 65_535
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -77,6 +90,33 @@ def _check_zone(name: str) -> str:
     return name
 
 
+def check_database_url(url: SecretStr) -> SecretStr:
+    """Refuse the URL of a database with an `@` in the password, an impossible port, or an asynchronous driver."""
+    scheme, separator, rest = url.get_secret_value().partition("://")
+    backend, _, driver = scheme.partition("+")
+    if driver in ASYNCHRONOUS:
+        raise PydanticCustomError(
+            "driver",
+            "the driver {driver} is asynchronous, which driftd cannot use; write {instead}://…",
+            {"driver": driver, "instead": ASYNCHRONOUS[driver]},
+        )
+    if not separator or backend in ("sqlite", "duckdb"):
+        return url
+    authority = rest.partition("?")[0]
+    if authority.count("@") > 1:
+        raise PydanticCustomError(
+            "password", "the user or the password contains an @; write it as %40, so that the host can be told from it"
+        )
+    host = authority.rpartition("@")[2].partition("/")[0]
+    port = re.sub(r"^\[[^\]]*\]", "", host).partition(":")[2]
+    if port and not (port.isdecimal() and 0 < int(port[:9]) <= HIGHEST_PORT):
+        raise PydanticCustomError(
+            "port",
+            "the part after the last colon is no port; a colon or a slash of a password is written as %3A or %2F",
+        )
+    return url
+
+
 _WRITTEN_DURATION = {"anyOf": [{"type": "string", "pattern": r"^(\d+(\.\d+)?[smhdw])+$"}, {"type": "number"}]}
 Duration = Annotated[
     timedelta,
@@ -84,6 +124,8 @@ Duration = Annotated[
     PlainSerializer(_serialize_duration, return_type=str),
     WithJsonSchema(_WRITTEN_DURATION, mode="validation"),
 ]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(check_database_url)]
+"""The URL of a database, as SQLAlchemy reads it."""
 Time = Annotated[datetime, BeforeValidator(parse_time)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
 
@@ -108,9 +150,20 @@ class Section(BaseModel):
         names = {field.alias or name for name, field in cls.model_fields.items()} | set(cls.model_fields)
         for key in data:
             if key not in names:
+                if data[key] is None and (before := _last_secret(data, key)):
+                    raise PydanticCustomError(
+                        "unquoted", "the value of {key} contains a comma; put it in quotes", {"key": repr(before)}
+                    )
                 allowed = sorted({field.alias or name for name, field in cls.model_fields.items()})
                 raise PydanticCustomError("unknown_key", "{key}", {"key": str(key), "allowed": allowed})
         return data
+
+
+def _last_secret(data: dict[str, object], key: str) -> str | None:
+    """Return the key just before another one if its value is a secret: `{url: a,b}` is the keys `url` and `b`."""
+    keys = list(data)
+    before = keys[keys.index(key) - 1] if keys.index(key) else ""
+    return before if before in SECRET_KEYS else None
 
 
 def nearest(word: str, allowed: list[str]) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from monitor.config.presets import PRESETS
-from monitor.config.sections import Duration, Section
+from monitor.config.sections import DatabaseUrl, Duration, Section
 
 ROLES = (
     "timestamp",
@@ -66,7 +66,7 @@ PresetName = Annotated[str, AfterValidator(_preset), WithJsonSchema({"type": "st
 class Source(Section):
     """The table, view or query with the records, or a preset for a known tool."""
 
-    url: SecretStr
+    url: DatabaseUrl
     """SQLAlchemy URL of the database; `url_file` reads it from a file."""
     table: str | None = None
     """Table or view, optionally with its schema."""

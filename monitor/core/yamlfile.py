@@ -30,8 +30,15 @@ SECRET_KEYS = frozenset(
 """Keys whose values are not shown in errors."""
 FILE_KEYS = SECRET_KEYS - {"headers"} | {"schema"}
 """Keys whose value can be read from a separate file, named by the key with the suffix `_file`."""
+MOST_CHARACTERS, MOST_VALUES, DEEPEST = 1_000_000, 100_000, 50
+"""Limits of a file: its characters, its values after aliases were expanded, and its levels."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}\n]*))?\}")
 _MARK = re.compile("\ue000(\\d+)\ue001")
+_QUOTED = re.compile(r"'([^']*)'")
+
+
+_KINDS = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool", "timestamp", "null", "binary")}
+LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -87,18 +94,40 @@ def read(path: Path, environment: Mapping[str, str] | None = None) -> Document:
 def parse(text: str, file: str, environment: Mapping[str, str], folder: Path) -> Document:
     """Parse YAML text; paths of secret files are relative to ``folder``."""
     reader = _Reader(environment, folder)
+    marked = reader.mark(text)
     try:
-        root = yaml.compose(reader.mark(text), Loader=yaml.SafeLoader)
+        _check_size(marked)
+        root = yaml.compose(marked, Loader=yaml.SafeLoader)
+        data = reader.build(root, ()) if root is not None else {}
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{file}:{line}: (syntax): this is not valid YAML: {error.problem}.") from error
+        reason = _QUOTED.sub(_hide_long, str(error.problem))
+        raise ConfigError(f"{file}:{line}: (syntax): this is not valid YAML: {reason}.") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{file}:1: (syntax): this is not valid YAML: {error}.") from error
-    data = reader.build(root, ()) if root is not None else {}
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"{file}:1: (syntax): this is not valid YAML: {reason}.") from None
     document = Document(file, data, reader.lines)
     if reader.problems:
         raise document.explain(reader.problems)
     return document
+
+
+def _hide_long(quoted: re.Match[str]) -> str:
+    """Return a text in an error of the parser, unless it may be a part of a secret: a character, or a kind of token."""
+    text = quoted[1]
+    return quoted[0] if len(text) <= 1 or text.startswith("<") else "a name"
+
+
+def _check_size(text: str) -> None:
+    """Refuse a file that is too large or has too many levels, before it is parsed by functions that call themselves."""
+    if len(text) > MOST_CHARACTERS:
+        raise yaml.YAMLError(f"it has {len(text)} characters; the most are {MOST_CHARACTERS}")
+    level = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if level > DEEPEST:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise yaml.YAMLError(f"line {line} has more than {DEEPEST} levels")
 
 
 class _Reader:
@@ -111,6 +140,8 @@ class _Reader:
         self.problems: list[Problem] = []
         self._scalars = yaml.SafeLoader("")
         self._variables: list[re.Match[str]] = []
+        self._values = 0
+        self._parents: list[yaml.Node] = []
 
     def mark(self, text: str) -> str:
         """Replace variables by placeholders, since YAML would parse their braces in ``{token: ${X}}``."""
@@ -123,15 +154,28 @@ class _Reader:
 
     def build(self, node: yaml.Node, where: Where) -> object:
         self.lines.setdefault(where, node.start_mark.line + 1)
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, where)
-        if isinstance(node, yaml.SequenceNode):
+        self._values += 1
+        if self._values > MOST_VALUES:
+            raise yaml.YAMLError(f"its aliases stand for more than {MOST_VALUES} values")
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, where)
+        if any(node is parent for parent in self._parents):
+            self.problems.append(Problem(where, "an alias refers to a part that contains it; write the value itself."))
+            return None
+        self._parents.append(node)
+        try:
+            if isinstance(node, yaml.MappingNode):
+                return self._mapping(node, where)
             return [self.build(item, (*where, index)) for index, item in enumerate(node.value)]
-        return self._scalar(node, where)
+        finally:
+            self._parents.pop()
 
     def _mapping(self, node: yaml.MappingNode, where: Where) -> dict[str, object]:
         built: dict[str, object] = {}
         for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.problems.append(Problem(where, "a key must be a word, not a list or a mapping."))
+                continue
             key = str(key_node.value)
             at = (*where, key)
             if key in built:
@@ -163,8 +207,11 @@ class _Reader:
         if not _MARK.search(text):
             try:
                 return self._scalars.construct_object(node, deep=True)
-            except (yaml.YAMLError, ValueError) as error:
-                self.problems.append(Problem(where, f"{text!r} cannot be read: {error}."))
+            except (yaml.YAMLError, ValueError, AttributeError):  # AttributeError: no date after `!!timestamp`
+                kind = str(node.tag).rpartition(":")[2].lstrip("!")
+                shown = "the value" if SECRET_KEYS & set(where) else repr(text[:LONGEST_SHOWN])
+                reason = f"is no {kind}" if str(node.tag) in _KINDS else "has a tag that driftd does not know"
+                self.problems.append(Problem(where, f"{shown} {reason}."))
                 return None
         expanded = _MARK.sub(lambda match: self._variable(self._variables[int(match.group(1))], where), text)
         return yaml.safe_load(expanded) if re.fullmatch(r"-?\d+(\.\d+)?|true|false", expanded) else expanded

@@ -60,10 +60,10 @@ def open_engine(source: Source) -> tuple[sa.Engine, Dialect]:
     """Return a read-only engine and the dialect of its database."""
     try:
         url = make_url(source.url.get_secret_value())
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):  # ValueError: the port is no number
         raise SourceError(
             "configuration",
-            "`source.url` is not a database URL; write sqlite:///log.db or postgresql+psycopg://user@host/name.",
+            "`source.url` is not a database URL; write sqlite:///log.db or postgresql+psycopg://user@host:5432/name.",
         ) from None
     backend = ALIASES.get(url.get_backend_name(), url.get_backend_name())
     if backend not in DIALECTS:

@@ -71,7 +71,7 @@ def is_unavailable(error: sa.exc.SQLAlchemyError) -> bool:
     return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)  # a broken connection has no SQLSTATE
 
 
-_PLAIN = "postgresql+psycopg://user@host/name"
+_PLAIN = "postgresql+psycopg://user@host:5432/name"
 
 
 class StoreError(Exception):
@@ -187,7 +187,7 @@ def sqlite_path(url: str) -> Path | None:
 def _with_driver(text: str) -> URL:
     try:
         url = make_url(text)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):  # ValueError: the port is no number
         raise StoreError(f"`store:` is not a database URL; write sqlite:///driftd.db or {_PLAIN}.") from None
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")

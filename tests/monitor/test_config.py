@@ -7,13 +7,14 @@ import re
 import textwrap
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from structlog.testing import capture_logs
 
 from monitor.actions.receivers.slack.config import SlackConfig
@@ -21,6 +22,8 @@ from monitor.actions.receivers.webhook.config import WebhookConfig
 from monitor.config.checks import MODELS, DriftConfig
 from monitor.config.load import json_schema, load
 from monitor.config.models import Config, ConfigError
+from monitor.config.sections import check_database_url
+from monitor.store.database import Database, StoreError
 from tests.support import prefork
 from tests.support.tools import ROOT
 
@@ -156,6 +159,101 @@ def test_what_is_no_configuration_gets_a_sentence(tmp_path: Path, text: str) -> 
     with pytest.raises(ConfigError) as caught:
         load(write(tmp_path, text), {})
     assert str(tmp_path / "driftd.yaml") in str(caught.value)
+
+
+def lines_of(refused: pytest.ExceptionInfo[ConfigError]) -> list[str]:
+    return str(refused.value).splitlines()
+
+
+EXPONENTIAL = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in pairwise("abcdefghij")
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("monitors: &a [*a]", ":1: monitors[0]: an alias refers to a part that contains it; write the value itself."),
+        ("monitors: &a {x: *a}", ":1: monitors.x: an alias refers to a part that contains it; write the value itself."),
+        (EXPONENTIAL, "this is not valid YAML: its aliases stand for more than 100000 values."),
+        ("monitors: " + "[" * 3000, "this is not valid YAML: line 1 has more than 50 levels."),
+        ("# " + "x" * 1_000_000, "this is not valid YAML: it has 1000002 characters; the most are 1000000."),
+        ("? [a, b]\n: x", ":1: (top): a key must be a word, not a list or a mapping."),
+        ("monitors: " + "9" * 5000, " is no int."),
+        ("monitors: !!timestamp soon", ":1: monitors: 'soon' is no timestamp."),
+    ],
+)
+def test_a_file_that_stands_for_too_much_gets_one_sentence(text: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(write(tmp_path, text), {})
+    (line,) = lines_of(refused)
+    assert line.endswith(says)
+    assert len(line) < 300
+
+
+SECRET_PART = "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql://u:p@hunter2@db/app", "contains an @; write it as %40"),
+        ("postgresql://u:hunter2@db:54x2/app", "is no port"),
+        ("postgresql://u:hunter2@db:99999/app", "is no port"),
+        ("postgresql://u:hunter2@[::1]:x/app", "is no port"),
+        ("postgresql+asyncpg://u:hunter2@db/app", "the driver asyncpg is asynchronous"),
+        ("sqlite+aiosqlite:///hunter2.db", "write sqlite://"),
+        ('"postgresql://u:p"hunter2"@db/app"', "not valid YAML"),
+        ("'postgresql://u:p'hunter2'@db/app'", "not valid YAML"),
+        ('"postgresql://u:p\\qhunter2@db/app"', "not valid YAML"),
+        ("[postgresql://u:p, hunter2", "not valid YAML"),
+        ("!hunter2 x", "has a tag that driftd does not know"),
+        ("!!int hunter2", "the value is no int"),
+        ("*hunter2", "not valid YAML"),
+        ("{hunter2: x}", "invalid value a mapping"),
+    ],
+)
+@pytest.mark.parametrize("key", ["url", "store"])
+def test_an_address_is_never_quoted(url: str, says: str, key: str, tmp_path: Path) -> None:
+    text = GOOD.replace({"url": "sqlite:///log.db", "store": "sqlite:///x.db"}[key], url, 1)
+    with pytest.raises(ConfigError) as refused:
+        load(write(tmp_path, text), ENVIRONMENT)
+    assert SECRET_PART not in str(refused.value)
+    assert says in str(refused.value)
+
+
+def test_a_value_with_a_comma_in_braces_is_not_quoted_either(tmp_path: Path) -> None:
+    text = "monitors: [{name: a, source: {url: postgresql://u:p,hunter2@db/app, table: t, columns: {timestamp: at}}}]"
+    with pytest.raises(ConfigError) as refused:
+        load(write(tmp_path, text), {})
+    assert SECRET_PART not in str(refused.value)
+    assert "the value of 'url' contains a comma; put it in quotes" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p%40x@db:5432/app",
+        "postgresql://db/app?host=/run/postgresql",
+        "postgresql://u@[::1]:5432/app",
+        "clickhouse://u:p@db:8443/app",
+        "sqlite:///a@b@c.db",
+    ],
+)
+def test_a_valid_address_is_accepted(url: str) -> None:
+    assert check_database_url(SecretStr(url)).get_secret_value() == url
+
+
+def test_a_port_above_the_highest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"server.listen: .*expected a port of at most 65535"):
+        load(write(tmp_path, GOOD + "\nserver: {listen: '127.0.0.1:70000'}\n"), ENVIRONMENT)
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:hunter2@db:x/app", "postgresql+asyncpg://u:hunter2@db/app"])
+def test_an_address_of_the_command_line_gets_a_sentence(url: str) -> None:
+    with pytest.raises(StoreError) as refused:
+        Database(url)
+    assert SECRET_PART not in str(refused.value)
 
 
 def test_a_file_without_monitors_is_told_so(tmp_path: Path) -> None:
