@@ -6,9 +6,10 @@ default. The jobs of the daemon run as they are, on the daemon's schedule: the m
 each at its own fraction of the second. The rollback is a signed request to a real HTTP server on loopback.
 
 The clock is simulated, so that a quarter of an hour takes seconds. It includes: the rest of the bucket, `settle`, the
-waits for the next run of the job of the monitor and of the receiver, every further bucket that the decision needs, and
-the time that the jobs took, which is measured and by which the clock advances. It does not include: the time that an
-application needs to log a record, or that a database takes to return it (records are read from memory).
+waits for the next run of the job of the monitor and of the receiver, every further bucket that the decision needs, the
+10 s for which an effect waits for other monitors (two run, and do not fire), and the time that the jobs took, which is
+measured and by which the clock advances. It does not include: the time that an application needs to log a record, or
+that a database takes to return it (records are read from memory).
 
 Two variants: the rollback does not help, so that people are told and it is not repeated; five other monitors fire
 already, so that it waits for approval. Ends with 1 if a goal is missed.
@@ -50,6 +51,7 @@ from monitor.store import migrate, reads
 from monitor.store.database import Database
 from monitor.store.incidents import save_decision
 from monitor.store.rows import ActionRow
+from monitor.store.watches import save_watch
 from tests.support.receiver import Receiver, Request, listening
 
 MEDIAN_GOAL, WORST_GOAL = 120.0, 300.0
@@ -222,6 +224,7 @@ def run(swap: Swap, home: Path) -> Reaction:
         config = configure(f"sqlite:///{path}", receiver.url)
         learn(config, home / f"{swap.rate}.db", path, swap.rate)
         with closing(Database(config.store.get_secret_value())) as database:
+            watch_others(database)
             if swap.storm:
                 fire_elsewhere(database)
             reader = traffic.reader(clock)
@@ -269,6 +272,13 @@ def learn(config: Config, learnt: Path, store: Path, rate: int) -> None:
                 pass
         shutil.copy(store, learnt)
     shutil.copy(learnt, store)
+
+
+def watch_others(database: Database) -> None:
+    """Store that two other monitors run, so that a storm is possible and effects wait for it."""
+    with database.write() as connection:
+        for number in range(2):
+            save_watch(connection, f"bot-{number}")
 
 
 def fire_elsewhere(database: Database) -> None:

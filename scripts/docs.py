@@ -476,7 +476,7 @@ def webhooks() -> str:
         "longer. Each receiver has its own queue.\n",
         "Every body, unless `body:` is a template of it, has `type`, `timestamp` (end of the bucket) and `data`. A webhook without `effect:` gets messages:\n"
         "`driftd.incident.firing`, `.update` (with the changes in `news`), `.reminder` and `.resolved`, `driftd.action.expired`\n"
-        "(an effect was not approved in time), `driftd.effect.sent`, `.verified`, `.not_verified` and `.unknown` (with the effect in `action`)\n"
+        "(an effect was not approved in time), `driftd.effect.sent`, `.waiting` (for approval, as most monitors fire), `.verified`, `.not_verified` and `.unknown` (with the effect in `action`)\n"
         "and `driftd.breaker.*`. Effects are `driftd.rollback` and `driftd.retrain`. `data`\n"
         "has `monitor`, `severity`, `headline`, `incident`, `window`, `observed_version`, `suspected_change`, `changes`, `target`\n"
         "(the last known good version), `findings` (at most ten), `acknowledged_by`, `assignee`, `escalation`, `first_bad_at`, `not_after`, `approvals`, `verify_within` and `dry_run`; a retraining also has `retraining`.\n"

@@ -1,4 +1,4 @@
-"""Make the message that an effect was sent, or how its verification ended."""
+"""Make the message that an effect was sent or waits for approval, or how its verification ended."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ def make_effect_message(notice: EffectNotice, name: str, *, dry_run: bool = Fals
     """Return the message about an effect to a receiver."""
     effect, incident = notice.effect, notice.incident["id"]
     verification = effect.get("verification")
-    state = verification["state"] if verification else "sent"
+    waits = effect["state"] == "awaiting_approval"
+    state, why = ("waiting", "an effect waits for approval") if waits else ("sent", "an effect was sent")
+    if verification:
+        state, why = verification["state"], "people are notified of the result of an effect"
     data: EventData = {
         "monitor": notice.monitor,
         "severity": notice.severity,
@@ -53,6 +56,8 @@ def make_effect_message(notice: EffectNotice, name: str, *, dry_run: bool = Fals
         "link": notice.link,
     }
     body: Payload = {"type": f"driftd.effect.{state}", "timestamp": notice.at.isoformat(), "data": data}
+    if waits:
+        data["actions"] = [effect]
     data["summary"] = render("effect", body).second_line
     return Action(
         id=identity(incident, name, f"effect/{effect['name']}/{notice.number}/{state}", notice.sequence),
@@ -62,7 +67,7 @@ def make_effect_message(notice: EffectNotice, name: str, *, dry_run: bool = Fals
         kind="effect",
         mode="auto",
         state="pending",
-        reason="people are notified of the result of an effect" if verification else "an effect was sent",
+        reason=why,
         payload=body,
         created_at=notice.at,
         sequence=notice.sequence,

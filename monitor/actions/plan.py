@@ -172,5 +172,6 @@ def _effect(
         sequence=context.sequence,
         not_after=not_after,
         dry_run=dry_run,
+        not_before=context.now + context.restraints.hold if state == "pending" and context.restraints.hold else None,
         replaces=before.id if before and before.state in ("pending", "awaiting_approval") else None,
     )

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from monitor.config.models import Monitor
 from monitor.config.muting import MuteTimes
 from monitor.config.receivers import EffectSettings
-from monitor.core.firing import FiringMonitors
+from monitor.core.firing import FEWEST_MONITORS, FiringMonitors
 from monitor.core.incident import Incident
 
 FREEZE = "freeze window"
@@ -19,6 +19,8 @@ LONGEST_FREEZE = timedelta(days=14)
 STEP = timedelta(minutes=1)
 STORM_WITHIN = timedelta(hours=1)
 """Other incidents that fired this long before an incident opened, or later, count as simultaneous."""
+STORM_HOLD = timedelta(seconds=10)
+"""Time for which an automatic effect waits before it is sent, as others may fire by the same buckets."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,13 @@ class Restraints:
         The freeze window during which nothing is changed, and when it ends.
     storm
         That most monitors fire at once, so that an automatic effect waits for approval.
+    hold
+        Time until an automatic effect is sent; none if there are too few monitors for a storm.
     """
 
     freeze: str | None = None
     storm: str | None = None
+    hold: timedelta = timedelta(0)
 
 
 NONE = Restraints()
@@ -45,7 +50,9 @@ def find_restraints(
 ) -> Restraints:
     """Return what restrains an effect of an incident."""
     return Restraints(
-        describe_freeze(monitor.muting.times, effect, now), describe_storm(firing, monitor.name, incident, now)
+        describe_freeze(monitor.muting.times, effect, now),
+        describe_storm(firing, monitor.name, incident.opened_at, now),
+        STORM_HOLD if firing.watched >= FEWEST_MONITORS else timedelta(0),
     )
 
 
@@ -63,9 +70,9 @@ def describe_freeze(times: Mapping[str, MuteTimes], effect: EffectSettings, now:
     return f"{FREEZE} {current.name}: effects are held until {end:%Y-%m-%d %H:%M} UTC"
 
 
-def describe_storm(firing: FiringMonitors, monitor: str, incident: Incident, now: datetime) -> str | None:
+def describe_storm(firing: FiringMonitors, monitor: str, opened_at: datetime, now: datetime) -> str | None:
     """Return that most monitors fire at the same time as an incident; None if they do not."""
-    since = incident.opened_at - STORM_WITHIN
+    since = opened_at - STORM_WITHIN
     everyone = replace(firing, fired_at={**firing.fired_at, monitor: now})
     if not everyone.are_most(since):
         return None

@@ -18,6 +18,7 @@ from monitor.store import digests, leases, outbox
 from monitor.store.database import Database, decision_time
 from monitor.store.effect_notices import save_sent_notice
 from monitor.store.rows import ActionRow
+from monitor.store.storm_holds import hold_in_storm
 
 Configs = Mapping[str, ReceiverConfig]
 """Configurations of receivers by name."""
@@ -68,8 +69,12 @@ def deliver_due(
             if only is not None and config is not None:
                 digests.collect_digests(connection, only, config, at)
             claimed = outbox.claim_next(connection, at, OWNER, only=only, without=() if only else list(receivers))
+            is_held = claimed is not None and hold_in_storm(connection, claimed, at)
         if claimed is None:
             break
+        if is_held:
+            LOG.warning("effect_held", action=claimed.id, name=claimed.name, reason="most monitors fire")
+            continue
         attempted += 1
         deliver_claimed(database, receivers, claimed, at, clock)
     return attempted

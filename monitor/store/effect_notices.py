@@ -1,8 +1,10 @@
-"""Notify the receivers of an incident that an effect was sent."""
+"""Notify the receivers of an incident that an effect was sent, or is held and waits for approval."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -17,21 +19,24 @@ from monitor.store.tables import actions
 
 
 def save_sent_notice(connection: Connection, effect: ActionRow, reaction: float | None, at: datetime) -> None:
+    """Plan the messages that an effect was sent."""
+    _save_notice(connection, effect, {"state": "delivered", "at": at.isoformat(), "reaction": reaction}, at)
+
+
+def save_hold_notice(connection: Connection, effect: ActionRow, reason: str, at: datetime) -> None:
+    """Plan the messages that an automatic effect was not sent and waits for approval."""
+    not_after = effect.not_after.isoformat() if effect.not_after else None
+    _save_notice(connection, effect, {"state": "awaiting_approval", "reason": reason, "not_after": not_after}, at)
+
+
+def _save_notice(connection: Connection, effect: ActionRow, news: Mapping[str, object], at: datetime) -> None:
     """Plan a message to each receiver that has a message about the incident of an effect, unless it is silenced."""
     data: EventData = effect.payload.get("data") or {}
     incident = data.get("incident")
     if incident is None or is_silenced(connection, data, at):
         return
-    summary: ActionSummary = {
-        "id": effect.id,
-        "name": effect.name,
-        "kind": effect.kind,
-        "mode": effect.mode,
-        "state": "delivered",
-        "target": data.get("target"),
-        "at": at.isoformat(),
-        "reaction": reaction,
-    }
+    known = {"id": effect.id, "name": effect.name, "kind": effect.kind, "mode": effect.mode}
+    summary = cast("ActionSummary", {**known, "target": data.get("target"), **news})
     notice = EffectNotice(
         effect.monitor,
         data["severity"],

@@ -45,7 +45,7 @@ class _EffectRow:
 
 _POSTS = (
     sa.select(*columns(actions, PostRow))
-    .where(actions.c.kind.in_(MESSAGES), actions.c.state == "delivered")
+    .where(actions.c.kind.in_((*MESSAGES, "effect")), actions.c.state == "delivered")
     .order_by(actions.c.incident, actions.c.sequence)
     .limit(MOST_POSTS)
 )

@@ -82,7 +82,7 @@ STORM = "3 of 4 monitors fire at the same time: the cause may be the log or the 
     ],
 )
 def test_a_storm_is_when_most_monitors_fire_with_an_incident(others: FiringMonitors, expected: str | None) -> None:
-    storm = describe_storm(others, "bot", incident_of(), START)
+    storm = describe_storm(others, "bot", START, START)
     assert storm is None if expected is None else str(storm).startswith(expected)
 
 
@@ -134,6 +134,14 @@ def test_in_a_storm_automatic_effects_wait_for_approval() -> None:
     assert actions(mode="auto", firing=firing(MINUTE))["r"].state == "pending"
     assert actions(mode="approve", firing=everyone)["r"].reason.startswith("mode approve")
     assert actions(mode="notify", firing=everyone)["r"].state == "told"
+
+
+def test_an_automatic_effect_waits_ten_seconds_for_other_monitors_if_there_are_enough_for_a_storm() -> None:
+    for watched, until in ((3, START + MINUTE / 6), (2, None)):
+        others = firing(MINUTE, watched=watched)
+        assert actions(mode="auto", firing=others)["r"].not_before == until
+        assert actions(mode="approve", firing=others)["r"].not_before is None
+        assert actions(mode="auto", firing=others)["slack"].not_before is None
 
 
 def test_unknown_freeze_windows_are_reported() -> None:

@@ -323,7 +323,7 @@ def test_effects_and_messages_for_software_are_neither_merged_nor_delayed(databa
     for number in range(20, 29):
         other.say(number)
     payload: Any = {"data": {}}
-    rollback = Action("r", "bot-20", "i-20", "deploy", "rollback", "auto", "pending", "", payload, START, 1)
+    rollback = Action("r", "bot-20", "i-20", "deploy", "rollback", "approve", "pending", "", payload, START, 1)
     with database.write() as connection:
         outbox.save_actions(connection, [rollback])
     deploy = Channel()

@@ -48,8 +48,10 @@ def format_seconds(seconds: float) -> str:
 
 
 def write_effect_headline(monitor: str, effect: ActionSummary) -> str:
-    """Return the headline about an effect: that it was sent, or how its verification ended."""
+    """Return the headline about an effect: that it was sent or not, or how its verification ended."""
     what, verification = describe_effect_target(effect), effect.get("verification")
+    if effect["state"] == "awaiting_approval":
+        return f"{monitor}: the {what} was not sent: {effect.get('reason')}"
     if verification is None:
         return f"{monitor}: {', '.join(filter(None, [f'{what} sent', describe_reaction(effect)]))}"
     if verification["state"] == "verified":

@@ -1,10 +1,11 @@
-"""Messages about an effect: that it was sent, and how its verification ended."""
+"""Messages about an effect: that it was sent or waits for approval, and how its verification ended."""
 
 from __future__ import annotations
 
 from monitor.alerting.messages.effect_text import describe_traffic, format_seconds
 from monitor.alerting.messages.incident import read_severity, read_title
 from monitor.alerting.messages.message import Message, Step
+from monitor.alerting.messages.steps import describe_effect
 from monitor.alerting.messages.times import Times
 from monitor.core.payload import EventData
 
@@ -17,11 +18,14 @@ STEPS = {
 
 
 def render_effect(data: EventData, times: Times) -> Message:
-    """Return a message about an effect that was sent or whose verification has ended."""
+    """Return a message about an effect that was sent, waits for approval, or whose verification has ended."""
     effect = data.get("action")
     title, severity, link = read_title(data), read_severity(data), data.get("link")
     if effect is None:
         return Message("firing", severity, title, link=link)
+    if effect["state"] == "awaiting_approval":
+        step = describe_effect({**effect, "reason": None}, times)
+        return Message("firing", severity, title, "", step, link=link)
     verification, sent = (
         effect.get("verification"),
         f"{effect.get('name')} accepted it at {times.short(effect.get('at'))}",

@@ -51,9 +51,10 @@ class ButtonSettings(TypedDict, total=False):
 
 
 def plan_buttons(kind: ActionKind, data: EventData) -> ButtonSettings | None:
-    """Return the buttons of a message about a firing incident; None for other messages."""
+    """Return the buttons of a message about a firing incident or an effect that waits; None for other messages."""
     incident = data.get("incident")
-    if kind not in MESSAGES or kind == "resolved" or incident is None:
+    has_buttons = (kind in MESSAGES and kind != "resolved") or (kind == "effect" and data.get("actions"))
+    if not has_buttons or incident is None:
         return None
     waiting = [
         action
