@@ -30,6 +30,7 @@ from monitor.actions import retraining
 from monitor.checks import evidently
 from monitor.checks.registry import CHECKS
 from monitor.cli import app
+from monitor.config import access as access_config
 from monitor.config import (
     arms,
     breakers,
@@ -96,8 +97,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "inhibit[]": muting.InhibitRule,
     "evaluations[]": models.EvaluationSpec,
     "server": models.ServerConfig,
-    "server.auth": models.AuthConfig,
-    "server.auth.proxy": models.ProxyConfig,
+    "server.auth": access_config.AuthConfig,
+    "server.auth.proxy": access_config.ProxyConfig,
+    "server.auth.oidc": access_config.OidcConfig,
 }
 
 
@@ -250,6 +252,8 @@ def default_of(field: object) -> str:
         return "-"
     if hasattr(value, "total_seconds"):
         return f"`{format_duration(value)}`"
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ", ".join(f"`{one}`" for one in value)
     if isinstance(value, BaseModel | list) and not isinstance(value, str):
         return "see below" if isinstance(value, BaseModel) else ", ".join(getattr(v, "kind", "one rule") for v in value)
     if isinstance(value, bool):
@@ -753,6 +757,27 @@ server:
 
 The headers count only from the `trusted` addresses, and the proxy must remove them from the requests of its clients. A
 header that occurs twice is ignored.
+
+People can also sign in with an OpenID Connect provider, such as Keycloak, Entra ID, Okta, Google or Dex:
+
+```yaml
+server:
+  external_url: https://driftd.example.com
+  auth:
+    oidc:
+      issuer: https://login.example.com/realms/ops
+      client_id: driftd
+      client_secret_file: /run/secrets/oidc_client
+      groups: {sre: responder, platform: admin}
+```
+
+It needs the extra `oidc` (`pip install "driftd[oidc]"`), and at the provider a confidential client whose redirect address
+is `https://driftd.example.com/login/callback`. driftd uses the authorization code flow with PKCE, verifies the signature
+of the ID token by the provider's keys, and its issuer, audience, expiry and nonce. The name in the audit log is the claim
+`name_claim`, an e-mail address unless set otherwise; groups are the claim `groups_claim`, from the ID token or else from
+the user information. The role of a session follows from `users`, `groups` and `default_role` of the running
+configuration, and from the groups that the user had when signing in, for 12 hours at most. *Sign out* ends the session
+in driftd, not the one at the provider. Tokens go on working beside it, for machines and for when the provider is down.
 
 The command line has the rights of an admin: whoever can open the store of `driftd.yaml` can change it.
 """

@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from monitor.config.access import AuthConfig
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.breakers import BreakerSpec
 from monitor.config.checks import (
@@ -447,35 +448,6 @@ class Monitor(Section):
         return self
 
 
-RoleName = Literal["viewer", "responder", "admin"]
-
-
-class ProxyConfig(Section):
-    """A reverse proxy that authenticates people; it must remove these headers from the requests of its clients."""
-
-    user_header: str = Field("X-Forwarded-User", pattern=r"^[A-Za-z0-9-]+$")
-    """Header with the name of the user."""
-    groups_header: str | None = Field(None, pattern=r"^[A-Za-z0-9-]+$")
-    """Header with the groups of the user, separated by commas."""
-    trusted: list[IPvAnyNetwork] = Field(min_length=1)
-    """Addresses of the proxy, such as `10.0.0.0/8`; the headers of other peers are ignored."""
-    users: dict[str, RoleName] = {}
-    """Roles by user: viewer, responder or admin."""
-    groups: dict[str, RoleName] = {}
-    """Roles by group; the highest role of a user counts."""
-    default_role: RoleName | None = None
-    """Role of all other users; without it they are refused."""
-
-
-class AuthConfig(Section):
-    """Who may use the server, besides the holders of `token`."""
-
-    required: bool = False
-    """Whether everyone needs a token of `driftd tokens create`, also on loopback, and also if `token` is not set."""
-    proxy: ProxyConfig | None = None
-    """A reverse proxy that authenticates people."""
-
-
 class ServerConfig(Section):
     """The HTTP server; any address except loopback needs a token or `auth: {required: true}`."""
 
@@ -507,7 +479,16 @@ class ServerConfig(Section):
     @property
     def requires_login(self) -> bool:
         """Return whether a request needs a token."""
-        return bool(self.token) or self.auth.required or self.auth.proxy is not None
+        return bool(self.token or self.auth.required or self.auth.proxy or self.auth.oidc)
+
+    @model_validator(mode="after")
+    def _check_oidc(self) -> ServerConfig:
+        if self.auth.oidc and not self.external_url:
+            raise PydanticCustomError(
+                "external_url",
+                "`auth: oidc:` needs `external_url:`, to which the provider sends people back",
+            )
+        return self
 
 
 class EvaluationSpec(Section):

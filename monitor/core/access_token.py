@@ -48,6 +48,23 @@ class AccessToken:
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
 
+@dataclass(frozen=True)
+class Session:
+    """A browser that is signed in, by a token or by an OpenID Connect provider.
+
+    Parameters
+    ----------
+    token_hash
+        Of the token that began it; None if a provider did.
+    user_name, user_groups
+        As the provider named them; their role follows from the configuration of the moment.
+    """
+
+    token_hash: str | None = None
+    user_name: str | None = None
+    user_groups: Sequence[str] | None = None
+
+
 def new_secret() -> str:
     """Return the secret of a new token: 256 random bits, so that a plain hash of it cannot be reversed."""
     return PREFIX + secrets.token_urlsafe(32)

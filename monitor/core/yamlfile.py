@@ -24,6 +24,7 @@ SECRET_KEYS = frozenset(
         "password",
         "routing_key",
         "secret_key",
+        "client_secret",
         "headers",
     }
 )

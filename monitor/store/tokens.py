@@ -1,13 +1,14 @@
-"""Named tokens, and the sessions that begin with a token."""
+"""Named tokens, and the sessions of browsers."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.core.access_token import AccessToken, check_token
+from monitor.core.access_token import AccessToken, Session, check_token
 from monitor.core.operation import CreateToken, RefusedOperation
 from monitor.store.rows import columns, read_all, read_first
 from monitor.store.tables import sessions, tokens
@@ -15,6 +16,7 @@ from monitor.store.tables import sessions, tokens
 USE_INTERVAL = timedelta(hours=1)
 """The last use of a token is written at most this often."""
 _TOKENS = sa.select(*columns(tokens, AccessToken))
+_SESSIONS = sa.select(*columns(sessions, Session))
 
 
 def add_token(connection: Connection, wanted: CreateToken, by: str, at: datetime) -> dict[str, object]:
@@ -71,17 +73,17 @@ def record_use(connection: Connection, token: AccessToken, at: datetime) -> None
     connection.execute(sa.update(tokens).where(tokens.c.name == token.name).values(last_used_at=at))
 
 
-def add_session(connection: Connection, session_hash: str, token_hash: str, at: datetime, length: timedelta) -> None:
+def add_session(connection: Connection, session_hash: str, session: Session, at: datetime, length: timedelta) -> None:
     """Store a session, and delete those that have ended."""
     connection.execute(sa.delete(sessions).where(sessions.c.expires_at <= at))
-    values = {"hash": session_hash, "token_hash": token_hash, "created_at": at, "expires_at": at + length}
-    connection.execute(sa.insert(sessions).values(**values))
+    values = {"hash": session_hash, "created_at": at, "expires_at": at + length}
+    connection.execute(sa.insert(sessions).values(**values, **asdict(session)))
 
 
-def find_session(connection: Connection, session_hash: str, at: datetime) -> str | None:
-    """Return the hash of the token of a session that has not ended."""
-    query = sa.select(sessions.c.token_hash).where(sessions.c.hash == session_hash, sessions.c.expires_at > at)
-    return connection.execute(query).scalar_one_or_none()
+def find_session(connection: Connection, session_hash: str, at: datetime) -> Session | None:
+    """Return a session that has not ended."""
+    query = _SESSIONS.where(sessions.c.hash == session_hash, sessions.c.expires_at > at)
+    return read_first(connection, Session, query)
 
 
 def end_session(connection: Connection, session_hash: str) -> None:

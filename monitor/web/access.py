@@ -20,7 +20,7 @@ from monitor.web.proxy_login import find_proxied
 COOKIE = "driftd_session"
 SLACK_PATH = "/slack/interactions"
 """Its requests are signed by Slack."""
-OPEN_PATHS = frozenset({"/healthz", "/login", SLACK_PATH})
+OPEN_PATHS = frozenset({"/healthz", "/login", "/login/provider", "/login/callback", SLACK_PATH})
 AUTHORISED = "authorised"
 """Key in the state of an authenticated request; connections without one are dropped first."""
 GUESSES = 10

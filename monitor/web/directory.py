@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hmac
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from monitor.core.access_token import FORM, AccessToken, hash_secret, new_secret
+from monitor.config.access import RoleMapping
+from monitor.core.access_token import FORM, AccessToken, Session, hash_secret, new_secret
 from monitor.core.clock import Clock
 from monitor.store import tokens as store
 from monitor.store.database import Database, DatabaseError, decision_time
@@ -41,11 +42,16 @@ class Directory:
     ----------
     server_token
         The token of the configuration, which is an admin.
+    users
+        The roles of the users of an OpenID Connect provider.
     """
 
-    def __init__(self, database: Database, clock: Clock, server_token: str | None) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, server_token: str | None, users: RoleMapping | None = None
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._users = users
         self._server_hash = hash_secret(server_token) if server_token else None
         self._cache: OrderedDict[str, CachedIdentity] = OrderedDict()
         self._reads = BoundedReads(LOOKUPS_AT_ONCE)
@@ -68,15 +74,22 @@ class Directory:
 
     async def sign_in(self, secret: str) -> str:
         """Begin a session with a valid token; return its cookie."""
-        cookie = new_secret()
-        await self._reads.run(partial(self._add_session, hash_secret(cookie), hash_secret(secret)), SECONDS)
-        return cookie
+        return await self._begin(Session(token_hash=hash_secret(secret)))
+
+    async def sign_in_user(self, user: str, groups: Sequence[str]) -> str:
+        """Begin a session of a user whom the provider has authenticated; return its cookie."""
+        return await self._begin(Session(user_name=user, user_groups=list(groups)))
 
     async def sign_out(self, cookie: str) -> None:
         """End a session."""
         session_hash = hash_secret(cookie)
         self._cache.pop(session_hash, None)
         await self._reads.run(partial(self._end_session, session_hash), SECONDS)
+
+    async def _begin(self, session: Session) -> str:
+        cookie = new_secret()
+        await self._reads.run(partial(self._add_session, hash_secret(cookie), session), SECONDS)
+        return cookie
 
     async def _find(self, key: str, load: Callable[[str], Identity | None]) -> Identity | None:
         now = self._clock.now()
@@ -110,15 +123,21 @@ class Directory:
     def _load_session(self, session_hash: str) -> Identity | None:
         with self._database.read() as connection:
             at = decision_time(connection, self._clock)
-            token_hash = store.find_session(connection, session_hash, at)
-        if token_hash is None:
+            session = store.find_session(connection, session_hash, at)
+        if session is None:
             return None
-        return SERVER if self._is_server(token_hash) else self._load_token(token_hash)
+        if session.token_hash is None:
+            return self._find_user(session.user_name or "", session.user_groups or ())
+        return SERVER if self._is_server(session.token_hash) else self._load_token(session.token_hash)
 
-    def _add_session(self, session_hash: str, token_hash: str) -> None:
+    def _find_user(self, user: str, groups: Sequence[str]) -> Identity | None:
+        role = self._users.find_role(user, groups) if self._users else None
+        return Identity(user, role) if role else None
+
+    def _add_session(self, session_hash: str, session: Session) -> None:
         with self._database.write() as connection:
             at = decision_time(connection, self._clock)
-            store.add_session(connection, session_hash, token_hash, at, SESSION)
+            store.add_session(connection, session_hash, session, at, SESSION)
 
     def _end_session(self, session_hash: str) -> None:
         with self._database.write() as connection:

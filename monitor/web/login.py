@@ -1,28 +1,30 @@
-"""The login form: it sets the session cookie in exchange for the token."""
+"""The login form: it sets the session cookie in exchange for the token, or sends people to a provider."""
 
 from __future__ import annotations
 
-import re
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import structlog
 from jinja2 import Environment
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
 
 from monitor.config.models import ServerConfig
 from monitor.core.clock import Clock
 from monitor.core.operation import RoleError
 from monitor.store.database import Database, DatabaseError
-from monitor.web.access import COOKIE, GUESS_SECONDS, Access, client_address, parse_origin
+from monitor.web.access import COOKIE, GUESS_SECONDS, Access, client_address
 from monitor.web.csrf import check_csrf
-from monitor.web.directory import SESSION, Directory
+from monitor.web.directory import Directory
+from monitor.web.oidc import Provider
+from monitor.web.oidc_login import OidcLogin
 from monitor.web.security import Guard
+from monitor.web.session_cookie import is_tls, local_path, set_session_cookie
 
 LOG = structlog.get_logger(__name__)
 LONGEST_FORM = 8192
-LOCAL_PATH = re.compile(r"/(?:[A-Za-z0-9_.~%-][A-Za-z0-9_.~%/-]*)?")
 
 
 class Login:
@@ -40,14 +42,29 @@ class Login:
     Raises
     ------
     ConfigError
-        When the server is reachable from other machines and no token is set.
+        When the server is reachable from other machines and no token is set, or an extra is not installed.
     """
 
     def __init__(self, server: ServerConfig, database: Database, clock: Clock, environment: Environment) -> None:
         token = server.token.get_secret_value() if server.token else None
-        self._access = Access(server, Directory(database, clock, token))
+        directory = Directory(database, clock, token, server.auth.oidc)
+        self._access = Access(server, directory)
         self.middleware = Middleware(Guard, access=self._access)
         self._template = environment.get_template("login.html")
+        self._provider_name = urlsplit(server.auth.oidc.issuer).hostname if server.auth.oidc else None
+        self._oidc = None
+        if server.auth.oidc and server.external_url:
+            provider = Provider(server.auth.oidc, server.external_url, clock)
+            self._oidc = OidcLogin(server.auth.oidc, provider, directory, environment, self._page)
+
+    def list_routes(self) -> list[Route]:
+        """Return the routes of signing in and out."""
+        routes = [
+            Route("/login", self.form, methods=["GET"]),
+            Route("/login", self.enter, methods=["POST"]),
+            Route("/logout", self.leave, methods=["POST"]),
+        ]
+        return routes + (self._oidc.list_routes() if self._oidc else [])
 
     async def form(self, request: Request) -> Response:
         """Show the form, or redirect if no token is required."""
@@ -90,31 +107,13 @@ class Login:
 
     def _let_in(self, request: Request, target: str, cookie: str) -> Response:
         response = RedirectResponse(target, 303)
-        response.set_cookie(
-            COOKIE,
-            cookie,
-            max_age=int(SESSION.total_seconds()),
-            httponly=True,
-            # The headers are not verified: a client that forges them without TLS only loses its own session.
-            secure="https" in (request.url.scheme, request.headers.get("x-forwarded-proto"), parse_origin(request)[0]),
-            samesite="strict",
-        )
+        set_session_cookie(response, cookie, is_tls(request))
         return response
 
     def _page(self, target: str, complaint: str | None, status: int) -> Response:
         headers = {"retry-after": str(int(GUESS_SECONDS))} if status == 429 else None  # noqa: PLR2004
-        return HTMLResponse(self._template.render(target=target, complaint=complaint), status, headers)
-
-
-def local_path(text: str) -> str:
-    """Return ``text`` if it is a local path, else the path of the home page.
-
-    Examples
-    --------
-    >>> local_path("/monitors/bot"), local_path("//elsewhere.example"), local_path("https://elsewhere.example")
-    ('/monitors/bot', '/', '/')
-    """
-    return text if LOCAL_PATH.fullmatch(text) else "/"
+        page = self._template.render(target=target, complaint=complaint, provider=self._provider_name)
+        return HTMLResponse(page, status, headers)
 
 
 async def _body(request: Request) -> str:

@@ -48,6 +48,8 @@ PERMISSIONS: Mapping[str, Permission] = {
     "GET /healthz": OPEN,
     "GET /login": OPEN,
     "POST /login": OPEN,
+    "GET /login/provider": OPEN,
+    "GET /login/callback": OPEN,
     "GET /static/{name:path}": OPEN,
     "POST /slack/interactions": OPEN,  # signed by Slack
     "POST /logout": VIEWER,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.requests import HTTPConnection
 
-from monitor.config.models import ProxyConfig
-from monitor.core.operation import LONGEST_NAME, ROLES
+from monitor.config.access import ProxyConfig
+from monitor.core.operation import LONGEST_NAME
 from monitor.web.forwarding import is_within, peer_address
 from monitor.web.identity import Identity
 
@@ -19,12 +19,8 @@ def find_proxied(request: HTTPConnection, settings: ProxyConfig) -> Identity | N
     if len(names) != 1 or not is_within(peer_address(request), settings.trusted):
         return None
     name = names[0].strip()
-    groups = _list_groups(request, settings)
-    roles = [settings.users.get(name), *(settings.groups.get(group) for group in groups), settings.default_role]
-    given = [role for role in roles if role is not None]
-    if not name or len(name) > LONGEST_NAME or not given:
-        return None
-    return Identity(name, max(given, key=ROLES.index))
+    role = settings.find_role(name, _list_groups(request, settings))
+    return Identity(name, role) if role and 0 < len(name) <= LONGEST_NAME else None
 
 
 def _list_groups(request: HTTPConnection, settings: ProxyConfig) -> list[str]:

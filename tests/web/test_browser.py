@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import oidc_provider_mock
 import pytest
 
 from monitor.store.database import Database
 from tests.support.nightly import nightly
+from tests.support.process import free_port
 from tests.web.browser_check import EVIL, FLAGS, THEMES, WIDTHS, count_clicks, inspect_page, serve_story
 from tests.web.browser_check import PAGES as ALL_PAGES
 from tests.web.conftest import Serve, with_token
@@ -134,6 +136,34 @@ def test_the_login_form_works_in_a_browser(browser: Any, seed: Seed, serve: Serv
     assert page.evaluate("document.cookie") == ""
     assert page.get_by_role("heading", level=1).inner_text() == "support-bot"
     context.close()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the provider, which is not ours
+def test_a_browser_returns_from_a_provider_of_another_site_signed_in(browser: Any, seed: Seed, serve: Serve) -> None:
+    busy_store(seed)
+    address = f"127.0.0.1:{free_port()}"
+    ann = oidc_provider_mock.User(sub="ann", claims={"email": "ann@example.com"})
+    with oidc_provider_mock.run_server_in_thread(user_claims=[ann], require_nonce=True) as server:
+        oidc = {
+            "issuer": f"http://localhost:{server.server_port}",
+            "client_id": "driftd",
+            "client_secret": "s3cret",
+            "users": {"ann@example.com": "viewer"},
+        }
+        own = {"external_url": f"http://{address}", "listen": address, "auth": {"oidc": oidc}}
+        serve(configuration("sqlite://", ["support-bot"], **own))
+        context = browser.new_context()
+        page = context.new_page()
+        errors: list[str] = []
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("requestfailed", lambda request: errors.append(request.url))
+        page.goto(f"http://{address}/monitors/support-bot")
+        page.get_by_role("link", name="Sign in with localhost").click()
+        page.get_by_role("button", name="ann").click()
+        page.wait_for_url(f"http://{address}/monitors/support-bot")
+        assert page.get_by_role("heading", level=1).inner_text() == "support-bot"
+        context.close()
+        assert [error for error in errors if address in error or "Content Security Policy" in error] == []
 
 
 CONTRAST = """() => {

@@ -25,7 +25,9 @@ sessions = Table(
     "sessions",
     metadata,
     Column("hash", String(64), primary_key=True),  # SHA-256 of the cookie
-    Column("token_hash", String(64), nullable=False),  # of the token that began it and whose end ends it
+    Column("token_hash", String(64)),  # of the token that began it and whose end ends it
+    Column("user_name", String(128)),  # of an OpenID Connect provider, where no token began it
+    Column("user_groups", Json),  # of that user when the session began
     Column("created_at", Utc, nullable=False),
     Column("expires_at", Utc, nullable=False, index=True),
     comment="browsers that are signed in",
