@@ -10,8 +10,8 @@ from detectors.cost.breaker import Breaker
 from monitor.actions.identity import MESSAGE_NOT_AFTER, NAMESPACE, identity
 from monitor.alerting.messages.notices import write_breaker_headline
 from monitor.alerting.messages.render import render
-from monitor.config.breakers import BreakerSpec
 from monitor.config.models import Monitor
+from monitor.config.money import BreakerSpec
 from monitor.config.receivers import ReceiverConfig
 from monitor.core.action import Action
 from monitor.core.payload import ActionKind, Payload

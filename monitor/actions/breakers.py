@@ -10,9 +10,9 @@ from detectors.cost.breaker import Breaker, BreakerObservation, observe_budget, 
 from detectors.cost.budget import PERIODS, SpendTotals, bounds
 from detectors.cost.ledger import MISSING, OTHER
 from monitor.actions.breaker_actions import plan_transition
-from monitor.config.breakers import BreakerSpec
 from monitor.config.checks import SpendConfig
 from monitor.config.models import Monitor
+from monitor.config.money import BreakerSpec
 from monitor.config.receivers import ReceiverConfig
 from monitor.core.action import Action
 from monitor.core.incident import Decision, Incident

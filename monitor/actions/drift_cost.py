@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from detectors.cost.payback import Payback, RequestPeriod, payback
 from monitor.config.models import Monitor
-from monitor.config.savings import RetrainingSpec
+from monitor.config.money import RetrainingSpec
 from monitor.profiling.facts import Facts
 
 DAY = timedelta(days=1)

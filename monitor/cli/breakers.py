@@ -20,8 +20,8 @@ from monitor.cli.options import (
 )
 from monitor.cli.output import echo, print_json, print_table
 from monitor.cli.perform import find_author
-from monitor.config.breakers import BreakerSpec
 from monitor.config.models import Config, ConfigError, Monitor
+from monitor.config.money import BreakerSpec
 from monitor.config.sections import nearest
 from monitor.core.clock import SystemClock
 from monitor.core.operation import OperationError, SetBreaker

@@ -14,7 +14,7 @@ from monitor.cli.connections import open_reader, open_store_or_empty
 from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, MonitorName, Quiet, time_option
 from monitor.cli.output import echo, print_json, print_table
 from monitor.config.models import ConfigError, Monitor
-from monitor.config.savings import Savings
+from monitor.config.money import Savings
 from monitor.jobs.busiest_models import busiest_models
 from monitor.jobs.count_savings import count
 from monitor.jobs.savings_plans import DAY, MOST_MODELS, make_plans, stretch

@@ -22,7 +22,6 @@ from pydantic_core import PydanticCustomError
 
 from monitor.config.access import AuthConfig
 from monitor.config.arms import Experiment, Shadow
-from monitor.config.breakers import BreakerSpec
 from monitor.config.checks import (
     CheckConfig,
     CheckEntry,
@@ -35,9 +34,9 @@ from monitor.config.checks import (
     SpendConfig,
 )
 from monitor.config.deprecated import WithReceivers
+from monitor.config.money import BreakerSpec, Savings
 from monitor.config.muting import InhibitRule, MuteSettings, MuteTimes
 from monitor.config.policies import PolicySpec
-from monitor.config.savings import Savings
 from monitor.config.sections import HIGHEST_PORT, DatabaseUrl, Duration, Section, Time, nearest
 from monitor.config.signals import Entry, column_name
 from monitor.config.source import Source

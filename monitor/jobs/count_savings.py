@@ -7,7 +7,7 @@ from datetime import datetime
 
 from detectors.cost.savings import Cells, Plan, merge
 from monitor.config.models import Monitor
-from monitor.config.savings import Savings
+from monitor.config.money import Savings
 from monitor.config.signals import resolve
 from monitor.jobs.savings_columns import check_columns, required_columns, select_columns
 from monitor.jobs.savings_tally import find_tariff, tally_page

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from detectors.cost.savings import Plan
 from detectors.signals.price import NEEDS, USES
 from monitor.config.models import ConfigError, Monitor
-from monitor.config.savings import Savings
+from monitor.config.money import Savings
 from monitor.config.sections import nearest
 from monitor.config.signals import resolve
 from monitor.profiling.weights import weights_read

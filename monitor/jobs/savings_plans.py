@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from detectors.cost.savings import Plan, Tier
 from monitor.config.models import Monitor
-from monitor.config.savings import Savings
+from monitor.config.money import Savings
 from monitor.config.signals import column_name, resolve
 from monitor.config.traffic import RoleRule
 from monitor.core.schedule import floor

@@ -9,7 +9,7 @@ from typing import Any
 from detectors.cost.savings import Cells, Plan, merge, summarize
 from monitor.actions.drift_cost import payback_since
 from monitor.config.models import Monitor
-from monitor.config.savings import RetrainingSpec, Savings
+from monitor.config.money import RetrainingSpec, Savings
 from monitor.jobs.savings_plans import definition, stretch
 from monitor.store import savings
 from monitor.store.database import Connection

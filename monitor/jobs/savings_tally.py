@@ -11,7 +11,7 @@ from detectors.cost.savings import Cells, Plan, assign_strata, tally
 from detectors.records import Records
 from detectors.signals.price import Price, read_seconds, read_tokens
 from monitor.config.models import Monitor
-from monitor.config.savings import Savings
+from monitor.config.money import Savings
 from monitor.config.signals import resolve
 
 

@@ -24,8 +24,8 @@ from starlette.responses import JSONResponse, Response
 from detectors.binning import LONGEST_CATEGORY
 from detectors.cost.breaker import Breaker, standing
 from monitor.actions.breakers import budget_column
-from monitor.config.breakers import BreakerSpec
 from monitor.config.models import Config, Monitor
+from monitor.config.money import BreakerSpec
 from monitor.config.sections import nearest
 from monitor.core.clock import Clock
 from monitor.store import breakers

@@ -23,8 +23,8 @@ from monitor.actions.breakers import (
     observe_breaker,
     silence_name,
 )
-from monitor.config.breakers import BreakerSpec
 from monitor.config.models import Monitor
+from monitor.config.money import BreakerSpec
 from monitor.core.incident import Decision
 from monitor.core.schedule import Bucket
 from monitor.profiling.spend import SpendState

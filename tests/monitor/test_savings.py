@@ -18,7 +18,7 @@ from detectors.cost.savings import DayCells
 from monitor.cli.connections import open_store
 from monitor.cli.factory import make_daemon
 from monitor.config.models import Config
-from monitor.config.savings import RetrainingSpec
+from monitor.config.money import RetrainingSpec
 from monitor.core.clock import SystemClock
 from monitor.jobs.savings_report import paying_since
 from monitor.store import reads, tables

@@ -23,7 +23,7 @@ from monitor.checks.baseline import Baseline
 from monitor.cli.connections import open_reader
 from monitor.config.load import load
 from monitor.config.models import Monitor
-from monitor.config.savings import RetrainingSpec, Savings
+from monitor.config.money import RetrainingSpec, Savings
 from monitor.config.traffic import TRAFFIC_ROLES
 from monitor.core.incident import Incident
 from monitor.core.record_batch import RecordBatch

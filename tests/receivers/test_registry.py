@@ -35,10 +35,11 @@ from tests.support.tools import ROOT
 LINE = {"letterbox": "tests.receivers.letterbox:Letterbox"}
 NAMED = (
     *("monitor/config/receivers.py", "monitor/config/deprecated.py", "monitor/core/operation.py"),
+    *("monitor/config/access.py", "monitor/web/oidc.py"),
     *("monitor/config/presets/__init__.py", "monitor/config/presets/mlflow.py"),
     *("scripts/messages/files.py", "scripts/messages/record.py", "scripts/messages/scenarios.py"),
 )
-"""The registry, the old form, the channels by which people respond, presets of the same name, messages in the docs."""
+"""The registry, the old form, the channels of responses, a claim, presets of the same name, messages in the docs."""
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from itertools import cycle
 import httpx
 import pytest
 
-from monitor.config.breakers import BreakerSpec
+from monitor.config.money import BreakerSpec
 from monitor.core.clock import SystemClock
 from monitor.store.database import Database
 from monitor.web.app import create_app
