@@ -92,7 +92,8 @@ def is_clean(
     """Return whether a finding is clean on enough traffic: it would be bad if nothing had changed.
 
     An accumulated statistic needs as much time as passed before the incident fired, and `min_samples` records. Others
-    are told apart from the bad traffic, or if that has left the window, have a threshold below their worst value.
+    are told apart from the bad traffic. If that has left the window or cannot be compared, they have a threshold below
+    their worst value, or half as many records as when they were last bad, most of which may have been good.
     """
     if finding.status is not Status.OK or _is_bad(monitor, incident, finding):
         return False
@@ -103,7 +104,9 @@ def is_clean(
     if finding.threshold is None or item is None:
         return finding.threshold is not None
     is_over = stretch.is_over(finding, after) if stretch is not None else None
-    return finding.threshold < item["worst"] if is_over is None else is_over
+    if is_over is None:
+        return finding.threshold < item["worst"] or 0 < item.get("n_window", 0) <= 2 * finding.n_window
+    return is_over
 
 
 def _is_never_measured(finding: Finding | None) -> bool:

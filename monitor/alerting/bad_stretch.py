@@ -50,14 +50,16 @@ class BadStretch:
     ) -> BadStretch | None:
         """Return the bad traffic before an effect; None if it has left the window.
 
-        It is that of whole buckets, if there is one between the first bad record and the request.
+        It is that of the buckets between the first bad record and the request; if there is none, that of all buckets
+        that have some of this time.
         """
         bucket, began = monitor.bucket, find_first_bad(incident, monitor.bucket)
-        end = floor(effect.finished_at or effect.created_at, bucket)
-        whole = floor(began + bucket - RESOLUTION, bucket)
-        first = whole if whole < end else floor(began, bucket)
-        is_kept = any(first <= start < end for start in window.starts)
-        return cls(monitor, baseline, window, first, end) if is_kept else None
+        sent = effect.finished_at or effect.created_at
+        whole = floor(began + bucket - RESOLUTION, bucket), floor(sent, bucket)
+        for first, end in (whole, (floor(began, bucket), floor(sent + bucket, bucket))):
+            if any(first <= start < end for start in window.starts):
+                return cls(monitor, baseline, window, first, end)
+        return None
 
     def is_over(self, finding: Finding, after: Window) -> bool | None:
         """Return whether rows after the effect are told apart from the bad ones; None if they cannot be compared.

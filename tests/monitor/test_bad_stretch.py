@@ -133,7 +133,8 @@ def find(began: float, sent: float) -> BadStretch | None:
         (4, 2, 4, 2),
         (4.5, 2, 4, 2),  # the first minute is good in half
         (4.5, 2.5, 4, 3),  # and so is that of the request
-        (2.5, 1.5, 3, 2),  # no minute is wholly bad
+        (2.5, 1.5, 3, 1),  # no minute is wholly bad
+        (9, 7.5, 9, 7),  # the wholly bad one has left the window
         (30, 2, 30, 2),  # it began before the window
     ],
 )
@@ -145,8 +146,8 @@ def test_the_bad_stretch_are_whole_buckets_if_there_are_any(began: float, sent: 
 
 def test_bad_traffic_that_has_left_the_window_is_not_compared() -> None:
     assert find(12, 9) is None
-    assert find(12, 8) is None
-    assert find(12, 7) is not None
+    assert find(12, 8.5) is None
+    assert find(12, 8) is not None
 
 
 def test_the_rows_of_a_segment_are_compared_with_its_own() -> None:

@@ -130,6 +130,9 @@ def test_a_window_that_is_too_small_to_show_the_same_change_verifies_nothing() -
     assert measure(blunt).status == "unmeasured"
     assert measure(replace(blunt, threshold=0.29)).status == "clean"
     assert measure(replace(blunt, threshold=None)).status == "unmeasured"
+    before = {WHOLE.key: evidence_of(n_window=900)}
+    assert measure(replace(blunt, n_window=449), evidence=before).status == "unmeasured"
+    assert measure(replace(blunt, n_window=450), evidence=before).status == "clean"
 
 
 def test_an_accumulated_statistic_needs_the_time_that_it_took_to_fire_and_enough_records() -> None:
