@@ -35,6 +35,7 @@ class Timeline:
     limit: float
     seconds: dict[str, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    conditions: int = 0
 
     def note(self, name: str, detail: str, at: datetime | None = None) -> None:
         """Print a step."""
@@ -42,13 +43,15 @@ class Timeline:
         print(f"{self.seconds[name]:8.1f} s  {name:24} {detail}", flush=True)
 
     def expect(self, good: bool, problem: str) -> None:
-        """Keep a problem unless an expectation holds."""
+        """Count a condition; keep a problem unless it holds."""
+        self.conditions += 1
         if not good:
             self.problems.append(problem)
 
     def watch(self, steps: Sequence[Step]) -> None:
         """Look for each step until all have happened or the time is over; those that did not are problems."""
         waiting = list(steps)
+        self.conditions += len(waiting)
         while waiting and (datetime.now(UTC) - self.start).total_seconds() < self.limit:
             for step in list(waiting):
                 if step.after and step.after not in self.seconds:
