@@ -424,6 +424,12 @@ def checks() -> str:
 def metrics() -> str:
     rows = [[f"`{row.name}`", row.type, ", ".join(row.labels) or "-", row.help] for row in list_metrics()]
     rows += [
+        [
+            "`driftd_clock_skew_seconds`",
+            "gauge",
+            "-",
+            "Clock of this host minus clock of the store, in seconds; above 5, this process delivers no effects.",
+        ],
         ["`driftd_store_up`", "gauge", "-", "1 if driftd's own database answered this scrape and accepts writes."],
         [
             "`driftd_log_lines_dropped_total`",

@@ -27,6 +27,8 @@ FIRST_DELAY = timedelta(seconds=2)
 LONGEST_DELAY = timedelta(minutes=10)
 LONGEST_ATTEMPT = outbox.LEASE - timedelta(seconds=5)
 """Deadline of an attempt; shorter than its lease, so that no other replica sends the same action meanwhile."""
+MOST_SKEW = timedelta(seconds=5)
+"""Largest difference between the clock of this host and that of the store with which effects are delivered."""
 BATCH = 100
 DRY_RUN = "dry run: nothing was sent"
 
@@ -66,9 +68,12 @@ def deliver_due(
     while attempted < BATCH and not stopping():
         with database.write() as connection:
             at = decision_time(connection, clock)
+            deadline = Deadline.after(at, LONGEST_ATTEMPT)  # begins before the lease, so that it ends before the lease
             if only is not None and config is not None:
                 digests.collect_digests(connection, only, config, at)
-            claimed = outbox.claim_next(connection, at, OWNER, only=only, without=() if only else list(receivers))
+            others = () if only else list(receivers)
+            effects = not is_skewed(clock, at)
+            claimed = outbox.claim_next(connection, at, OWNER, only=only, without=others, effects=effects)
             is_held = claimed is not None and hold_in_storm(connection, claimed, at)
         if claimed is None:
             break
@@ -76,7 +81,7 @@ def deliver_due(
             LOG.warning("effect_held", action=claimed.id, name=claimed.name, reason="most monitors fire")
             continue
         attempted += 1
-        deliver_claimed(database, receivers, claimed, at, clock)
+        deliver_claimed(database, receivers, claimed, deadline, clock)
     return attempted
 
 
@@ -84,11 +89,18 @@ def deliver_claimed(
     database: Database,
     receivers: Mapping[str, Receiver],
     claimed: ActionRow,
-    at: datetime,
+    deadline: Deadline,
     clock: Clock,
 ) -> None:
-    """Make one attempt at a leased action, and record its outcome."""
-    outcome = _attempt(database, receivers, claimed, at)
+    """Make one attempt at a leased action, and record its outcome.
+
+    Parameters
+    ----------
+    deadline
+        Computed before the action was leased, so that an attempt of a process that was suspended sends nothing.
+    """
+    at = deadline.started_at
+    outcome = _attempt(database, receivers, claimed, deadline)
     with database.write() as connection:
         now = decision_time(connection, clock)
         values = after(claimed, outcome, now)
@@ -108,7 +120,10 @@ def deliver_claimed(
     )
 
 
-def _attempt(database: Database, receivers: Mapping[str, Receiver], claimed: ActionRow, at: datetime) -> DeliveryResult:
+def _attempt(
+    database: Database, receivers: Mapping[str, Receiver], claimed: ActionRow, deadline: Deadline
+) -> DeliveryResult:
+    at = deadline.started_at
     if claimed.not_after is not None and at > claimed.not_after:
         return DeliveryResult("expired", "not_after has passed")
     receiver = receivers.get(claimed.name)
@@ -126,12 +141,28 @@ def _attempt(database: Database, receivers: Mapping[str, Receiver], claimed: Act
             return DeliveryResult(
                 "delivered", DRY_RUN, receipt={"request": asdict(receiver.describe_request(delivery))}
             )
-        return receiver.deliver(delivery, Deadline.after(at, LONGEST_ATTEMPT))
+        if claimed.not_after is not None:
+            deadline = deadline.earlier_by(LONGEST_ATTEMPT - (claimed.not_after - at))
+        if not deadline.seconds:  # the process was suspended; by now, another replica may have sent the action
+            return DeliveryResult("timeout", "nothing was sent, as the time for the attempt had passed", retry=True)
+        return receiver.deliver(delivery, deadline)
     except Exception as error:  # noqa: BLE001  a defect of one receiver must not stop its queue
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{last.filename}:{last.lineno}"  # the text of an error may contain a secret
         LOG.error("receiver_failed", receiver=claimed.name, error=type(error).__name__, where=where)  # noqa: TRY400
         return DeliveryResult("other", f"the receiver failed with {type(error).__name__}", retry=True)
+
+
+def is_skewed(clock: Clock, at: datetime) -> bool:
+    """Return whether the clock of this host differs too much from that of the store, with a warning in the log.
+
+    Its times in signatures and requests are then wrong, so it delivers no effects; another replica may.
+    """
+    skew = clock.now() - at
+    if abs(skew) <= MOST_SKEW:
+        return False
+    LOG.warning("clock_skewed", seconds=skew.total_seconds(), detail="No effect is delivered; set the host's clock.")
+    return True
 
 
 def measure_reaction(effect: ActionRow, at: datetime) -> float | None:

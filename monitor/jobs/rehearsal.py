@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from monitor.actions.receivers import make_receivers
-from monitor.actions.receivers.base import Receiver
+from monitor.actions.receivers.base import Deadline, Receiver
 from monitor.actions.rehearsal import plan_test
 from monitor.config.receivers import ReceiverConfig
 from monitor.core.clock import Clock
 from monitor.core.operation import Author, Rehearse
-from monitor.jobs.delivery import OWNER, deliver_claimed
+from monitor.jobs.delivery import LONGEST_ATTEMPT, OWNER, deliver_claimed
 from monitor.store import outbox
 from monitor.store.database import Database, decision_time
 from monitor.store.operations import perform
@@ -42,9 +42,9 @@ def send_test(
 
 def _send(database: Database, receivers: Mapping[str, Receiver], action: str, clock: Clock) -> ActionRow | None:
     with database.write() as connection:
-        at = decision_time(connection, clock)
+        deadline = Deadline.after(decision_time(connection, clock), LONGEST_ATTEMPT)
         claimed = outbox.claim_test(connection, action, OWNER)
     if claimed is not None:
-        deliver_claimed(database, receivers, claimed, at, clock)
+        deliver_claimed(database, receivers, claimed, deadline, clock)
     with database.read() as connection:
         return outbox.load_action(connection, action)

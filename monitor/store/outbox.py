@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.actions.identity import MESSAGE_NOT_AFTER, identity
 from monitor.alerting.messages.notices import write_expired_headline
-from monitor.core.action import MESSAGES, STANDING, TEST, Action, ActionRecord, PastAction
+from monitor.core.action import DESTRUCTIVE, MESSAGES, STANDING, TEST, Action, ActionRecord, PastAction
 from monitor.core.payload import ActionSummary, EventData, Verification
 from monitor.store import leases
 from monitor.store.database import now, upsert
@@ -78,6 +78,7 @@ _DUE = (
         actions.c.kind != TEST,  # sent by who started it
         actions.c.next_attempt_at <= sa.bindparam("at"),
         leases.is_free(actions.c.owner, actions.c.lease_until, sa.bindparam("moment"), sa.bindparam("owner")),
+        sa.or_(sa.bindparam("effects", type_=sa.Boolean) == sa.true(), actions.c.kind.not_in(DESTRUCTIVE)),
         ~sa.exists().where(
             _EARLIER.c.incident == actions.c.incident,
             _EARLIER.c.name == actions.c.name,
@@ -200,7 +201,13 @@ def _past(row: PastRow) -> PastAction:
 
 
 def claim_next(
-    connection: Connection, at: datetime, owner: str, only: str | None = None, without: Sequence[str] = ()
+    connection: Connection,
+    at: datetime,
+    owner: str,
+    only: str | None = None,
+    without: Sequence[str] = (),
+    *,
+    effects: bool = True,
 ) -> ActionRow | None:
     """Lease the oldest due action, or return None.
 
@@ -213,9 +220,11 @@ def claim_next(
         Name of the receiver whose actions are considered; None for all.
     without
         Names of receivers to exclude.
+    effects
+        Whether to consider actions that change a system.
     """
     moment = now(connection)
-    values = {"at": at, "moment": moment, "owner": owner}
+    values = {"at": at, "moment": moment, "owner": owner, "effects": effects}
     if only is not None:
         row = read_first(connection, ActionRow, _DUE_OF_RECEIVER, {**values, "receiver": only})
     else:

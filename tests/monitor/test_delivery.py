@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
+from monitor.actions.receivers import base
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, RequestPreview
 from monitor.core.action import Action
 from monitor.core.clock import SystemClock
@@ -92,7 +94,7 @@ def test_what_may_not_happen_any_more_is_not_sent(database: Database) -> None:
 
 def test_what_is_in_time_is_sent_with_all_that_the_channel_needs(database: Database) -> None:
     sink = Sink()
-    put(database, not_after=NOW + MINUTE)
+    put(database, not_after=NOW + 2 * MINUTE)
     put(database, 1)
     assert deliver_due(database, {"back": sink}, Hand(NOW + MINUTE), "back") == 2
     (first, at), (second, _) = sink.sent
@@ -228,8 +230,8 @@ def test_the_store_says_what_time_it_is(database: Database) -> None:
         assert abs(decision_time(connection, clock) - clock.now()) > timedelta(hours=4)
         assert decision_time(connection, Hand(NOW)) == NOW
         at = now(connection)
-    put(database, 0, not_after=at + timedelta(hours=1))
-    put(database, 1, not_after=at - MINUTE)
+    put(database, 0, not_after=at + timedelta(hours=1), kind="firing")
+    put(database, 1, not_after=at - MINUTE, kind="firing")
     expire_late(database, clock)
     assert deliver_due(database, {"back": Sink()}, clock, "back") == 1
     assert [row_of(database, number).state for number in range(2)] == ["delivered", "expired"]
@@ -279,3 +281,62 @@ def test_pauses_double_up_to_a_bound_and_differ_by_a_quarter_at_most() -> None:
     assert pauses == [delay(SimpleNamespace(id="a-1", attempts=n), failed) for n in (1, 2, 3, 5, 9, 20, 10**6)]
     assert len(set(pauses)) == 7
     assert pauses[0] == timedelta(seconds=1.9609375)  # fixed by the id, so that a restart does not change it
+
+
+class SkewedClock(SystemClock):
+    """The clock of a host that differs from that of the store."""
+
+    def __init__(self, skew: timedelta) -> None:
+        self.skew = skew
+
+    def now(self) -> datetime:
+        """Return a wrong time."""
+        return super().now() + self.skew
+
+
+@pytest.mark.parametrize("seconds", [-3600, -6, 6, 3600])
+def test_a_host_with_a_wrong_clock_delivers_messages_and_no_effects(seconds: int, database: Database) -> None:
+    sink, clock = Sink(), SkewedClock(timedelta(seconds=seconds))
+    put(database, 0, created_at=datetime.now(UTC) - MINUTE)
+    put(database, 1, created_at=datetime.now(UTC) - MINUTE, kind="firing", incident="i-2")
+    with capture_logs() as logs:
+        assert deliver_due(database, {"back": sink}, clock, "back") == 1
+    assert [delivery.id for delivery, _ in sink.sent] == ["a-1"]
+    assert (row_of(database).state, row_of(database).attempts) == ("pending", 0)
+    assert round(next(line["seconds"] for line in logs if line["event"] == "clock_skewed")) == seconds
+    clock.skew = timedelta(seconds=4)
+    assert deliver_due(database, {"back": sink}, clock, "back") == 1
+    assert row_of(database).state == "delivered"
+
+
+def test_a_process_that_was_suspended_after_its_claim_sends_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another replica has sent the action by then; the lease is longer than an attempt."""
+    sink, claim_next = Sink(), outbox.claim_next
+    put(database)
+
+    def suspended(*arguments: Any, **options: Any) -> Any:
+        claimed = claim_next(*arguments, **options)
+        monkeypatch.setattr(base, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 60))
+        return claimed
+
+    monkeypatch.setattr(outbox, "claim_next", suspended)
+    deliver_due(database, {"back": sink}, Hand(NOW), "back")
+    assert sink.sent == []
+    assert row_of(database).reason == "timeout: nothing was sent, as the time for the attempt had passed"
+
+
+def test_an_attempt_ends_before_the_action_expires(database: Database) -> None:
+    deadlines: list[float] = []
+
+    class Watching(Sink):
+        def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
+            deadlines.append(deadline.seconds)
+            return super().deliver(delivery, deadline)
+
+    put(database, 0, not_after=NOW + timedelta(seconds=20))
+    put(database, 1, incident="i-2", not_after=NOW + timedelta(hours=1))
+    assert deliver_due(database, {"back": Watching()}, Hand(NOW), "back") == 2
+    assert 10 < deadlines[0] <= 20
+    assert 45 < deadlines[1] <= 55

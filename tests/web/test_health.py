@@ -14,14 +14,15 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from starlette.testclient import TestClient
 
 from monitor.core.clock import SystemClock
 from monitor.jobs.liveness import STANDSTILL, Liveness
 from monitor.store import tables
 from monitor.store.database import Database
 from monitor.store.watches import save_watch
-from monitor.web import app as application
 from monitor.web import endpoints
+from monitor.web.app import create_app
 from monitor.web.health import Health
 from monitor.web.server import Server
 from tests.web.conftest import Serve
@@ -127,9 +128,7 @@ def reporting(seed: Seed) -> Iterator[tuple[Liveness, httpx.Client]]:
     for name in ("one", "two"):
         seed.watch(name, seen_at=datetime.now(UTC))
     settings, liveness = configuration("sqlite://", ["one", "two"]), Liveness()
-    app = application.create_app(
-        seed.database, settings, SystemClock(), health=Health(seed.database, settings, liveness)
-    )
+    app = create_app(seed.database, settings, SystemClock(), health=Health(seed.database, settings, liveness))
     server = Server(app, settings.server.listen)
     server.start()
     with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
@@ -183,6 +182,24 @@ def test_not_alive_when_a_part_of_the_process_has_stopped(reporting: tuple[Liven
     assert client.get("/readyz").json()["reasons"] == ["the scheduler has given no sign of life for 3 s"]
     liveness.watchdog.beat("the scheduler")
     assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(4, 200), (-4, 200), (7, 503), (-7, 503)])
+def test_the_difference_of_the_clocks_is_exported_and_not_ready(seconds: int, status: int, seed: Seed) -> None:
+    seed.watch("one")
+
+    class Skewed(SystemClock):
+        def now(self) -> datetime:
+            return super().now() + timedelta(seconds=seconds)
+
+    settings = configuration("sqlite://", ["one"])
+    health = Health(seed.database, settings, clock=Skewed())
+    with TestClient(create_app(seed.database, settings, SystemClock(), health=health), "http://127.0.0.1") as client:
+        assert samples(client.get("/metrics").text)["driftd_clock_skew_seconds"][0] == pytest.approx(seconds, abs=1)
+        ready = client.get("/readyz")
+    assert ready.status_code == status
+    if status == 503:
+        assert ready.json()["reasons"][0].startswith(f"the clock of this host differs by {'-' if seconds < 0 else '+'}")
 
 
 def test_not_ready_while_a_source_was_never_read(seed: Seed, serve: Serve) -> None:

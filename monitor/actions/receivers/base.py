@@ -65,6 +65,10 @@ class Deadline:
         """Return the earlier of this deadline and one ``length`` from now."""
         return Deadline(self.started_at, min(self.ends, time.monotonic() + length.total_seconds()))
 
+    def earlier_by(self, length: timedelta) -> Deadline:
+        """Return a deadline that is earlier by ``length``, or this one if that is not positive."""
+        return Deadline(self.started_at, self.ends - max(0.0, length.total_seconds()))
+
     @property
     def seconds(self) -> float:
         """Return the remaining seconds."""
