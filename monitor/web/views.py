@@ -9,11 +9,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from monitor.alerting.incidents import count_others
 from monitor.alerting.muting import Muting
 from monitor.alerting.responses import is_acknowledged, summarize_responses
 from monitor.config.models import Monitor
-from monitor.core.incident import NO_DATA, Incident
+from monitor.core.incident import Incident
 from monitor.core.incident_response import IncidentResponse
 from monitor.core.matchers import Silence
 from monitor.metrics.monitor_status import ORDER, monitor_status
@@ -21,6 +20,7 @@ from monitor.store.reads import MonitorState
 from monitor.web.charts import Point
 from monitor.web.evidence_view import rank_evidence
 from monitor.web.formatting import parse_moment
+from monitor.web.natural_headline import write_title
 
 SEVERITIES = ("critical", "warning", "info")
 NO_HURRY = "nothing to do"
@@ -107,12 +107,11 @@ def make_case(
     """Return the view of one incident."""
     handling = summarize_responses(responses)
     suspect = row.suspected_change
-    evidence = rank_evidence(row.evidence)
     open_now = row.state != "resolved"
     return IncidentView(
         row=row,
-        headline=write_headline(monitor.name, row, evidence),
-        evidence=evidence,
+        headline=f"{monitor.name}: {write_title(row)}",
+        evidence=rank_evidence(row.evidence),
         suspect=suspect,
         suspect_seen=parse_moment(suspect["first_seen"]) if suspect else None,
         actions=actions,
@@ -128,16 +127,6 @@ def can_approve(action: Any, now: datetime) -> bool:
     """Return whether an approval would still send an action."""
     in_time = action.not_after is None or now <= action.not_after
     return bool(action.state == "awaiting_approval" and in_time)
-
-
-def write_headline(name: str, row: Any, evidence: Sequence[Mapping[str, Any]]) -> str:
-    """Return the monitor and the measurement of its worst finding."""
-    if row.rule == NO_DATA:
-        return f"{name}: no data" if row.state != "resolved" else f"{name}: there was no data"
-    if not evidence:
-        return f"{name}: {row.reason}"
-    quantity = str(evidence[0]["reason"]).partition("; ")[0]
-    return f"{name}: {quantity}{count_others(len(evidence))}"
 
 
 def history_points(rows: Sequence[Any], bucket: timedelta) -> list[Point]:

@@ -124,10 +124,10 @@ def test_home_tells_what_is_wrong_first(seed: Seed, serve: Serve) -> None:
     assert_harmless(page)
     said = words(page)
     assert "2 incidents are firing" in said
-    assert "support-bot: distance 0.58 reaches 0.1; 2 more findings" in said
-    assert "invoice-reader: no data" in said
+    assert "support-bot: Distance 0.58 reaches 0.1" in said
+    assert "invoice-reader: No data" in said
     assert "Review: send traffic back to big-4 waits for approval" in said
-    assert said.index("critical") < said.index("invoice-reader: no data") < said.index("last bucket")
+    assert said.index("critical") < said.index("invoice-reader: No data") < said.index("last bucket")
     for state in ("firing", "source error", "no data", "learning", "healthy"):
         assert f'<span class="state {state.replace(" ", "-")}">' in page
     assert "Connection refused" in said
