@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Protocol, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, GetJsonSchemaHandler, PlainValidator, SerializeAsAny, TypeAdapter, ValidationError
+from pydantic import (
+    Field,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    SerializeAsAny,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
@@ -111,12 +119,23 @@ class ReceiverConfig(Section):
     """Address of the web interface for links; default: `server.external_url`."""
     digest: DigestSettings | None = DigestSettings()
     """When many incidents are one message: `{incidents: 5, within: 10m, wait: 30s, interval: 5m}`, `null` for never.
-    Webhooks get one message per incident anyway."""
+    Not of a webhook or an effect: software gets one message per incident."""
+
+    @model_validator(mode="after")
+    def _check_digest(self) -> Self:
+        """Refuse `digest:` of a receiver that never gets one."""
+        if "digest" in self.model_fields_set and self.digest is not None and not self._may_digest:
+            raise PydanticCustomError("digest", "only messages to people are merged; remove `digest:`")
+        return self
+
+    @property
+    def _may_digest(self) -> bool:
+        return self.audience == "people" and self.effect_settings is None
 
     @property
     def digest_settings(self) -> DigestSettings | None:
         """Return when many incidents are one message; None if they never are, as for software and for effects."""
-        return self.digest if self.audience == "people" and self.effect_settings is None else None
+        return self.digest if self._may_digest else None
 
     @property
     def effect_settings(self) -> EffectSettings | None:

@@ -147,6 +147,23 @@ def test_an_error_names_line_key_and_remedy(tmp_path: Path, old: str, new: str, 
     assert says in text
 
 
+@pytest.mark.parametrize("kind", ["webhook", "slack"])
+def test_only_receivers_for_people_take_a_digest(tmp_path: Path, kind: str) -> None:
+    hook = 'kind: webhook, url: "https://deploy.example/x", secret: whsec_YWJj'
+    slack = 'kind: slack, token: xoxb-1, channel: "#ml"'
+    settings = {"webhook": hook, "slack": slack}[kind]
+    text = GOOD[: GOOD.index("slack: {token")] + "receivers:\n  team: {%s%s}\n" + GOOD[GOOD.index("monitors:") :]
+    text = text.replace("[slack, back]", "[team]")
+    load(write(tmp_path, text % (settings, "")), ENVIRONMENT)
+    load(write(tmp_path, text % (settings, ", digest: null")), ENVIRONMENT)
+    merged = write(tmp_path, text % (settings, ", digest: {incidents: 3}"))
+    if kind == "slack":
+        load(merged, ENVIRONMENT)
+        return
+    with pytest.raises(ConfigError, match=r"only messages to people are merged; remove `digest:`"):
+        load(merged, ENVIRONMENT)
+
+
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     text = GOOD.replace("[novelty]\n    checks", "[novlty]\n    checks").replace("do: [slack, back]", "do: [slak]")
     with pytest.raises(ConfigError) as caught:
