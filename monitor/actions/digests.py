@@ -8,7 +8,7 @@ from datetime import datetime
 
 from monitor.actions.identity import MESSAGE_NOT_AFTER, identity
 from monitor.alerting.consequence import rank_harm, restore_finding
-from monitor.alerting.messages.digest import write_digest_headline
+from monitor.alerting.messages.digest import find_common_suspect, write_digest_headline
 from monitor.alerting.messages.headline import shorten_headline
 from monitor.alerting.messages.render import render
 from monitor.config.receivers import DigestSettings, ReceiverConfig
@@ -16,7 +16,7 @@ from monitor.config.rules import SEVERITIES
 from monitor.core.action import Action, ActionRecord
 from monitor.core.firing import FiringMonitors
 from monitor.core.incident import IncidentState
-from monitor.core.payload import ActionKind, DigestData, DigestEntry, EventData, Payload
+from monitor.core.payload import ActionKind, DigestData, DigestEntry, EventData, Payload, Suspect
 
 MOST_ENTRIES = 20
 MOST_ACTIONS = 3
@@ -54,6 +54,8 @@ class Storm:
         What fires in the whole store.
     previous_at
         When the last digest was sent, or planned.
+    suspect
+        The common suspect that the last digest named.
     """
 
     id: str
@@ -63,6 +65,7 @@ class Storm:
     messages: Sequence[ActionRecord]
     firing: FiringMonitors
     previous_at: datetime | None = None
+    suspect: Suspect | None = None
 
     @property
     def is_over(self) -> bool:
@@ -131,6 +134,7 @@ def describe_storm(storm: Storm) -> DigestData:
         "alone": [one.incident for one in storm.alone],
         "entries": ordered[:MOST_ENTRIES],
         "left_out": len(ordered[MOST_ENTRIES:]),
+        "suspect": find_common_suspect(ordered) or storm.suspect,
     }
 
 

@@ -64,6 +64,23 @@ _PARTS = (
     .where(actions.c.digest == sa.bindparam("digest"))
     .order_by(actions.c.created_at, actions.c.sequence, actions.c.id)
 )
+_PART = actions.alias("part")
+_OF_PART = actions.alias("of_part")
+_END = actions.alias("end_action")
+_OVER = (
+    sa.select(actions.c.incident)
+    .distinct()
+    .where(actions.c.name == sa.bindparam("name"), actions.c.monitor == ALL_MONITORS)
+    .where(actions.c.created_at > sa.bindparam("since"))
+    .where(~sa.exists().where(_END.c.incident == actions.c.incident, _END.c.kind == "resolved"))
+    .where(
+        ~sa.exists()
+        .where(_OF_PART.c.incident == actions.c.incident, _PART.c.digest == _OF_PART.c.id)
+        .where(_PART.c.incident == incidents.c.id, incidents.c.state != "resolved")
+    )
+    .order_by(actions.c.incident)
+)
+"""Storms that have ended, also without a message: their last incident may have been resolved while it was muted."""
 _INCIDENTS = sa.select(*columns(incidents, StormIncident)).where(
     incidents.c.id.in_(sa.bindparam("incidents", expanding=True))
 )
@@ -94,14 +111,13 @@ def collect_digests(connection: Connection, name: str, receiver: ReceiverConfig,
         return
     lock_queue(connection, name)
     waiting = _load_waiting(connection, name, at)
-    if not waiting:
+    over = list(connection.execute(_OVER, {"name": name, "since": at - LONGEST_STORM}).scalars())
+    if not waiting and not over:
         return
     receipts = _load_receipts(connection, name, waiting, at, settings.within)
     state = QueueState(receipts.recent, _load_storms(connection, name, waiting, receipts), receipts.ended)
     joined = group_waiting(name, waiting, state, settings)
-    ends = any(message.kind == "resolved" for message in waiting)
-    going = [storm for storm in receipts.digests if ends and storm not in receipts.ended]
-    for storm in dict.fromkeys([*joined, *going]):
+    for storm in dict.fromkeys([*joined, *over]):
         messages = joined.get(storm, [])
         stored = _load_storm(connection, storm, messages, receipts)
         if not messages and not stored.is_over:
@@ -165,7 +181,8 @@ def _load_storm(connection: Connection, name: str, messages: Sequence[ActionReco
     rows = read_all(connection, StormIncident, _INCIDENTS, {"incidents": sorted(ids)})
     previous = max((digest.finished_at or digest.created_at for digest in sent), default=None)
     sequence = unsent.sequence if unsent else sent[-1].sequence + 1 if sent else 0
-    return Storm(name, sequence, rows, alone, [*parts, *messages], load_firing(connection), previous)
+    suspect = sent[-1].payload["data"]["digest"].get("suspect") if sent else None
+    return Storm(name, sequence, rows, alone, [*parts, *messages], load_firing(connection), previous, suspect)
 
 
 def _save(connection: Connection, digest: Action, messages: Collection[str]) -> None:

@@ -71,6 +71,7 @@ class Queue:
         """Store the state of an incident, and a message about it, in one transaction as a bucket does."""
         state: Any = "resolved" if kind == "resolved" else "firing"
         severity = more.pop("severity", "warning")
+        is_muted = more.pop("is_muted", False)
         monitor, name, at = more.pop("monitor", f"bot-{number}"), more.pop("name", "slack"), self.clock.moment
         incident = Incident(f"i-{number}", monitor, "answers", severity, state, START, at, "failure rate 30 %")
         incident = Incident(**{**vars(incident), "fired_at": START, "resolved_at": at if state == "resolved" else None})
@@ -98,7 +99,7 @@ class Queue:
         self.sequences[incident.id] += 1
         with self.database.write() as connection:
             incidents.save_decision(connection, Decision(incident, state, ""))
-            outbox.save_actions(connection, [message])
+            outbox.save_actions(connection, [] if is_muted else [message])
 
     def deliver(self, after: timedelta = timedelta(0)) -> int:
         """Deliver what is due some time later; return the number of attempts."""
@@ -249,6 +250,34 @@ def test_the_last_incident_of_a_storm_may_end_in_its_own_thread(queue: Queue) ->
     queue.say(0, "resolved")
     queue.deliver()
     assert [one["kind"] for one in queue.channel.digests] == ["firing", "update", "resolved"]
+
+
+def test_a_storm_whose_last_incident_ends_without_a_message_has_a_final_digest(queue: Queue) -> None:
+    for number in range(5):
+        queue.say(number)
+    queue.deliver(WAIT)
+    for number in range(4):
+        queue.say(number, "resolved")
+    queue.deliver(INTERVAL)
+    assert [one["kind"] for one in queue.channel.digests] == ["firing", "update"]
+    queue.say(4, "resolved", is_muted=True)
+    assert queue.deliver() == 1
+    assert queue.channel.digests[-1]["kind"] == "resolved"
+    assert queue.deliver(INTERVAL) == 0
+
+
+def test_the_final_digest_names_the_cause_of_the_storm(queue: Queue) -> None:
+    suspect = {"kind": "model_version", "column": "model_version", "value": "m2", "first_seen": START.isoformat()}
+    for number in range(5):
+        queue.say(number, suspected_change=suspect)
+    queue.deliver(WAIT)
+    for number in range(4):
+        queue.say(number, "resolved", suspected_change=suspect)
+    queue.deliver(INTERVAL)
+    queue.say(4, "resolved", suspected_change=None)
+    queue.deliver()
+    last = render("resolved", queue.channel.sent[-1].payload, follows=True)
+    assert "Likely cause: model_version 'm2', first seen at 00:00 UTC" in last.summary
 
 
 def test_a_new_storm_is_a_new_thread(queue: Queue) -> None:

@@ -42,14 +42,15 @@ def render_digest(kind: ActionKind, data: EventData, times: Times, *, follows: b
     """
     digest = data["digest"]
     entries = digest["entries"]
-    common = _find_common_suspect(entries)
+    common = digest.get("suspect") if kind == "resolved" else find_common_suspect(entries)
     if kind == "resolved":
         summary = [f"They fired from {times.full(digest['since'])} to {times.short(digest['resolved_at'])}."]
+        summary += [f"Likely cause: {_describe_cause(common, times)}."] if common else []
         step = None
     else:
         summary = [] if follows else [_count_severities(entries, times.full(digest["since"]))]
         step = _advise(digest, common)
-    if digest["new"] or not follows:
+    if kind != "resolved" and (digest["new"] or not follows):
         summary.append(_state_cause(digest, common, times))
     summary.append(_state_earlier(digest))
     commands = [] if kind == "resolved" else _list_commands(entries, times)
@@ -76,7 +77,7 @@ def _count_severities(entries: Sequence[DigestEntry], since: str) -> str:
     return f"{', '.join(parts).capitalize()}, since {since}."
 
 
-def _find_common_suspect(entries: Sequence[DigestEntry]) -> Suspect | None:
+def find_common_suspect(entries: Sequence[DigestEntry]) -> Suspect | None:
     """Return the change that most incidents suspect; None if fewer than half do, or only one."""
     suspects = [one for entry in entries if (one := entry["suspect"]) and one.get("kind") not in PLACES]
     counts = Counter((one.get("kind"), one.get("value")) for one in suspects)
@@ -103,13 +104,16 @@ def _state_cause(digest: DigestData, common: Suspect | None, times: Times) -> st
     entries = digest["entries"]
     share = f"{digest['firing_monitors']} of {digest['watched']} monitors fire at once" if digest["most"] else ""
     if common is not None:
-        evidence = describe_evidence({**common, "share": None}, times)  # type: ignore[typeddict-item]
-        cause = f"Likely cause of {_count_alike(entries, common)} of them: {evidence}."
+        cause = f"Likely cause of {_count_alike(entries, common)} of them: {_describe_cause(common, times)}."
         return f"{share}. {cause}" if share else cause
     if share:
         return f"{share}: suspect what they share ({PIPE}) rather than each model."
     silent = sum(entry["rule"] == NO_DATA for entry in entries)
     return f"{silent} of them have no data." if 2 * silent > len(entries) else "No cause is common to them."
+
+
+def _describe_cause(common: Suspect, times: Times) -> str:
+    return describe_evidence({**common, "share": None}, times)  # type: ignore[typeddict-item]
 
 
 def _state_earlier(digest: DigestData) -> str:
