@@ -40,8 +40,10 @@ def decide_incidents(
 
     def decide_muted(muting: Muting) -> list[Decision]:
         decided = decide_no_data(monitor, evaluation, history, context.baseline, bucket)
-        if evaluation.missing_buckets is not None:
-            decided += list_waiting(history)
+        if evaluation.is_between_buckets:
+            decided = list_waiting(history)
+        elif evaluation.missing_buckets is not None:
+            decided += [one for one in list_waiting(history) if one.incident.group != NO_DATA]
         else:
             decided = [
                 *decide_rules(monitor, watched, changes, history, bucket, context.shifts, muting.find_muted(watched)),
@@ -59,6 +61,6 @@ def decide_incidents(
 
 
 def list_waiting(history: AlertHistory) -> list[Decision]:
-    """Return the firing incidents that are not measured while the source cannot be read; they may escalate."""
-    known = [one for one in (*history.open.values(), *history.older) if one.group != NO_DATA]
+    """Return the firing incidents that are not measured now; they may escalate."""
+    known = [*history.open.values(), *history.older]
     return [Decision(one, None, "it is not measured", waiting=True) for one in known if one.state == "firing"]

@@ -66,6 +66,8 @@ class Evaluation:
         The compared window; None without a baseline.
     missing_buckets
         Number of consecutive buckets without data if the source cannot be read; None to count results of buckets.
+    is_between_buckets
+        Whether nothing was measured, and firing incidents may only escalate.
     usage, events
         Requests, tokens and costs of the window, and the counts of the bucket for objectives, by signal.
     """
@@ -77,5 +79,6 @@ class Evaluation:
     window: Window | None = None
     comparisons: ComparisonUpdate = ComparisonUpdate()
     missing_buckets: int | None = None
+    is_between_buckets: bool = False
     usage: Mapping[str, object] | None = None
     events: Mapping[str, EventCounts] = field(default_factory=dict)

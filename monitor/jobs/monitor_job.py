@@ -11,6 +11,7 @@ from monitor.jobs.baseline_lifecycle import BaselineLifecycle
 from monitor.jobs.bucket_planner import BucketPlanner
 from monitor.jobs.bucket_schedule import BucketSchedule
 from monitor.jobs.bucket_worker import BucketWorker
+from monitor.jobs.escalation import EscalationTimer
 from monitor.jobs.late_data import LateDataAuditor
 from monitor.jobs.source_session import SourceSession
 from monitor.store import claims, leases
@@ -50,6 +51,7 @@ class MonitorJob:
         self.auditor = LateDataAuditor(database, monitor, source)
         self._planner = BucketPlanner(database, monitor, self.lifecycle, receivers)
         self._worker = BucketWorker(database, source, self._planner)
+        self._escalations = EscalationTimer(database, monitor, receivers)
 
     def prepare(self) -> None:
         """Begin a turn: start configured spans and comparisons, and advance the baseline."""
@@ -73,6 +75,7 @@ class MonitorJob:
                 break  # another replica has it or it waits for a retry, and buckets of a monitor are decided in order
             note_progress()
             finished += 1
+        self._escalations.check(self.source.now())
         self.auditor.audit()
         return finished
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from monitor.actions.decide_and_plan import decide_and_plan
 from monitor.actions.plan_actions import ActionPlan
@@ -17,6 +19,11 @@ from monitor.config.models import ConfigError, Monitor
 from monitor.core.action import AlertHistory, PastAction
 from monitor.core.incident_response import Handling
 from monitor.core.schedule import Bucket
+from monitor.jobs.escalation import EscalationTimer
+from monitor.store import incidents, migrate
+from monitor.store.database import Database
+from monitor.store.plans import save_plan
+from monitor.store.tables import actions
 from tests.support.course import Course, escalations, kinds
 from tests.support.decisions import MINUTE, SLACK, START, clean, finding, incident_of, monitor_of, silence_of
 
@@ -194,3 +201,24 @@ def test_a_source_that_cannot_be_read_resolves_nothing_and_reminds_of_nothing() 
         one.name for one in late.actions if one.kind == "firing" and "no data" not in one.payload["data"]["headline"]
     ] == ["boss"]
     assert {one.incident.state for one in late.incidents if one.incident.rule != "no_data"} == {"firing"}
+
+
+def test_an_incident_escalates_between_two_buckets(migrated_url: str) -> None:
+    monitor = escalating(bucket="1h", window="6h")
+    database = Database(migrated_url)
+    migrate.upgrade(database)
+    first = Course(monitor).step(BAD)
+    with database.write() as connection:
+        save_plan(connection, monitor.name, first)
+    timer = EscalationTimer(database, monitor, {"slack": SLACK, "boss": SLACK})
+
+    def names_at(after: timedelta) -> list[str]:
+        timer.check(START + after)
+        with database.read() as connection:
+            return sorted(connection.execute(sa.select(actions.c.name)).scalars())
+
+    assert names_at(2 * MINUTE) == ["slack"]
+    assert names_at(3 * MINUTE) == ["boss", "slack"]
+    assert names_at(4 * MINUTE) == ["boss", "slack"]
+    with database.read() as connection:
+        assert incidents.open_incidents(connection, monitor.name) == [first.incidents[0].incident]
