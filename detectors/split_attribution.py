@@ -183,6 +183,28 @@ def split_since(part: Scores, whole: Scores, variance: float) -> Split:
     return Split(gains[best], best + 1, gains)
 
 
+def measure_beyond(part: Scores, whole: Scores, first: int) -> float:
+    """Return by how many variances the rows of a part depart farther than the other rows since a bucket, else 0.
+
+    It is the effect of the part that remains if all rows since that bucket have the same effect.
+
+    Examples
+    --------
+    >>> whole = Scores(np.array([100.0, 50.0, 100.0]), np.array([0.0, 25.0, 70.0]), np.array([0.0, 25.0, 70.0]))
+    >>> part = Scores(np.array([0.0, 0.0, 50.0]), np.array([0.0, 0.0, 45.0]), np.array([0.0, 0.0, 45.0]))
+    >>> round(measure_beyond(part, whole, 1), 1), measure_beyond(part.scaled(np.array([1, 1, 0.5])), whole, 3)
+    (23.0, 0.0)
+    """
+    rows, total = part.since(first)
+    everything = whole.since(first)
+    others = everything[0] - rows
+    if rows <= 0 or others <= 0:
+        return 0.0
+    away = total / rows - (everything[1] - total) / others
+    spread = whole.variance_since(first) * (1 / rows + 1 / others)
+    return away**2 / spread if away > 0 and spread > 0 else 0.0
+
+
 def explained(gains: Mapping[str, float], best: float) -> dict[str, float]:
     """Return which part of what the best split separates each of some splits does, from 0 to 1.
 

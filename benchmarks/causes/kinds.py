@@ -310,6 +310,7 @@ def second_cause(draft: Draft) -> None:
     else:
         add_bad_version(draft, "prompt_version")
     later = draft.start + draft.uniform(75.0, 110.0)
+    draft.end = EVER  # the first may end; the second must not end before it begins
     add_bad_version(draft, "model_version", later)
     draft.scenario = replace(draft.scenario, live=max(draft.scenario.live, later + 90.0))
 

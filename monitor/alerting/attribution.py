@@ -28,6 +28,8 @@ LEAST_STRENGTH = 16.0
 """Variances by which the affected rows are told apart: four standard deviations."""
 LEAST_ROWS = 10
 """A segment is told apart from all rows by at least this number of other rows."""
+SATURATED = 0.9
+"""Part of the way from the baseline to the bins that depart most; rows beyond it cannot be seen to depart farther."""
 OF_LABELS = (OUTCOME, "score", "prediction")
 """Columns that a change of the class balance changes."""
 
@@ -39,10 +41,16 @@ def attribute(
     findings: Sequence[Finding],
     changes: Sequence[Change],
     at: datetime,
+    known: Mapping[str, str] | None = None,
 ) -> list[Finding]:
     """Add to the worst findings of each column what explains them: a version, a segment, the labels, or none of these.
 
     A finding over all columns jointly is attributed by the column that departed most, if no column has a finding.
+
+    Parameters
+    ----------
+    known
+        The first affected bucket of each column that an open incident has.
 
     Returns
     -------
@@ -58,7 +66,7 @@ def attribute(
     chosen = choose_findings(findings)
     rows = {(f.column, f.segment): f for f in findings if f.key in chosen}
     made = {
-        key: _attribute(ColumnCounts.of(monitor, baseline, window, finding), window, candidates, labels)
+        key: _attribute(ColumnCounts.of(monitor, baseline, window, finding), window, candidates, labels, known or {})
         for key, finding in rows.items()
     }
     return [
@@ -88,6 +96,7 @@ class _Cells:
     starts: Sequence[datetime]
     variance: float
     whole: Scores
+    largest: float
     segments: Mapping[str, Scores]
 
     @classmethod
@@ -98,7 +107,7 @@ class _Cells:
         scores = measure_score(*counts.sides, ordered=counts.ordered)
         segments = {name: score_rows(cells, scores, weights) for name, cells in counts.segments.items()}
         variance = split_attribution.variance_of_rows(rows, scores, weights)
-        return cls(counts.starts, variance, score_rows(rows, scores, weights), segments)
+        return cls(counts.starts, variance, score_rows(rows, scores, weights), float(scores.max()), segments)
 
     @property
     def everywhere(self) -> Split:
@@ -123,9 +132,24 @@ class _Cells:
         best, affected = max(groups)
         return split_attribution.unexplained(best, self.whole, affected, self.variance)
 
+    def may_depart_farther(self, first: int) -> bool:
+        """Return whether the rows since a bucket are not all in the bins that depart most."""
+        rows, total = self.whole.since(first)
+        usual = float(self.whole.total[0]) / max(1.0, float(self.whole.n[0]))
+        return total / max(1.0, rows) - usual < SATURATED * (self.largest - usual)
+
+    def depart_farther(self, part: Scores, first: int) -> bool:
+        """Return whether the rows of a part depart farther than all other rows since a bucket."""
+        return split_attribution.measure_beyond(part, self.whole, first) > LEAST_STRENGTH
+
     def count_others(self, segment: str, first: int) -> float:
         """Return the rows since a bucket that do not belong to a segment."""
         return self.whole.since(first)[0] - self.segments[segment].since(first)[0]
+
+    def find_place(self, start: str | None) -> int | None:
+        """Return the place of the first bucket that begins at a time or later; None without one."""
+        later = (place for place, one in enumerate(self.starts, 1) if start is not None and one.isoformat() >= start)
+        return next(later, None)
 
     def start(self, place: int) -> str:
         """Return the start of a bucket by its place, the baseline being 0."""
@@ -137,7 +161,11 @@ def _add(finding: Finding, attribution: Attribution | None) -> Finding:
 
 
 def _attribute(
-    counts: ColumnCounts | None, window: Window, candidates: Sequence[Change], labels: LabelChange | None
+    counts: ColumnCounts | None,
+    window: Window,
+    candidates: Sequence[Change],
+    labels: LabelChange | None,
+    known: Mapping[str, str],
 ) -> Attribution | None:
     """Return what explains a column, by the rows that depart as those of a segment or all; None if nothing is clear."""
     if counts is None:
@@ -175,6 +203,8 @@ def _attribute(
         "refuted": [name for name, one in gains.items() if everywhere.gain - one > REJECTED],
         "strength": best,
     }
+    if (first := cells.find_place(known.get(counts.column))) and cells.may_depart_farther(first):
+        attribution["beyond"] = [name for name, part in rows.items() if cells.depart_farther(part, first)]
     if labels is not None and counts.column in OF_LABELS:
         attribution["labels"] = labels.share
         attribution["since"] = labels.since.isoformat() if labels.share >= ENOUGH else attribution["since"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detectors.base import Finding
 from detectors.joint import JOINT
@@ -12,6 +12,9 @@ from monitor.alerting.incidents import is_known, merge_evidence
 from monitor.alerting.suspects import AttributedColumn, list_attributed
 from monitor.core.incident import Incident
 from monitor.core.payload import IncidentFinding
+
+LATEST = "9999"
+"""After every time in ISO format."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,39 @@ def assign_causes(
             causes.append([])
         causes[place].append(cause)
     return places
+
+
+def release_columns(incident: Incident, findings: Sequence[Finding]) -> Incident:
+    """Return an incident without the columns that turn out to have another cause than the column it had first.
+
+    A new finding concerns so few rows that nothing is known of its cause, and joins the open incident. Its column
+    leaves when the rows of both columns disagree. An attribution that lacks a version which the first column knows is
+    too old to tell: that version has left the window.
+    """
+    since: dict[str, str] = {}
+    for item in incident.evidence.values():
+        column = str(item["column"])
+        since[column] = min(since.get(column, LATEST), item.get("since") or "")
+    now = list_attributed(merge_evidence({}, [f for f in findings if f.is_adverse and str(f.column) in since]))
+    known = {one.column: one for one in (*now, *list_attributed(incident.evidence))}
+    if not known:
+        return incident
+    first = min(known, key=lambda column: (since[column], -known[column].attribution.get("strength", 0.0)))
+    versions = set(known[first].attribution["explained"])
+    telling = {
+        one.column: Cause.of(one)
+        for one in now
+        if one.column != first and versions <= set(one.attribution["explained"])
+    }
+    staying = [Cause.of(one) for column, one in known.items() if column not in telling]
+    for column in sorted(telling, key=lambda column: since[column]):
+        if any(telling[column].agrees(other) for other in staying):
+            staying += [telling[column], Cause.of(known[column])]
+    leaving = {column for column, cause in telling.items() if not any(cause.agrees(other) for other in staying)}
+    kept = {key: item for key, item in incident.evidence.items() if str(item["column"]) not in leaving}
+    rows = known[first].attribution  # those of this bucket may be the first that are known
+    kept |= {key: {"attribution": rows, **item} for key, item in kept.items() if str(item["column"]) == first}
+    return replace(incident, evidence=kept) if leaving else incident
 
 
 def share_findings(findings: Sequence[Finding], incidents: Sequence[Incident]) -> list[list[Finding]]:

@@ -44,9 +44,16 @@ def explain(
     """
     if baseline is None or window is None:
         return list(findings)
-    findings = attribute(monitor, baseline, window, findings, changes, at)
+    findings = attribute(monitor, baseline, window, findings, changes, at, _find_onsets(incidents))
     chosen = {finding.key for finding in choose_news(monitor, findings, incidents)}
     since = at - monitor.window - monitor.bucket
     recent = [change for change in changes if since <= change.first_seen <= at]
     comparison = WindowComparison(monitor, baseline, window)
     return [explain_finding(comparison, f, recent, at) if f.key in chosen else f for f in findings]
+
+
+def _find_onsets(incidents: Mapping[str, Incident]) -> dict[str, str]:
+    """Return the first affected bucket of each column that an open incident has."""
+    items = [item for one in incidents.values() for item in one.evidence.values() if "attribution" in item]
+    ordered = sorted(items, key=lambda item: item["attribution"]["since"], reverse=True)
+    return {str(item["column"]): item["attribution"]["since"] for item in ordered}

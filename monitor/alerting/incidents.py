@@ -85,55 +85,6 @@ def decide_incident(
     return _recover(context, classified, incident)
 
 
-def find_version_findings(
-    monitor: Monitor,
-    incident: Incident | None,
-    findings: Sequence[Finding],
-    at: datetime,
-    changes: Sequence[Change],
-    moved: Sequence[Finding] = (),
-) -> list[Finding]:
-    """Return the findings that a version caused that is newer than the firing incident. They form another incident.
-
-    These are findings that are new, or farther from the baseline than at the last announcement, if a version that
-    appeared after the incident fired is the suspect and at least one finding is a deterioration of the model.
-    """
-    if incident is None or incident.state != "firing" or incident.fired_at is None:
-        return []
-    fired_at = incident.fired_at
-    arrived = {c.key for c in changes if c.kind in VERSIONS and fired_at < c.first_seen <= at}
-    if not arrived:
-        return []
-    before = {(item["check"], item["column"]) for item in incident.evidence.values()}
-    away = {finding.key for finding in moved if finding.is_adverse and not finding.detail["back"]}
-    adverse = [finding for finding in findings if finding.is_adverse and finding.column != JOINT]
-    brought = [
-        f
-        for f in adverse
-        if (f.check, f.column) not in before or f.key in away or (f.segment in arrived and _is_farther(f, incident))
-    ]
-    if not any(finding.about != "pipe" and finding.direction == "worse" for finding in brought):
-        return []
-    earlier = [change for change in changes if change.first_seen <= at]
-    suspect = choose_suspect(earlier, at - monitor.window - monitor.bucket, merge_evidence({}, brought))
-    return brought if suspect and f"{suspect['column']}={suspect['value']}" in arrived else []
-
-
-def _is_farther(finding: Finding, incident: Incident) -> bool:
-    """Return whether a version exceeds the worst values of the other versions of an incident by one threshold."""
-    if not finding.threshold:
-        return False
-    role = str(finding.segment).partition("=")[0]
-    alike = [
-        item
-        for item in incident.evidence.values()
-        if (item["check"], item["column"], item["method"]) == (finding.check, finding.column, finding.method)
-        and item["segment"] != finding.segment
-    ]
-    others = [item for item in alike if str(item["segment"]).startswith(f"{role}=")] or alike
-    return bool(others) and finding.excess >= 1 + max(float(item["worst"]) for item in others) / finding.threshold
-
-
 def _is_bad(rule: Rule, finding: Finding, incident: Incident | None) -> bool:
     if finding.direction == "better":
         return False

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 from detectors import Finding
 from detectors.joint import JOINT
-from monitor.alerting.incidents import IncidentContext, find_version_findings, is_news
+from monitor.alerting.incidents import IncidentContext, is_known, is_news, merge_evidence
+from monitor.alerting.suspects import choose_suspect, is_same_suspect
+from monitor.alerting.version_findings import find_version_findings
 from monitor.core.incident import Incident
+from monitor.core.payload import Suspect
 
 
 def find_new_cause(
@@ -51,3 +54,31 @@ def find_independent(
         and (finding.column, finding.segment) in away
         and is_news(finding, incident)
     ]
+
+
+def move_findings(
+    context: IncidentContext, apart: Sequence[Finding], incidents: Sequence[Incident], shares: Sequence[list[Finding]]
+) -> list[list[Finding]]:
+    """Return the shares of the open incidents and of further causes, with the findings of a new cause apart.
+
+    They leave the first incident, which keeps what it knows, and join the share that has the same suspect, if there is
+    one: one version is one incident, whether its rows or its time showed it.
+    """
+    keys = {finding.key for finding in apart}
+    rest = [one for one in shares[0] if one.key not in keys or is_known(one, incidents[0])]
+    suspects = [one.suspected_change for one in incidents]
+    suspects += [_suspect_of(context, findings) for findings in shares[len(incidents) :]]
+    suspect = _suspect_of(context, apart)
+    moved = [rest, *shares[1:]]
+    for place, one in enumerate(suspects[1:], 1):
+        if suspect and is_same_suspect(suspect, one):
+            known = {finding.key for finding in moved[place]}
+            moved[place] = [*moved[place], *(finding for finding in apart if finding.key not in known)]
+            return moved
+    return [*moved, list(apart)]
+
+
+def _suspect_of(context: IncidentContext, findings: Sequence[Finding]) -> Suspect | None:
+    earlier = [change for change in context.changes if change.first_seen <= context.at]
+    since = context.at - context.monitor.window - context.monitor.bucket
+    return choose_suspect(earlier, since, merge_evidence({}, findings))

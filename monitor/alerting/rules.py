@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
 from detectors.base import Finding
-from monitor.alerting.causes import share_findings
+from monitor.alerting.group_decision import decide_group
 from monitor.alerting.grouping import Group, group_findings
-from monitor.alerting.incidents import IncidentContext, decide_incident, is_known
+from monitor.alerting.incidents import IncidentContext
 from monitor.alerting.inhibition import inhibit
-from monitor.alerting.new_cause import find_new_cause
 from monitor.alerting.suspect_names import name_suspects
 from monitor.config.models import Monitor
 from monitor.config.rules import rule_name
@@ -44,7 +42,7 @@ def decide_rules(
     groups = group_findings(monitor, findings)
     for group in [*groups, *_without_findings(monitor, groups, history)]:
         context = IncidentContext(monitor, group.rules, group.name, bucket.end, changes, muted)
-        decisions += _decide_group(context, group, history, (shifts or {}).get(group.name, ()))
+        decisions += decide_group(context, group, history, (shifts or {}).get(group.name, ()))
     made = [decision for decision in decisions if decision is not None]
     return [name_suspects(decision, history.prompts, history.deployments) for decision in made]
 
@@ -58,27 +56,3 @@ def _without_findings(monitor: Monitor, groups: Sequence[Group], history: AlertH
         for name, incident in history.open.items()
         if name not in names and not rules.keys().isdisjoint(incident.rules)
     ]
-
-
-def _decide_group(
-    context: IncidentContext, group: Group, history: AlertHistory, shifted: Sequence[Finding]
-) -> list[Decision | None]:
-    """Decide the open incidents of a group, and open others for the findings of further causes."""
-    newest, older = history.open.get(group.name), [one for one in history.older if one.group == group.name]
-    incidents = [*([newest] if newest else []), *reversed(older)]
-    first, *others = share_findings(group.findings, incidents)
-    decisions = [decide_incident(context, own, one) for own, one in zip(others, incidents[1:], strict=False)]
-    further = others[len(incidents[1:]) :]
-    apart = find_new_cause(context, newest, first, shifted)
-    if newest is None or not apart:
-        decisions.append(decide_incident(context, first, newest, history.resolved.get(group.name), shifted))
-    else:
-        rest = [finding for finding in first if finding not in apart or is_known(finding, newest)]
-        decisions.append(decide_incident(context, rest, newest))
-        further = [apart, *further]
-    return [*decisions, *(_open_further(context, findings) for findings in further)]
-
-
-def _open_further(context: IncidentContext, findings: Sequence[Finding]) -> Decision | None:
-    """Open an incident of a further cause."""
-    return decide_incident(replace(context, part=min(finding.key for finding in findings)), findings, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import mean
@@ -62,10 +62,17 @@ class AttributedColumn:
         return self.about != "model" and self.affects_all
 
 
-def list_attributed(evidence: Mapping[str, IncidentFinding]) -> list[AttributedColumn]:
+def list_attributed(
+    evidence: Mapping[str, IncidentFinding], versions: Collection[str] | None = None
+) -> list[AttributedColumn]:
     """Return each attributed column once, by the finding whose affected rows are clearest.
 
     The rows of a finding over all columns jointly are those of one column; they count only if no column has a finding.
+
+    Parameters
+    ----------
+    versions
+        The candidates that it should tell apart; default: all. A version that came after an incident is none.
     """
     clearest: dict[str, AttributedColumn] = {}
     for item in evidence.values():
@@ -73,16 +80,21 @@ def list_attributed(evidence: Mapping[str, IncidentFinding]) -> list[AttributedC
             continue
         one = AttributedColumn(str(item["column"]), item["about"], item["attribution"])
         before = clearest.get(one.column)
-        if before is None or _clarity(one.attribution) > _clarity(before.attribution):
+        if before is None or _clarity(one.attribution, versions) > _clarity(before.attribution, versions):
             clearest[one.column] = one
     if len(clearest) > 1:
         clearest.pop(JOINT, None)
     return list(clearest.values())
 
 
-def _clarity(attribution: Attribution) -> tuple[int, float, float]:
+def _clarity(attribution: Attribution, versions: Collection[str] | None = None) -> tuple[int, float, float]:
     """Return how well an attribution tells causes apart: how many versions it knows, and how clearly it rejects one."""
-    return len(attribution["explained"]), attribution["contrast"], attribution.get("strength", 0.0)
+    known = [name for name in attribution["explained"] if versions is None or name in versions]
+    return len(known), attribution["contrast"], attribution.get("strength", 0.0)
+
+
+def _version_keys(changes: Sequence[Change], since: datetime) -> set[str]:
+    return {change.key for change in changes if change.kind in VERSIONS and change.first_seen >= since}
 
 
 def rank_suspects(changes: Sequence[Change], since: datetime, evidence: Mapping[str, IncidentFinding]) -> list[Suspect]:
@@ -96,7 +108,7 @@ def rank_suspects(changes: Sequence[Change], since: datetime, evidence: Mapping[
     changes
         First occurrences; those before ``since`` are not candidates.
     """
-    columns = list_attributed(evidence)
+    columns = list_attributed(evidence, _version_keys(changes, since))
     leader = choose_suspect(changes, since, evidence)
     if not columns:
         return [leader] if leader else []
@@ -119,7 +131,7 @@ def choose_suspect(
     changed in all rows. Versions that explain the same are ranked by whether they are a drifted segment, then by kind
     (model, prompt), then by time, newest first.
     """
-    columns = list_attributed(evidence)
+    columns = list_attributed(evidence, _version_keys(changes, since))
     recent = [change for change in changes if change.first_seen >= since]
     if not columns:
         return _choose_by_time(recent, evidence)

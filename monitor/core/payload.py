@@ -65,6 +65,9 @@ class Attribution(TypedDict):
         Versions that explain it worse than that all rows changed, by more than chance.
     strength
         How clearly the affected rows are told apart from the others, in variances.
+    beyond
+        Of a column that an open incident has: versions whose rows depart farther from the baseline than the other rows
+        since the first affected bucket of the incident. Absent if these are in the bins that depart most.
     """
 
     explained: Mapping[str, float]
@@ -76,6 +79,7 @@ class Attribution(TypedDict):
     labels: NotRequired[float]
     refuted: NotRequired[Sequence[str]]
     strength: NotRequired[float]
+    beyond: NotRequired[Sequence[str]]
 
 
 class RuleProgress(TypedDict):
@@ -256,6 +260,8 @@ class DigestData(TypedDict):
         The incidents that are new or have news, the worst first.
     left_out
         How many more there are.
+    suspect
+        The change that most incidents suspect; in later digests of the storm the last one that was named.
     """
 
     since: str
@@ -270,6 +276,7 @@ class DigestData(TypedDict):
     alone: Sequence[str]
     entries: Sequence[DigestEntry]
     left_out: int
+    suspect: NotRequired[Suspect | None]
 
 
 class RetrainingData(TypedDict):

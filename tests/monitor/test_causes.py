@@ -10,6 +10,7 @@ from detectors.base import Finding
 from monitor.alerting.causes import share_findings
 from monitor.alerting.rules import decide_rules
 from monitor.core.action import AlertHistory
+from monitor.core.schedule import Bucket
 from tests.support.decisions import BUCKET, MINUTE, START, clean, finding, incident_of, monitor_of
 
 EARLY, LATE = START.isoformat(), (START + 20 * MINUTE).isoformat()
@@ -131,3 +132,53 @@ def test_each_of_two_open_incidents_is_resolved_by_its_own_findings() -> None:
 def test_an_incident_without_known_rows_keeps_everything() -> None:
     blind = incident_of(evidence={})
     assert [len(part) for part in share_findings([by("latency", m2=1.0)], [blind])] == [1]
+
+
+def columns_of(decisions: Sequence[Any]) -> list[set[str]]:
+    return [{item["column"] for item in one.incident.evidence.values()} for one in decisions]
+
+
+def test_a_column_leaves_an_incident_when_its_rows_show_another_cause() -> None:
+    amount, latency = everywhere("amount", "inputs", m2=0.5), by("latency", m2=1.0)
+    unknown = replace(latency, detail={})
+    (opening,) = decide([amount, unknown], AlertHistory())
+    assert columns_of([opening]) == [{"amount", "latency"}]
+    history = AlertHistory(open={"traffic": opening.incident})
+    assert columns_of(decide([amount, unknown], history)) == [{"amount", "latency"}]
+    decisions = decide([amount, latency], history)
+    assert columns_of(decisions) == [{"amount"}, {"latency"}]
+    assert decisions[0].incident.id == opening.incident.id
+    both = AlertHistory(open={"traffic": decisions[1].incident}, older=[decisions[0].incident])
+    again = decide([amount, latency], both)
+    assert sorted(one.incident.id for one in again) == sorted(one.incident.id for one in decisions)
+
+
+def test_a_column_stays_where_its_rows_agree_or_do_not_know_the_same_versions() -> None:
+    failed, latency = by("failed", m2=1.0), replace(finding(0.9), column="latency")
+    (opening,) = decide([failed, latency], AlertHistory())
+    history = AlertHistory(open={"traffic": opening.incident})
+    for rows in (by("latency", m2=0.9), everywhere("latency"), affected("latency", explained={"": 0.3}, segment="t=a")):
+        assert columns_of(decide([failed, rows], history)) == [{"failed", "latency"}]
+    other = affected("latency", explained={"": 0.3, "model_version=m2": 0.2}, segment="tenant=acme")
+    assert columns_of(decide([failed, other], history)) == [{"failed"}, {"latency"}]
+
+
+def test_the_column_that_an_incident_had_first_stays() -> None:
+    amount, latency = everywhere("amount", "inputs", m2=0.5), replace(finding(0.9), column="latency")
+    (first,) = decide([latency], AlertHistory())
+    later = AlertHistory(open={"traffic": first.incident})
+    (second,) = decide_rules(
+        monitor_of(when=["*"], for_=3), [latency, amount], [], later, Bucket(BUCKET.end, BUCKET.end + MINUTE)
+    )
+    assert columns_of([second]) == [{"latency", "amount"}]
+    history = AlertHistory(open={"traffic": second.incident})
+    assert columns_of(decide([by("latency", m2=1.0), amount], history)) == [{"latency"}, {"amount"}]
+
+
+def test_the_first_column_stays_where_its_rows_tell_less_than_before() -> None:
+    (opening,) = decide([everywhere("amount", "inputs", m2=0.5)], AlertHistory())
+    history = AlertHistory(open={"traffic": opening.incident})
+    (later,) = decide([by("amount", "inputs", m2=1.0)], history)
+    assert columns_of([later]) == [{"amount"}]
+    (item,) = later.incident.evidence.values()
+    assert item["since"] == opening.incident.opened_at.isoformat()

@@ -13,13 +13,14 @@ from detectors.base import Finding, Status
 from detectors.joint import JOINT
 from monitor.alerting.incidents import (
     decide_incident,
-    find_version_findings,
     headline,
     matches,
     merge_evidence,
     rank_harm,
 )
+from monitor.alerting.shared_columns import keep_own_rows
 from monitor.alerting.suspects import choose_suspect, describe_suspect, merge_attribution, rank_suspects
+from monitor.alerting.version_findings import find_version_findings
 from monitor.core.incident import Change, Decision, Incident, MissingData
 from tests.support.decisions import (
     MINUTE,
@@ -377,6 +378,44 @@ def test_a_version_is_held_beside_the_others_of_its_role_where_there_are_any() -
         assert brought([new], known, arrived) == expected
     alone = replace(GOING, evidence={"k": evidence_of()})
     assert brought([new], alone, arrived) == [new.key]
+
+
+def rows_of(*, share: float, beyond: Sequence[str] = (), **changes: Any) -> Finding:
+    """Return a finding of m2 on a column that the incident has, with the rows that it is attributed to."""
+    rows = {"explained": {"": 1.0, "model_version=m2": share}, "contrast": 0.0, "segment": None, "beyond": beyond}
+    detail = {"attribution": {**rows, "since": START.isoformat()}}
+    return finding(0.9, direction="worse", **{"segment": "model_version=m2", "detail": detail, **changes})
+
+
+def test_a_version_brings_no_column_that_departs_in_its_rows_as_in_all_others() -> None:
+    known = replace(GOING, evidence={"k": evidence_of(segment="model_version=m1", worst=0.3)})
+    assert brought([rows_of(share=0.3)], known) == []
+    assert brought([rows_of(share=0.95)], known) == []  # not told apart: a version that came right after the fault
+    farther = rows_of(share=0.3, beyond=["model_version=m2"])
+    assert brought([farther], known) == [farther.key]
+    near = replace(farther, statistic=0.31)  # a distance that cannot grow much
+    assert brought([near], known) == [near.key]
+    assert brought([rows_of(share=0.3, beyond=["model_version=m1"])], known) == []
+    new = rows_of(share=0.95, column="failed")
+    assert brought([new], known) == [new.key]
+    assert brought([rows_of(share=0.3, column="failed")], known) == []
+
+
+def test_rows_of_two_causes_in_one_column_are_evidence_for_the_one_that_they_show() -> None:
+    first = incident_of(fired_at=START, opened_at=START, evidence={"k": evidence_of()})
+    m2: Any = {"kind": "model_version", "column": "model_version", "value": "m2", "first_seen": START.isoformat()}
+    second = replace(first, id="b", opened_at=START + 2 * MINUTE, fired_at=START + 2 * MINUTE, suspected_change=m2)
+
+    def own(incident: Incident, one: Finding) -> bool:
+        (kept,) = keep_own_rows(incident, [one], [first, second], [NEW])
+        return "attribution" in kept.detail
+
+    of_first, of_second = rows_of(share=0.3), rows_of(share=0.95)
+    farther = rows_of(share=0.3, beyond=["model_version=m2"])
+    assert [own(first, one) for one in (of_first, of_second, farther)] == [True, False, False]
+    assert [own(second, one) for one in (of_first, of_second, farther)] == [False, True, False]
+    assert own(second, replace(of_first, column="failed"))
+    assert own(replace(second, suspected_change=None), of_first)
 
 
 # ---- suspects, evidence, words -----------------------------------------------------------------------------------
