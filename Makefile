@@ -122,7 +122,7 @@ bench-short: $(OK)  ## Detection delays of changed rates, on a LiteLLM log and o
 bench-startup: $(OK)  ## CPU time and memory of `driftd version`, `health`, `--help` and of loading the configuration, ten seconds
 	$(BIN)/python -m benchmarks.startup $(ARGS)
 
-bench-store-size: $(OK)  ## Growth of driftd's own database by kind, 30 columns and 5 segments; half an hour (ARGS="--days 3 --postgres")
+bench-store-size: $(OK)  ## Growth of driftd's own database by kind, 30 columns and 5 segments; ten minutes (ARGS="--days 30 --postgres")
 	$(BIN)/python -m benchmarks.store_size $(ARGS)
 
 docs: $(OK)  ## Generate the derived pages of docs/ and the dashboards

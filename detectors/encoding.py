@@ -8,9 +8,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 LARGEST = 256 * 1024 * 1024
+FAST, SMALL = 3, 6
+"""Levels of the compression. Fingerprints are of bytes of the first; the second is for what is stored often."""
 
 
-def pack(data: object) -> bytes:
+def pack(data: object, level: int = FAST) -> bytes:
     """Encode as compressed JSON; NaN and infinities, which are not JSON, are rejected.
 
     Examples
@@ -18,7 +20,7 @@ def pack(data: object) -> bytes:
     >>> unpack(pack({"rows": 3}), dict)
     {'rows': 3}
     """
-    return zlib.compress(json.dumps(data, allow_nan=False, separators=(",", ":")).encode(), 3)
+    return zlib.compress(json.dumps(data, allow_nan=False, separators=(",", ":")).encode(), level)
 
 
 def unpack(blob: bytes, kind: type[T]) -> T:

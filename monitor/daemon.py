@@ -17,7 +17,6 @@ import structlog
 
 from monitor.actions.receivers.base import Receiver
 from monitor.core.clock import Clock
-from monitor.jobs import retention
 from monitor.jobs.catch_up import CatchUpJob
 from monitor.jobs.delivery import Configs, deliver_due, expire_late
 from monitor.jobs.evals.schedule import SuiteSchedule
@@ -78,7 +77,6 @@ class Daemon:
         yield from self.further_jobs
         yield Job("outbox", self.tidy, self.every)
         yield Job("baselines", self.compute_sums, self.every, limit=LONGEST_CATCH_UP)
-        yield Job("retention", partial(retention.delete_expired, self.database), retention.EVERY)
         if self.suites is not None:
             yield Job("evaluations", partial(self.start_suites, self.suites), self.every)
 

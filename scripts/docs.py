@@ -37,6 +37,7 @@ from monitor.config import (
     money,
     muting,
     receivers,
+    retention,
     source,
     stattests,
     templates,
@@ -95,6 +96,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "mute_time_intervals[].time_intervals[].times[]": time_intervals.TimeRange,
     "inhibit[]": muting.InhibitRule,
     "evaluations[]": models.EvaluationSpec,
+    "retention": retention.Retention,
     "server": models.ServerConfig,
     "server.auth": access_config.AuthConfig,
     "server.auth.proxy": access_config.ProxyConfig,
@@ -116,8 +118,8 @@ def configuration() -> str:
         "# driftd.yaml\n",
         "driftd reads one YAML file. Unknown keys are errors, with a suggestion. `${NAME}` and `${NAME:-default}` are replaced\n"
         "by environment variables. `token_file`, `secret_file`, `url_file` and `store_file` name a file that holds the value\n"
-        "of `token`, `secret`, `url` or `store`. Durations are written 90s, 5m, 1h30m, 14d or 2w; times in ISO 8601, in UTC\n"
-        "unless they have an offset. `driftd config check` validates the file; `driftd config schema` prints its JSON schema.\n\n"
+        "of `token`, `secret`, `url` or `store`. Durations are written 90s, 5m, 1h30m, 14d, 2w or 5y; times in ISO 8601, in\n"
+        "UTC unless they have an offset. `driftd config check` validates the file; `driftd config schema` prints its JSON schema.\n\n"
         "Relative paths are relative to the folder of this file, not to the working directory: SQLite files in `store` and\n"
         "`source.url` (`sqlite:///driftd.db`), `baseline.file`, `suite`, the `*_file` keys, and files of signals.\n"
         "`sqlite:////var/lib/driftd/driftd.db` is an absolute path. Paths on the command line are relative to the working\n"

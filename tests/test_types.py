@@ -29,7 +29,6 @@ PARTS = {
     rows.AuditRow: tables.buckets,
     rows.VolumeRow: tables.buckets,
     rows.FindingPoint: tables.findings,
-    rows.FindingDetail: tables.findings,
     rows.BaselineRow: tables.baselines,
     rows.ComparisonRow: tables.comparisons,
     baselines.BaselineIdentity: tables.baselines,

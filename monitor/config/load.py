@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from monitor.config.models import BASELINE_RULE, Config, Escalation, Monitor
 from monitor.config.other_traffic import divide_by_traffic, find_problems
 from monitor.config.receivers import HttpReceiverConfig
 from monitor.config.rules import rule_name
-from monitor.config.sections import FileSchema, nearest
+from monitor.config.sections import FileSchema, format_duration, nearest
 from monitor.config.source import ROLES
 from monitor.core.yamlfile import SECRET_KEYS, Problem, read
 
@@ -167,7 +168,27 @@ def cross_check(config: Config, checks: Models = MODELS) -> list[Problem]:
         problems += _breakers((*at, "breakers"), monitor, config)
         problems += _comparisons(at, monitor, config)
         problems += find_problems(at, monitor, names)
-    return problems + _evaluations(config, names, known_actions)
+    return problems + _evaluations(config, names, known_actions) + _retention(config)
+
+
+def _retention(config: Config) -> list[Problem]:
+    """Return a problem for each monitor whose buckets are needed longer than they are kept."""
+    kept = config.retention.buckets
+    return [
+        Problem(
+            ("retention", "buckets"),
+            f"buckets would be deleted after {format_duration(kept)}, but monitor {monitor.name!r} needs them for "
+            f"{format_duration(monitor.buckets_needed)}, for its window, its baseline and late records. Write at least "
+            f"{format_duration(_round_up(monitor.buckets_needed))}, or leave it out.",
+        )
+        for monitor in config.monitors
+        if kept is not None and kept < monitor.buckets_needed
+    ]
+
+
+def _round_up(length: timedelta) -> timedelta:
+    """Round up to whole hours."""
+    return -(-length // timedelta(hours=1)) * timedelta(hours=1)
 
 
 def _evaluations(config: Config, monitors: list[str], known_actions: list[str]) -> list[Problem]:

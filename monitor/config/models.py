@@ -33,10 +33,10 @@ from monitor.config.checks import (
     SloConfig,
     SpendConfig,
 )
-from monitor.config.deprecated import WithReceivers
 from monitor.config.money import BreakerSpec, Savings
 from monitor.config.muting import InhibitRule, MuteSettings, MuteTimes
 from monitor.config.policies import PolicySpec
+from monitor.config.retention import WithRetention
 from monitor.config.sections import HIGHEST_PORT, DatabaseUrl, Duration, Section, Time, nearest
 from monitor.config.signals import Entry, column_name
 from monitor.config.source import Source
@@ -63,7 +63,7 @@ def _features(value: object) -> object:
     return {"include": value} if isinstance(value, str | list) else value
 
 
-ROLLING = timedelta(days=14)
+ROLLING, ONE_DAY = timedelta(days=14), timedelta(days=1)
 AUDIT_AFTER_WINDOWS = (1, 6, 24)
 """Ages, in windows, at which a sealed bucket is counted again to include late rows."""
 
@@ -402,6 +402,13 @@ class Monitor(Section):
         return sorted([windows * self.window for windows in AUDIT_AFTER_WINDOWS] + labels)
 
     @property
+    def buckets_needed(self) -> timedelta:
+        """Return how long its buckets are needed: for the sums of its baseline, and to compute a bucket once more."""
+        again = max(self.catch_up, *self.audit_ages) + 2 * self.window
+        renewal = self.baseline.rolling + self.window + ONE_DAY if self.baseline.rolling else timedelta(0)
+        return max(again, renewal) + self.settle + self.bucket
+
+    @property
     def budget_per_week(self) -> float:
         """Return the alert budget in alerts per week."""
         count, _, unit = self.alert_budget.partition("/")
@@ -507,7 +514,7 @@ class EvaluationSpec(Section):
     """Names of receivers."""
 
 
-class Config(WithReceivers):
+class Config(WithRetention):
     """Top-level keys."""
 
     store: DatabaseUrl = SecretStr("sqlite:///driftd.db")

@@ -33,18 +33,18 @@ ASYNCHRONOUS = {
 """Drivers of asyncio, each with what to write instead."""
 HIGHEST_PORT = 65_535
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 365 * 86400}
 
 
 def parse_duration(value: object) -> object:
-    """Parse ``90s``, ``5m``, ``1h30m``, ``14d``, ``2w`` or a number of seconds."""
+    """Parse ``90s``, ``5m``, ``1h30m``, ``14d``, ``2w``, ``5y`` or a number of seconds; a year has 365 days."""
     if isinstance(value, timedelta):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return timedelta(seconds=value)
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smhdw])", value) if isinstance(value, str) else []
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhdwy])", value) if isinstance(value, str) else []
     if not parts or "".join(number + unit for number, unit in parts) != value:
-        raise PydanticCustomError("duration", "expected a duration, such as 90s, 5m, 1h30m, 14d or 2w")
+        raise PydanticCustomError("duration", "expected a duration, such as 90s, 5m, 1h30m, 14d, 2w or 5y")
     return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
 
 
@@ -117,7 +117,7 @@ def check_database_url(url: SecretStr) -> SecretStr:
     return url
 
 
-_WRITTEN_DURATION = {"anyOf": [{"type": "string", "pattern": r"^(\d+(\.\d+)?[smhdw])+$"}, {"type": "number"}]}
+_WRITTEN_DURATION = {"anyOf": [{"type": "string", "pattern": r"^(\d+(\.\d+)?[smhdwy])+$"}, {"type": "number"}]}
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),

@@ -148,6 +148,13 @@ ROWS: tuple[MetricRow, ...] = (
         lambda state: ((key, float(count)) for key, count in sorted(state.verifications.items())),
     ),
     MetricRow(
+        "driftd_store_bytes",
+        "gauge",
+        ("kind",),
+        "Bytes of driftd's own database by kind of rows, with indexes, measured once an hour.",
+        lambda state: (((kind,), float(size)) for kind, size in sorted(state.store_bytes.items())),
+    ),
+    MetricRow(
         "driftd_outbox_oldest_timestamp_seconds",
         "gauge",
         (),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from detectors.binning import Binning
 from detectors.cost.objective import EventCounts
-from detectors.encoding import pack, unpack
+from detectors.encoding import SMALL, pack, unpack
 from detectors.profile import Profile
 from monitor.core.aggregate import Aggregate, Key
 from monitor.profiling.profile import Profiled
@@ -71,7 +71,8 @@ def pack_profiles(profiles: Profiles) -> bytes:
         [
             [segment, {column: profile.to_json() for column, profile in columns.items()}]
             for segment, columns in profiles.items()
-        ]
+        ],
+        SMALL,
     )
 
 

@@ -255,3 +255,23 @@ def _baseline(row: StoredBaseline) -> Baseline:
         calibration=Calibration.from_json(row.calibration),
         slots=unpack_slots(row.slots, layouts),
     )
+
+
+def load_layouts(connection: Connection, monitor: str) -> dict[str, dict[str, Binning]]:
+    """Return the bins of the baselines of a monitor that are not retired, by fingerprint."""
+    query = sa.select(baselines.c.layout, baselines.c.layouts)
+    rows = connection.execute(query.where(baselines.c.monitor == monitor, baselines.c.state != "retired"))
+    return {layout: unpack_layouts(packed) for layout, packed in rows}
+
+
+def load_ranges(connection: Connection, monitor: str) -> list[tuple[datetime, datetime]]:
+    """Return the ranges of the baselines of a monitor that are not retired."""
+    query = sa.select(baselines.c.start, baselines.c.end)
+    rows = connection.execute(query.where(baselines.c.monitor == monitor, baselines.c.state != "retired"))
+    return [(start, end) for start, end in rows if start is not None and end is not None]
+
+
+def delete_retired(connection: Connection, monitor: str, before: datetime) -> int:
+    """Delete the retired baselines that were made before a time; their contents are deleted when they retire."""
+    old = sa.and_(baselines.c.monitor == monitor, baselines.c.state == "retired", baselines.c.created_at < before)
+    return connection.execute(sa.delete(baselines).where(old)).rowcount

@@ -24,8 +24,9 @@ from monitor.checks.comparisons import (
 from monitor.store import aggregates
 from monitor.store.aggregates import Entry
 from monitor.store.database import now, upsert
-from monitor.store.rows import ComparisonRow, FindingDetail, columns, read_all, read_first
-from monitor.store.tables import comparisons, findings
+from monitor.store.finding_history import load_points
+from monitor.store.rows import ComparisonRow, FindingPoint, columns, read_all, read_first
+from monitor.store.tables import comparisons
 
 RETENTION = timedelta(days=100)
 """Retention of a bucket's own counts after they are in the sum; within it the bucket may be computed again."""
@@ -62,12 +63,13 @@ def load_report(connection: Connection, monitor: str, kind: str, name: str) -> C
     return read_first(connection, ComparisonRow, query)
 
 
-def history(connection: Connection, monitor: str, key: str, starts: Sequence[datetime]) -> list[FindingDetail]:
-    """Return the results of one metric at some buckets, oldest first; one query per bucket, so pass few."""
-    query = sa.select(*columns(findings, FindingDetail)).where(
-        findings.c.monitor == monitor, findings.c.key == key[:512], findings.c.start.in_(list(starts))
-    )
-    return read_all(connection, FindingDetail, query.order_by(findings.c.start))
+def history(connection: Connection, monitor: str, key: str, starts: Sequence[datetime]) -> list[FindingPoint]:
+    """Return the results of one metric at some buckets, oldest first."""
+    if not starts:
+        return []
+    chosen, key = set(starts), key[:512]
+    points = load_points(connection, monitor, [key], min(starts), max(starts) + timedelta(seconds=1))[key]
+    return [point for point in points if point.start in chosen]
 
 
 def begin(connection: Connection, monitor: str, kind: str, name: str, definition: str, first: datetime) -> None:

@@ -71,6 +71,12 @@ def is_unavailable(error: sa.exc.SQLAlchemyError) -> bool:
     return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)  # a broken connection has no SQLSTATE
 
 
+def is_full(error: sa.exc.SQLAlchemyError) -> bool:
+    """Return whether a SQLite database cannot grow, because its disk is full."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_FULL
+
+
 _PLAIN = "postgresql+psycopg://user@host:5432/name"
 
 

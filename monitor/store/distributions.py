@@ -15,7 +15,6 @@ from monitor.baselines.definition import definition
 from monitor.checks.baseline import Baseline
 from monitor.config.models import Monitor
 from monitor.core.incident import Incident
-from monitor.profiling.bucket_profiles import add_profiles
 from monitor.store import baselines, windows
 
 MOST_COLUMNS = 3
@@ -36,7 +35,8 @@ def load_distributions(connection: Connection, monitor: Monitor, incident: Incid
     """Return the distributions of the worst columns of an incident, in the last window in which it was bad.
 
     Of each column that of all rows, and that of the suspected version or segment. Empty if the baseline has been
-    replaced by one of other columns, or the aggregates of that time have been deleted.
+    replaced by one of other columns, or the aggregates of that time have been deleted. If they have been summed, the
+    distributions are those of the hours or days that overlap the window.
     """
     segments = dict.fromkeys([None, incident.suspected_segment])
     return [
@@ -56,11 +56,10 @@ def load_worst(
     if baseline is None:
         return
     end = incident.last_bad(monitor.bucket)
-    parts = windows.load_window(connection, monitor.name, baseline, end - monitor.window, end)
-    profiles = add_profiles([part.profiles for part in parts.values()])
+    _, profiles, starts = windows.sum_range(connection, monitor.name, baseline, end - monitor.window, end)
     for column in _rank_columns(incident, baseline):
         now = {segment: columns[column] for segment, columns in profiles.items() if column in columns}
-        yield column, baseline.within(column, list(parts)), now
+        yield column, baseline.within(column, starts), now
 
 
 def _rank_columns(incident: Incident, baseline: Baseline) -> list[str]:

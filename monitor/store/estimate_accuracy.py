@@ -109,7 +109,14 @@ def _labelled_windows(
     ]
 
 
-def _starts(monitor: Monitor, before_start: datetime) -> list[datetime]:
+def needed_findings(monitor: Monitor, at: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition of the findings that :func:`before` reads, also for a bucket that is computed again."""
+    again = -(-max(monitor.audit_ages) // monitor.window) + 1
+    starts = _starts(monitor, at + monitor.window, LONGEST + again)
+    return sa.and_(findings.c.column == OUTCOME, findings.c.segment.is_(None), findings.c.start.in_(starts))
+
+
+def _starts(monitor: Monitor, before_start: datetime, windows: int = LONGEST) -> list[datetime]:
     """Return the last bucket of each of the newest windows that end a whole number of windows after 1970."""
     last = floor(before_start, monitor.window)
-    return [last - monitor.bucket - back * monitor.window for back in range(LONGEST)]
+    return [last - monitor.bucket - back * monitor.window for back in range(windows)]

@@ -11,9 +11,13 @@ from sqlalchemy.engine import Connection
 from detectors import SEQUENTIAL
 from detectors.base import Finding
 from detectors.sequential import State
+from monitor.config.models import Monitor
 from monitor.config.rules import COMPARED
 from monitor.store.claims import Claim
 from monitor.store.database import upsert
+from monitor.store.estimate_accuracy import needed_findings as needed_for_estimates
+from monitor.store.finding_history import load_states
+from monitor.store.savings import is_of_measure
 from monitor.store.tables import findings
 
 _LENGTHS = {column.name: getattr(column.type, "length", None) for column in findings.c}
@@ -66,7 +70,22 @@ def _truncate_texts(row: Mapping[str, object]) -> dict[str, object]:
     return {name: value[: _LENGTHS[name]] if isinstance(value, str) else value for name, value in row.items()}
 
 
+def needed_findings(monitor: Monitor, at: datetime, since: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition of the findings whose details are needed after their bucket.
+
+    Parameters
+    ----------
+    since
+        Start of the range over which the cost of a drift is computed.
+    """
+    of_estimates = needed_for_estimates(monitor, at) if monitor.performance else sa.false()
+    spec = monitor.savings.retraining if monitor.savings else None
+    of_cost = sa.and_(is_of_measure(spec.measure), findings.c.start >= since) if spec else sa.false()
+    return sa.func.coalesce(sa.or_(of_estimates, of_cost), sa.false())  # NULL where a finding has no column
+
+
 def load_sequential_state(connection: Connection, monitor: str, start: datetime) -> dict[str, State]:
     """Return the state of sequential detectors at the end of a bucket, by finding key."""
     rows = connection.execute(_SEQUENTIAL, {"monitor": monitor, "start": start})
-    return {row.key: row.detail["state"] for row in rows if row.detail and "state" in row.detail}
+    states = {row.key: row.detail["state"] for row in rows if row.detail and "state" in row.detail}
+    return states or dict(load_states(connection, monitor, start))

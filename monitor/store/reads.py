@@ -23,7 +23,6 @@ from monitor.store.rows import (
     ChangeRow,
     ComparisonRow,
     EvaluationRow,
-    FindingPoint,
     FindingRow,
     SavingsRow,
     TransitionRow,
@@ -43,6 +42,7 @@ from monitor.store.tables import (
     findings,
     incidents,
     spans,
+    store_sizes,
     transitions,
     versions,
     watches,
@@ -99,6 +99,8 @@ class Snapshot:
     """Number of prompt versions in each monitor's records that were never pushed; None if none was ever pushed."""
     changed: dict[tuple[str, str], datetime] = field(default_factory=dict)
     """When the newest version of each role was first seen, and when each kind of deploy event was, by monitor."""
+    store_bytes: dict[str, int] = field(default_factory=dict)
+    """Bytes of our database by kind of rows, as last measured."""
 
 
 def snapshot(database: Database, config: Config) -> Snapshot:
@@ -127,7 +129,13 @@ def snapshot(database: Database, config: Config) -> Snapshot:
             evaluations.newest_runs(connection),
             prompts.count_unregistered(connection),
             _find_last_changes(connection, [monitor.name for monitor in config.monitors]),
+            _load_sizes(connection),
         )
+
+
+def _load_sizes(connection: Connection) -> dict[str, int]:
+    """Return the bytes of each kind when they were last measured."""
+    return {row.kind: int(row.bytes) for row in connection.execute(sa.select(store_sizes))}
 
 
 def _find_last_changes(connection: Connection, monitors: Collection[str]) -> dict[tuple[str, str], datetime]:
@@ -267,17 +275,6 @@ def change_rows(connection: Connection, monitor: str, most: int = 50) -> list[Ch
     """Return the newest changes of a monitor."""
     query = sa.select(changes).where(changes.c.monitor == monitor)
     return read_all(connection, ChangeRow, query.order_by(changes.c.first_seen.desc()).limit(most))
-
-
-def history(connection: Connection, monitor: str, key: str, most: int = 500) -> list[FindingPoint]:
-    """Return statistic and threshold of one finding over time, oldest first."""
-    query = (
-        sa.select(*columns(findings, FindingPoint))
-        .where(findings.c.monitor == monitor, findings.c.key == key)
-        .order_by(findings.c.start.desc())
-        .limit(most)
-    )
-    return read_all(connection, FindingPoint, query)[::-1]
 
 
 def volume_history(connection: Connection, monitor: str, most: int = 500) -> list[VolumeRow]:

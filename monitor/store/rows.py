@@ -120,14 +120,9 @@ class FindingPoint:
     statistic: float | None
     threshold: float | None
     status: str
-
-
-@dataclass(frozen=True)
-class FindingDetail:
-    """The detail of a finding of a bucket."""
-
-    start: datetime
+    unit: str
     detail: Mapping[str, object] | None
+    """Of a bucket in the history only the numbers that charts draw."""
 
 
 @dataclass(frozen=True)

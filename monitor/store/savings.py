@@ -91,12 +91,17 @@ def drift_began(connection: Connection, monitor: str) -> datetime | None:
     return connection.execute(query).scalar_one_or_none()
 
 
+def is_of_measure(measure: str) -> sa.ColumnElement[bool]:
+    """Return the condition of the findings of a measure over all rows."""
+    of_model = sa.and_(findings.c.column == OUTCOME, findings.c.method.in_([measure, f"estimated_{measure}"]))
+    of_signal = sa.and_(findings.c.column == measure, findings.c.method == "rate_rise")
+    return sa.and_(findings.c.segment.is_(None), sa.or_(of_model, of_signal))
+
+
 def load_measure(
     connection: Connection, monitor: str, measure: str, since: datetime, most: int = 20_000
 ) -> list[MeasuredBucket]:
     """Return the facts and the findings of a measure by bucket since a time, oldest first."""
-    of_model = sa.and_(findings.c.column == OUTCOME, findings.c.method.in_([measure, f"estimated_{measure}"]))
-    of_signal = sa.and_(findings.c.column == measure, findings.c.method == "rate_rise")
     stored = aggregate_table.c
     same = sa.and_(
         stored.monitor == monitor, stored.kind == "facts", stored.name == "", stored.start == findings.c.start
@@ -104,8 +109,7 @@ def load_measure(
     query = (
         sa.select(findings.c.start, findings.c.method, findings.c.detail, stored.data)
         .outerjoin(aggregate_table, same)
-        .where(findings.c.monitor == monitor, findings.c.segment.is_(None), findings.c.start >= since)
-        .where(sa.or_(of_model, of_signal))
+        .where(findings.c.monitor == monitor, findings.c.start >= since, is_of_measure(measure))
         .order_by(findings.c.start, findings.c.method)
         .limit(most)
     )

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.store.database import StoreError
+from monitor.store.database import StoreError, now, upsert
 from monitor.store.kinds import TABLES, TableKind
-from monitor.store.tables import aggregates
+from monitor.store.tables import aggregates, rollups, store_sizes
 
 YEAR = timedelta(days=365)
 SHORTEST = timedelta(hours=1)
@@ -122,10 +122,14 @@ def _count_rows(connection: Connection, one: TableKind) -> Iterator[tuple[KindSi
     column = one.table.c
     monitor = column.monitor if "monitor" in column else sa.null()
     times = [sa.func.min(one.time), sa.func.max(one.time)] if one.time is not None else [sa.null(), sa.null()]
-    several = one.table is aggregates
-    kind: sa.ColumnElement[str] = column.kind if several else sa.literal(one.kind)
+    several = one.table in (aggregates, rollups)
+    kind: sa.ColumnElement[str] = sa.literal(one.kind)
+    if one.table is aggregates:
+        kind = column.kind
+    elif one.table is rollups:
+        kind = sa.case((column.length == 3600, "hours"), else_="days")  # noqa: PLR2004
     weight: sa.ColumnElement[int] = sa.func.sum(ROW_BYTES + sa.func.length(column.data)) if several else sa.func.count()
-    groups = [each for each in (monitor, kind) if isinstance(each, sa.Column)]
+    groups = [each for each in (monitor, kind) if not isinstance(each, sa.sql.elements.Null | sa.BindParameter)]
     query = sa.select(monitor, kind, sa.func.count(), weight, *times).select_from(one.table).group_by(*groups)
     for name, of_kind, rows, share, oldest, newest in connection.execute(query):
         if rows:
@@ -137,3 +141,11 @@ def _divide(parts: Sequence[tuple[KindSize, int]], whole: int) -> Iterator[KindS
     total = sum(weight for _, weight in parts)
     for size, weight in parts:
         yield KindSize(size.kind, size.monitor, whole * weight // total, size.rows, size.oldest, size.newest)
+
+
+def save(connection: Connection, sizes: Sequence[KindSize]) -> None:
+    """Store the bytes of each kind, for metrics."""
+    at = now(connection)
+    connection.execute(sa.delete(store_sizes))
+    rows = [{"kind": size.kind, "bytes": size.bytes, "measured_at": at} for size in sizes]
+    upsert(connection, store_sizes, rows, replace=("bytes", "measured_at"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import reduce
+from operator import add
 
 from sqlalchemy.engine import Connection
 
@@ -12,9 +14,9 @@ from detectors.profile import Profile
 from monitor.checks.baseline import Baseline
 from monitor.checks.window import BucketSummary
 from monitor.core.aggregate import Aggregate, Key
-from monitor.profiling.bucket_profiles import BucketProfiles, add_profiles
+from monitor.profiling.bucket_profiles import BucketProfiles, Profiles, add_profiles
 from monitor.profiling.facts import Facts
-from monitor.store import aggregates, ledger
+from monitor.store import aggregates, ledger, rollups
 from monitor.store.aggregates import Entry, Range, StoredAggregate
 from monitor.store.claims import Claim
 
@@ -42,6 +44,25 @@ def load_window(
     """Return the buckets of a half-open interval that were profiled over the bins of a baseline, oldest first."""
     facts, profiles = aggregates.load(connection, monitor, window_ranges(baseline, start, end))
     return decode_window(baseline, facts, profiles)
+
+
+def sum_range(
+    connection: Connection, monitor: str, baseline: Baseline, start: datetime, end: datetime
+) -> tuple[Facts, Profiles, list[datetime]]:
+    """Return facts and profiles over an interval, and the starts of the buckets that they sum.
+
+    Of buckets whose own aggregates are no longer stored, the sums of the hours or days that overlap the interval.
+    """
+    facts, profiles = aggregates.load(connection, monitor, window_ranges(baseline, start, end))
+    parts = [rollups.Part("facts", row.definition, frozenset([row.start]), row.data) for row in facts if row.start]
+    parts += rollups.load(connection, monitor, FACTS[0], Facts.definition, start, end)
+    sums = rollups.load(connection, monitor, PROFILE[0], baseline.layout, start, end)
+    empty = BucketProfiles(baseline.layout, baseline.layouts)
+    stored = [(row.start, row.data) for row in profiles if row.start] + [(one.start, one.data) for one in sums]
+    summed = [empty.from_bytes(data).segments for _, data in sorted(stored)]
+    ordered = sorted(parts, key=lambda part: part.start)
+    total = reduce(add, (Facts.from_bytes(part.data) for part in ordered), Facts())
+    return total, add_profiles(summed), sorted(at for part in parts for at in part.buckets)
 
 
 def window_ranges(baseline: Baseline, start: datetime, end: datetime) -> list[Range]:

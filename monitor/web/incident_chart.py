@@ -11,6 +11,7 @@ from typing import Any
 from monitor.config.models import Monitor
 from monitor.core.incident import VERSIONS, Incident
 from monitor.store.database import Connection
+from monitor.store.finding_history import load_points
 from monitor.store.rows import FindingRow
 from monitor.web import charts, queries
 from monitor.web.formatting import capital, length
@@ -48,7 +49,7 @@ def load_charts(
         groups.setdefault(_without_segment(item), []).append(item)
     chosen = list(groups.items())[:most]
     keys = [key for subject, _ in chosen for key in _keys(subject, incident, groups[subject])]
-    histories = queries.histories(connection, monitor.name, keys, start, end, with_detail=True)
+    histories = load_points(connection, monitor.name, keys, start, end)
     setting = ChartSetting(start, end, incident_spans([incident]), find_marks(connection, monitor, start, end))
     return [
         make_chart(monitor, group[0], _lines(subject, incident, group, histories), setting) for subject, group in chosen
@@ -66,7 +67,7 @@ def load_finding_charts(
         Incidents in the time range.
     """
     start, end = shown
-    histories = queries.histories(connection, monitor.name, [row.key for row in rows], start, end, with_detail=True)
+    histories = load_points(connection, monitor.name, [row.key for row in rows], start, end)
     setting = ChartSetting(start, end, incident_spans(around), find_marks(connection, monitor, start, end))
     return [make_chart(monitor, vars(row), [(row.segment or "", histories[row.key])], setting) for row in rows]
 

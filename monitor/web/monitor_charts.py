@@ -11,7 +11,8 @@ from monitor.config.models import Monitor
 from monitor.core.deploy_event import DEPLOY
 from monitor.store import reads
 from monitor.store.deploy_events import load_events
-from monitor.web import charts, formatting, queries
+from monitor.store.finding_history import load_points
+from monitor.web import charts, formatting
 from monitor.web.views import history_points
 
 RECENT_BUCKETS = 120
@@ -33,7 +34,7 @@ def draw_spark(connection: Any, item: reads.MonitorState, monitor: Monitor) -> M
         return Markup("")
     end = item.newest.start + monitor.bucket
     start = end - SPARK_BUCKETS * monitor.bucket
-    rows = queries.histories(connection, monitor.name, [worst.key], start, end)[worst.key]
+    rows = load_points(connection, monitor.name, [worst.key], start, end)[worst.key]
     points = history_points(rows, monitor.bucket)
     return charts.sparkline(points, start=start, end=end, step=monitor.bucket, title=f"{finding_name(worst)}, recently")
 

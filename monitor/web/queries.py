@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from monitor.core.incident import Incident
 from monitor.store import baselines
 from monitor.store.database import Connection, Database, now
 from monitor.store.rows import WatchRow, read_all, read_first
-from monitor.store.tables import buckets, findings, incidents, watches
+from monitor.store.tables import buckets, incidents, watches
 
 MOST_POINTS = 60_000
 MOST_BUCKETS = 3000
@@ -56,44 +56,6 @@ def baseline_notes(connection: Connection, monitor: str) -> list[str]:
 def sensitivity(connection: Connection, monitor: str) -> Any:
     """Return the smallest detectable change of each column with the current thresholds."""
     return tabulate_sensitivity(baselines.thresholds(connection, monitor), baselines.families(connection, monitor))
-
-
-def histories(
-    connection: Connection,
-    monitor: str,
-    keys: Sequence[str],
-    start: datetime,
-    end: datetime,
-    *,
-    with_detail: bool = False,
-) -> Mapping[str, list[Any]]:
-    """Return statistics and thresholds of several findings within a time range, oldest first.
-
-    Parameters
-    ----------
-    with_detail
-        Whether to return unit and detail, too.
-    """
-    by_key: dict[str, list[Any]] = {key: [] for key in keys}
-    if not keys:
-        return by_key
-    statement = findings.select().with_only_columns(
-        findings.c.key,
-        findings.c.start,
-        findings.c.statistic,
-        findings.c.threshold,
-        findings.c.status,
-        *((findings.c.unit, findings.c.detail) if with_detail else ()),
-    )
-    query = statement.where(
-        findings.c.monitor == monitor,
-        findings.c.start >= start,
-        findings.c.start < end,
-        findings.c.key.in_(list(keys)),
-    )
-    for row in connection.execute(query.order_by(findings.c.start).limit(MOST_POINTS)):
-        by_key[row.key].append(row)
-    return by_key
 
 
 def usages(connection: Connection, monitor: str, starts: Sequence[datetime]) -> list[Any]:

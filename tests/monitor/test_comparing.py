@@ -22,6 +22,7 @@ from monitor.profiling.comparison_reads import join_shadow, read_pages
 from monitor.sources.connect import connect
 from monitor.store import comparisons, reads, silences, tables
 from monitor.store.database import Database
+from monitor.store.finding_history import load_points
 from tests.monitor.test_experiments import EXPERIMENT, requests
 from tests.support.hand import Hand
 from tests.support.nightly import ON_POSTGRESQL_NIGHTLY
@@ -158,7 +159,7 @@ def test_the_verdict_is_told_once_and_every_bucket_has_its_interval(trial: Trial
         assert rows["experiment.small-model.solved"].detail["low"] > 0
         key = "experiment/small-model.solved/gain/model=small-7b"
         with database.read() as connection:
-            history = reads.history(connection, "bot", key)
+            history = load_points(connection, "bot", [key], START, START + 4 * HOUR)[key]
         assert [row.start for row in history] == [START + STEP * place for place in range(12)]
         with database.read() as connection:
             assert not reads.incident_rows(connection)

@@ -16,3 +16,11 @@ def database(migrated_url: str) -> Iterator[Database]:
     migrate.upgrade(made)
     yield made
     made.close()
+
+
+@pytest.fixture
+def sqlite_database(sqlite_url: str) -> Iterator[Database]:
+    made = Database(sqlite_url)
+    migrate.upgrade(made)
+    yield made
+    made.close()

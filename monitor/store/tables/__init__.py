@@ -12,6 +12,7 @@ from monitor.store.tables.answers import (
     prompts,
     verdicts,
 )
+from monitor.store.tables.history import finding_history, rollups, store_sizes
 from monitor.store.tables.money import (
     breaker_transitions,
     breakers,
@@ -51,6 +52,7 @@ __all__ = [
     "evaluation_cases",
     "evaluation_turns",
     "evaluations",
+    "finding_history",
     "findings",
     "incidents",
     "labels",
@@ -58,10 +60,12 @@ __all__ = [
     "metadata",
     "prompt_tags",
     "prompts",
+    "rollups",
     "savings_reports",
     "sessions",
     "silences",
     "spans",
+    "store_sizes",
     "tokens",
     "transitions",
     "verdicts",
