@@ -9,6 +9,7 @@ WORKERS ?= 3
 ARGS ?=
 BENCHMARKS := $(sort $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py)) \
 	$(patsubst benchmarks/%/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))
+comma := ,
 CHECKS := $(wildcard scripts/check_*.py)
 
 # Ignore an active virtual environment; write bytecode, or every process of the tests compiles everything again.
@@ -48,9 +49,13 @@ check: $(OK)  ## Run lint, format, types, import directions, and the checks in s
 		echo "== $$command"; $(BIN)/$$command || failed=1; \
 	done; exit $$failed
 
-faults: $(OK)  ## Run the fault tests: killed processes, stalls, full disks, wrong clocks
+# Without workers, so that one process counts what was tried. SEEDS of the nemesis: three replicas, SECONDS of faults each.
+faults: export DRIFTD_NEMESIS_SEEDS := $(if $(SEEDS),$(SEEDS),1$(comma)2$(comma)3)
+faults: export DRIFTD_NEMESIS_SECONDS := $(or $(SECONDS),20)
+faults: $(OK)  ## Fault tests: a kill at every step, a nemesis, stalls, full disks, wrong clocks, deliberate bugs (SEEDS=4,5 SECONDS=60)
 	scripts/ensure-tools
 	$(BIN)/python -m pytest tests/faults $(ARGS)
+	$(BIN)/python -m scripts.mutants --only "Fault: " --sample 0 --workers $(WORKERS)
 
 mutants: $(OK)  ## Run the mutation tests, half an hour (ARGS="--sample 100 --seed 2")
 	$(BIN)/python -m scripts.mutants --workers $(WORKERS) $(ARGS)

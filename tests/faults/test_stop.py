@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -20,6 +22,7 @@ from sqlalchemy.engine import make_url
 from monitor.core.action import Action
 from monitor.store import outbox
 from monitor.store.database import Database
+from tests.faults import tally
 from tests.support.process import eventually, free_port
 from tests.support.proxy import Proxy, proxied
 from tests.support.world import START, World, rows_of
@@ -54,8 +57,12 @@ class Live:
 
     def end(self) -> int:
         """Return the exit code after one SIGTERM."""
+        began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(WITHIN)
+        code = self.process.wait(WITHIN)
+        tally.count("situations of SIGTERM")
+        tally.note_worst("SIGTERM to the end of the process", time.monotonic() - began)
+        return code
 
 
 @contextmanager
@@ -96,6 +103,36 @@ def test_a_stalled_source(stalling: tuple[World, Proxy]) -> None:
         eventually(proxy.keeps_back.is_set, 60, "a read that stalls")
         eventually(lambda: daemon.source_is(0), 60, "source_up 0")
         assert daemon.get("/healthz").status_code == 200
+        assert daemon.end() == 0
+
+
+def test_a_source_that_refuses_connections(stalling: tuple[World, Proxy]) -> None:
+    world, proxy = stalling
+    with live(world) as daemon:
+        eventually(lambda: daemon.source_is(1), 60, "the first look at the source")
+        proxy.close()
+        eventually(lambda: daemon.source_is(0), 60, "source_up 0")
+        assert daemon.end() == 0
+
+
+def test_a_store_that_refuses_connections(tmp_path: Path, postgres_url: str) -> None:
+    with proxied(make_url(postgres_url).port or 0) as proxy:
+        store = make_url(postgres_url).set(port=proxy.port).render_as_string(hide_password=False)
+        world = World(tmp_path, f"sqlite:///{tmp_path / 'log.db'}", store)
+        world.log(rows_of(START, timedelta(hours=1)))
+        with live(world) as daemon:
+            eventually(lambda: daemon.source_is(1), 60, "the first look at the source")
+            proxy.close()
+            eventually(lambda: daemon.logged("turn_failed"), 60, "a turn that fails")
+            assert daemon.end() == 0
+        world.close()
+
+
+def test_in_the_middle_of_a_long_catch_up(world: World) -> None:
+    baseline = {"from": START.isoformat(), "to": (START + timedelta(hours=1)).isoformat(), "min_rows": 10}
+    with live(world, bucket="5m", catch_up="3650d", baseline=baseline, start=START.isoformat()) as daemon:
+        begun = re.compile(r"driftd_buckets\{[^}]*\} ([1-9]\d*)")
+        eventually(lambda: begun.search(daemon.get("/metrics").text), 60, "the first buckets of a month")
         assert daemon.end() == 0
 
 
