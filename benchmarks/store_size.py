@@ -10,6 +10,7 @@ Each day prints the megabytes of each kind. The growth is the slope over the las
 
     python -m benchmarks.store_size --days 120              SQLite
     python -m benchmarks.store_size --days 30 --postgres    a temporary server
+    python -m benchmarks.store_size --columns 5             a small store, many times faster
 
 Ends with 1 if the monitor would need more than 200 MB after a year.
 """
@@ -89,16 +90,18 @@ def make_log(engine: sa.Engine, start: datetime, length: timedelta, seed: int) -
         connection.execute(sa.insert(LOG), rows)
 
 
-def configure(source: str, store: str) -> Config:
-    """Return the configuration of one monitor."""
+def configure(source: str, columns: int) -> Config:
+    """Return the configuration of one monitor of some columns."""
+    names = [*(f"n{place}" for place in range(NUMERIC)), *(f"c{place}" for place in range(CATEGORICAL))]
     monitor = {
         "name": "shop",
         "source": {"url": source, "table": "records", "columns": {"timestamp": "at", "model_version": "model"}},
         "settle": "0s",
         "segments": ["tenant"],
+        "features": ["tenant", "model", *names][:columns],
         "baseline": {"rolling": "6h"},
     }
-    return Config.model_validate({"store": store, "monitors": [monitor], "retention": {"buckets": KEPT}})
+    return Config.model_validate({"monitors": [monitor], "retention": {"buckets": KEPT}})
 
 
 @contextmanager
@@ -152,13 +155,13 @@ def copy_part(database: Database, rows: Rows, later: timedelta, reached: datetim
         connection.execute(sa.update(tables.spans).where(tables.spans.c.kind == "live").values(next=reached))
 
 
-def simulate(database: Database, folder: Path, days: int, seed: int) -> list[int]:
+def simulate(database: Database, folder: Path, days: int, columns: int, seed: int) -> list[int]:
     """Compute a day and copy it; return the bytes of the store after each day."""
     source, begun = f"sqlite:///{folder}/log.db", BEGIN + PART
     engine = sa.create_engine(source)
     LOG.create(engine)
     make_log(engine, BEGIN, 2 * PART, seed)
-    clock, config = Hand(begun), configure(source, "sqlite://")
+    clock, config = Hand(begun), configure(source, columns)
     daemon = make_daemon(database, config, clock)
     while daemon.monitors[0].lifecycle.state != "active":
         daemon.tick_all()
@@ -198,6 +201,7 @@ def main() -> int:
     """Run the simulation and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--days", type=int, default=120, help="simulated days after the baseline")
+    parser.add_argument("--columns", type=int, default=2 + NUMERIC + CATEGORICAL, help="monitored columns")
     parser.add_argument("--postgres", action="store_true", help="a temporary server instead of SQLite")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -205,7 +209,7 @@ def main() -> int:
     with TemporaryDirectory(dir=MEMORY if has_room() else None) as name:
         folder = Path(name)
         with open_store(folder, on_postgres=options.postgres) as database:
-            return conclude(simulate(database, folder, options.days, options.seed))
+            return conclude(simulate(database, folder, options.days, options.columns, options.seed))
 
 
 if __name__ == "__main__":

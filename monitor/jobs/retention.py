@@ -168,7 +168,7 @@ def _list_deletions(database: Database, config: Config, at: datetime) -> Iterato
         with database.read() as connection:
             rows = load_needed_rows(connection, monitor, at)
         without = rows.without if rows else []
-        states = at - max(monitor.buckets_needed, EVERY_BUCKET)
+        states = at - max(monitor.audit_ages) - 2 * monitor.window  # a bucket that is computed again needs them
         yield partial(expiry.delete_bucket_rows, monitor=monitor, at=at, retention=retention, without=without)
         yield partial(finding_history.delete_before, monitor=name, points=at - retention.findings, states=states)
         yield partial(rollups.delete_before, monitor=name, at=at - retention.days)
