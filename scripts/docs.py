@@ -488,9 +488,11 @@ def webhooks() -> str:
         "Every body, unless `body:` is a template of it, has `type`, `timestamp` (end of the bucket) and `data`. A webhook without `effect:` gets messages:\n"
         "`driftd.incident.firing`, `.update` (with the changes in `news`), `.reminder` and `.resolved`, `driftd.action.expired`\n"
         "(an effect was not approved in time), `driftd.effect.sent`, `.waiting` (for approval, as most monitors fire), `.verified`, `.not_verified` and `.unknown` (with the effect in `action`)\n"
-        "and `driftd.breaker.*`. Effects are `driftd.rollback` and `driftd.retrain`. `data`\n"
+        "and `driftd.breaker.*`. Effects are `driftd.rollback` and `driftd.retrain`.\n"
+        "`driftd.test`, with `test: true` in `data`, is a [test](receivers.md#tests): do nothing. `data`\n"
         "has `monitor`, `severity`, `headline`, `incident`, `window`, `observed_version`, `suspected_change`, `changes`, `target`\n"
-        "(the last known good version), `findings` (at most ten), `acknowledged_by`, `assignee`, `escalation`, `first_bad_at`, `not_after`, `approvals`, `verify_within` and `dry_run`; a retraining also has `retraining`.\n"
+        "(the last known good version; its `with` has what belongs to it, see [alerting.md](alerting.md#what-a-rollback-goes-back-to)),\n"
+        "`findings` (at most ten), `acknowledged_by`, `assignee`, `escalation`, `first_bad_at`, `not_after`, `approvals`, `verify_within` and `dry_run`; a retraining also has `retraining`.\n"
         "A message also has `summary`, which follows the headline as in Slack and e-mail, `suspects`, `actions` (with `target`,\n"
         "`not_after` and whether each `is_new` since the last message), `peak`, and `link` (see `server.external_url`).\n",
         "## data.retraining\n",

@@ -4,6 +4,9 @@ Two kinds of mutants are run. Those of `scripts/mutants.toml` were written by ha
 must hold; each is applied to a copy of the code, and the tests that are named for it run. The others are made by
 mutmut from the modules that `[tool.mutmut]` in pyproject.toml names; of those a seeded sample is run, each by the tests
 that call the mutated function. The command fails when a mutant of the list is alive, or more than 5 % of all.
+
+`--set acting` instead runs every mutant that mutmut makes of the modules of a set in `scripts/mutants.toml`, and fails
+when one is alive that the set does not list as equivalent: one that behaves as the code does.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import time
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from multiprocessing import get_context
 from pathlib import Path
@@ -73,6 +76,104 @@ def locate(mutant: Mutant, sources: Mapping[str, str]) -> str:
         where = f"occurs {len(names)} times" if names else "does not occur"
         raise MutantError(f"{mutant.reason!r}: its old text {where} in detectors/ and monitor/; correct {LISTED.name}")
     return names[0]
+
+
+@dataclass(frozen=True)
+class Equivalent:
+    """A change of a line of a module that no test can notice, and why."""
+
+    module: str
+    old: str
+    new: str
+    reason: str
+
+    def covers(self, name: str, difference: str) -> bool:
+        """Return whether a survivor of mutmut is this change."""
+        lines = difference.splitlines()
+        removed = [line[1:].strip() for line in lines if line.startswith("-") and not line.startswith("---")]
+        added = [line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")]
+        module = self.module.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        return name.startswith(f"{module}.") and (removed, added) == ([self.old], [self.new])
+
+
+@dataclass(frozen=True)
+class ModuleSet:
+    """A part of a set: modules of which every mutant must be killed by some tests."""
+
+    name: str
+    modules: Sequence[str]
+    tests: Sequence[str]
+    arguments: Sequence[str]
+    equivalents: Sequence[Equivalent] = ()
+
+    def narrow(self, word: str) -> ModuleSet:
+        """Return the part with the modules whose path has a word; all of them if it is in the name of the part."""
+        return self if word in self.name else replace(self, modules=[path for path in self.modules if word in path])
+
+
+def read_set(name: str, path: Path = LISTED) -> list[ModuleSet]:
+    """Return the parts of a set of modules."""
+    sets = tomllib.loads(path.read_text("utf-8"))["set"]
+    if name not in sets:
+        raise MutantError(f"there is no set {name!r}; sets: {', '.join(sets)}")
+    return [
+        ModuleSet(
+            entry["name"],
+            find_modules(entry["modules"]),
+            entry["tests"],
+            entry["arguments"],
+            [Equivalent(**one) for one in entry.get("equivalent", ())],
+        )
+        for entry in sets[name]
+    ]
+
+
+def find_modules(patterns: Sequence[str]) -> list[str]:
+    """Return the paths that patterns match, without those of patterns that begin with `!`."""
+    without = {pattern[1:] for pattern in patterns if pattern.startswith("!")}
+    wanted = [pattern for pattern in patterns if not pattern.startswith("!")]
+    found = {one.relative_to(ROOT).as_posix() for pattern in wanted for one in ROOT.glob(pattern)}
+    return sorted(found - without)
+
+
+def configure(folder: Path, chosen: ModuleSet) -> None:
+    """Write into a copy of the project which modules mutmut mutates, and by which tests."""
+    path = folder / "pyproject.toml"
+    text, _, rest = path.read_text("utf-8").partition("[tool.mutmut]\n")
+    following = rest.partition("\n[tool.")[2]
+    settings = {
+        "source_paths": ["detectors", "monitor"],
+        "only_mutate": list(chosen.modules),
+        "also_copy": ["migrations", "dashboards"],
+        "pytest_add_cli_args": ["-p", "no:cacheprovider", *chosen.arguments],
+        "pytest_add_cli_args_test_selection": list(chosen.tests),
+    }
+    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]  # a list of texts is the same in TOML
+    path.write_text("\n".join([text + "[tool.mutmut]", *lines, f"\n[tool.{following}"]), "utf-8")
+
+
+def run_set(chosen: ModuleSet, workers: int) -> tuple[int, dict[str, str]]:
+    """Run all of mutmut's mutants of a set; return how many, and the differences of the survivors."""
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        copy_project(copy := Path(folder))
+        configure(copy, chosen)
+        run_mutmut(copy, "run", "--max-children", str(workers))
+        states = read_states(copy / "mutants")
+        alive = {name: state for name, state in states.items() if state not in DEAD}
+        shown = {name: run_mutmut(copy, "show", name, check=False) for name in alive}
+    equivalent = [name for name, text in shown.items() if any(one.covers(name, text) for one in chosen.equivalents)]
+    counts = f"{len(states)} mutants of {len(chosen.modules)} modules, {len(equivalent)} equivalent"
+    print(f"{chosen.name}: {counts}", flush=True)
+    return len(states), {f"{name}: {alive[name]}": shown[name] for name in shown if name not in equivalent}
+
+
+def run_mutmut(copy: Path, *arguments: str, check: bool = True) -> str:
+    """Run mutmut in a copy of the project; return what it printed."""
+    command = [sys.executable, "-m", "mutmut", *arguments]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    if check and done.returncode != 0:
+        raise MutantError(f"mutmut {arguments[0]} failed:\n{done.stdout[-5000:]}{done.stderr[-5000:]}")
+    return done.stdout
 
 
 def read_sources(root: Path) -> dict[str, str]:
@@ -151,17 +252,10 @@ def run_sample(size: int, seed: int, workers: int) -> tuple[int, dict[str, str]]
         sample = random.Random(seed).sample(names, min(size, len(names)))  # noqa: S311  which mutants are run is no secret
         print(f"a sample of {len(sample)} of {len(names)} mutants, seed {seed}", flush=True)
 
-        def mutmut(*arguments: str, check: bool = True) -> str:
-            command = [sys.executable, "-m", "mutmut", *arguments]
-            done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
-            if check and done.returncode != 0:
-                raise MutantError(f"mutmut {arguments[0]} failed:\n{done.stdout[-5000:]}{done.stderr[-5000:]}")
-            return done.stdout
-
-        mutmut("run", "--max-children", str(workers), *sample)
+        run_mutmut(copy, "run", "--max-children", str(workers), *sample)
         states = read_states(copy / "mutants")
         alive = [name for name in sample if states[name] not in DEAD]
-        return len(sample), {f"{name}: {states[name]}": mutmut("show", name, check=False) for name in alive}
+        return len(sample), {f"{name}: {states[name]}": run_mutmut(copy, "show", name, check=False) for name in alive}
 
 
 def name_mutants() -> list[str]:
@@ -189,8 +283,9 @@ def read_states(folder: Path) -> dict[str, str]:
 def main() -> int:
     """Run both kinds of mutants and print what is alive; return the exit code."""
     parser = argparse.ArgumentParser(description="Run the mutation tests.")
+    parser.add_argument("--set", dest="chosen", metavar="NAME", help="every mutant of the modules of a set")
     parser.add_argument(
-        "--only", default="", metavar="WORD", help="mutants of the list whose reason or tests hold a word"
+        "--only", default="", metavar="WORD", help="mutants of the list, or modules of the set, that have a word"
     )
     parser.add_argument("--sample", type=int, default=400, help="mutants that are drawn from those of mutmut")
     parser.add_argument("--seed", type=int, default=1, help="which ones are drawn")
@@ -199,20 +294,30 @@ def main() -> int:
     os.chdir(ROOT)
     start = time.monotonic()
     try:
+        if asked.chosen:
+            parts = [part for each in read_set(asked.chosen) if (part := each.narrow(asked.only)).modules]
+            results = [run_set(part, asked.workers) for part in parts]
+            survivors = {name: text for _, alive in results for name, text in alive.items()}
+            return report([], survivors, sum(size for size, _ in results), start, most=0)
         mutants = [each for each in read_listed() if asked.only in " ".join([each.reason, *each.tests])]
         listed = run_listed(mutants, asked.workers) if mutants else []
         size, survivors = run_sample(asked.sample, asked.seed, asked.workers) if asked.sample else (0, {})
     except MutantError as error:
         print(error, file=sys.stderr)
         return 2
+    return report(listed, survivors, len(mutants) + size, start, most=MOST_ALIVE)
+
+
+def report(listed: Sequence[Mutant], survivors: Mapping[str, str], total: int, start: float, most: float) -> int:
+    """Print what is alive; return the exit code."""
     for name, difference in survivors.items():
         print(f"\nALIVE   {name}\n{difference}")
-    total, alive = len(mutants) + size, len(listed) + len(survivors)
+    alive = len(listed) + len(survivors)
     minutes = (time.monotonic() - start) / 60
     print(
         f"\n{alive} of {total} mutants are alive ({alive / max(1, total):.1%}), {len(listed)} of the list; {minutes:.0f} minutes"
     )
-    return 1 if listed or alive > MOST_ALIVE * total else 0
+    return 1 if listed or alive > most * total else 0
 
 
 if __name__ == "__main__":

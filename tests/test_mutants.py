@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.mutants import Mutant, MutantError, locate, read_listed, read_sources
+from scripts.mutants import Equivalent, Mutant, MutantError, find_modules, locate, read_listed, read_set, read_sources
 from tests.support.tools import ROOT
 
 
@@ -28,3 +28,23 @@ def test_a_mutant_that_cannot_be_applied_is_an_error() -> None:
         locate(replace(mutant, old="c > d"), {"one.py": "x = a > b"})
     with pytest.raises(MutantError, match="occurs 3 times"):
         locate(mutant, {"one.py": "a > b or a > b", "two.py": "a > b"})
+
+
+def test_every_part_of_a_set_has_modules_and_tests_and_no_module_is_in_two() -> None:
+    parts = read_set("acting")
+    modules = [path for part in parts for path in part.modules]
+    assert len(modules) == len(set(modules)) > 40
+    assert {path for path in find_modules(["monitor/actions/**/*.py"]) if path not in modules} == set()
+    assert [test for part in parts for test in part.tests if not (ROOT / test).exists()] == []
+    assert parts[0].narrow("approval") == parts[0]
+    assert parts[0].narrow("last_good").modules == ["monitor/actions/last_good.py"]
+    with pytest.raises(MutantError, match="there is no set 'nothing'; sets: acting"):
+        read_set("nothing")
+
+
+def test_an_equivalent_mutant_is_one_change_of_one_line_of_its_module() -> None:
+    known = Equivalent("monitor/one.py", "a = b", "a = c", "A reason.")
+    difference = "--- monitor/one.py\n+++ monitor/one.py\n@@ -1 +1 @@\n-    a = b\n+    a = c\n x = 1"
+    assert known.covers("monitor.one.x_f__mutmut_1", difference)
+    assert not known.covers("monitor.other.x_f__mutmut_1", difference)
+    assert not known.covers("monitor.one.x_f__mutmut_1", difference.replace("a = c", "a = d"))

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from monitor.actions.last_good import find_target
 from monitor.actions.restraints import NONE, Restraints, find_restraints
 from monitor.alerting.responses import is_acknowledged
 from monitor.config.models import Monitor
 from monitor.config.receivers import EffectSettings
-from monitor.core.action import PastAction, Version
+from monitor.core.action import PastAction, Releases, Version
 from monitor.core.firing import FiringMonitors
 from monitor.core.incident import Incident
 from monitor.core.incident_response import Handling
@@ -55,6 +56,7 @@ class DecisionContext:
     sequence: int
     versions: Sequence[Version] = ()
     blamed: Sequence[str] = ()
+    releases: Releases = Releases()
     past: Sequence[PastAction] = ()
     handling: Handling = Handling()
     repeat_interval: timedelta | None = None
@@ -73,6 +75,10 @@ class DecisionContext:
         """Return the fields of a message about who handles the incident."""
         by = self.handling.acknowledged_by if self.is_acknowledged(incident) else None
         return {"acknowledged_by": by, "assignee": self.handling.assignee}
+
+    def find_target(self, incident: Incident) -> Mapping[str, object] | None:
+        """Return what an incident's rollback goes back to."""
+        return find_target(incident, self.versions, self.blamed, self.releases)
 
     def list_actions(self, incident: Incident) -> list[PastAction]:
         """Return the earlier actions of an incident in order."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from detectors.split_attribution import ENOUGH
 from monitor.actions.restraints import FREEZE, NONE, Restraints
-from monitor.alerting.messages.causes import describe_target
+from monitor.alerting.messages.causes import describe_version
 from monitor.alerting.suspects import affects_all, explains, measure_share
 from monitor.config.receivers import EffectSettings
 from monitor.config.rules import UNMEASURED
@@ -137,9 +137,9 @@ def find_repetition(
     rows: Sequence[PastAction], name: str, kind: str, target: Mapping[str, object] | None
 ) -> str | None:
     """Return why an effect is not repeated in an incident: the same action did not help; None if it may be."""
-    goal = describe_target(target)
+    goal = describe_version(target)
     for row in rows:
-        is_same = (row.name, row.kind, describe_target(row.target)) == (name, kind, goal)
+        is_same = (row.name, row.kind, describe_version(row.target)) == (name, kind, goal)
         if is_same and row.verification is not None and row.verification["state"] == "not_verified":
             return REPEATED
     return None
@@ -212,7 +212,7 @@ def last_known_good(
     ]
     if not good:
         return None
-    appeared = next((one.first_seen for one in versions if (one.role, one.value) == observed), opened)
+    appeared = find_appearance(incident, versions)
     serving = [version for version in good if version.last_seen >= appeared - LONGEST_PAUSE]
     if serving:
         largest = max(serving, key=_traffic)
@@ -220,6 +220,12 @@ def last_known_good(
     else:
         best = max(good, key=lambda one: (one.first_seen, one.last_seen))
     return {role: best.value, "last_seen": best.last_seen.isoformat(), "rows": best.rows}
+
+
+def find_appearance(incident: Incident, versions: Sequence[Version]) -> datetime:
+    """Return when the bad version of an incident was first seen; the start of the incident if it was not logged."""
+    observed = guilty_version(incident)
+    return next((one.first_seen for one in versions if (one.role, one.value) == observed), incident.opened_at)
 
 
 def _traffic(version: Version) -> tuple[float, datetime]:

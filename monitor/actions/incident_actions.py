@@ -53,6 +53,7 @@ def plan_incidents(
             sequence=history.sequences.get(incident.id, 0),
             versions=history.versions,
             blamed=history.blamed,
+            releases=history.releases,
             past=history.past,
             handling=history.find_handling(incident.id),
             repeat_interval=None if decision.waiting else recipients.repeat_interval,

@@ -12,7 +12,6 @@ from monitor.actions.effects import (
     effect_due,
     find_repetition,
     is_frozen,
-    last_known_good,
     newest_effect,
     obstacle_to_rollback,
 )
@@ -72,7 +71,7 @@ def plan(
     }
     if not effects and not dues:
         return []
-    target = last_known_good(incident, context.versions, context.blamed)
+    target = context.find_target(incident)
     common = describe_incident(monitor, incident, context.bucket, target)
     common |= context.describe_handling(incident)
     planned = [

@@ -88,6 +88,14 @@ class Version:
 
 
 @dataclass(frozen=True)
+class Releases:
+    """The deploy events of a monitor, newest first, and its prompts."""
+
+    deployments: Sequence[DeployEvent] = ()
+    prompts: Sequence[Prompt] = ()
+
+
+@dataclass(frozen=True)
 class PastAction:
     """An earlier action. Cooldowns, daily limits and updates of messages are computed from these.
 
@@ -194,6 +202,11 @@ class AlertHistory:
     def find_handling(self, incident: str) -> Handling:
         """Return who acknowledged an incident and who is assigned."""
         return self.handling.get(incident, Handling())
+
+    @property
+    def releases(self) -> Releases:
+        """Return what was deployed."""
+        return Releases(self.deployments, self.prompts)
 
     def find(self, incident: str) -> Incident | None:
         """Return the open incident with an id."""

@@ -92,6 +92,26 @@ def test_a_rollback_of_a_model_moves_no_prompt() -> None:
     assert result == DeliveryResult("client", "the action names no prompt_version to go back to")
 
 
+@pytest.mark.parametrize(
+    ("together", "labelled", "detail"),
+    [
+        ({"prompt_version": "6", "instead_of": "7"}, 7, "label production points at version 6 again"),
+        ({"prompt_version": "6", "instead_of": "7"}, 8, "label production points at version 8, not at the suspect"),
+        ({"prompt_version": "6"}, 6, "label production already points at version 6"),
+        ({"prompt_version": "6"}, 7, "label production points at version 7, not at the suspect"),
+    ],
+)
+def test_a_rollback_of_a_model_moves_the_prompt_that_changed_with_it(
+    together: dict[str, str], labelled: int, detail: str
+) -> None:
+    prompts = Prompts("support/answer", {6: set(), 7: set(), 8: set()})
+    prompts.labels[labelled].add("production")
+    swap = effect("small-7b", "large-70b")
+    swap.payload["data"]["target"] = {"model_version": "large-70b", "with": together}
+    with far.listening(far.Receiver(prompts.answer)) as side:
+        assert attempt(receiver_at("langfuse", side.url), swap).detail == detail
+
+
 def test_the_label_latest_belongs_to_langfuse() -> None:
     with pytest.raises(ValidationError, match="Langfuse moves `latest` itself"):
         settings_of("langfuse", label="latest")

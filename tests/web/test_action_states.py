@@ -45,3 +45,15 @@ def test_the_table_says_that_an_effect_was_announced_only(announced: Seed, tmp_p
     assert "announced only" in table.output
     listed = CliRunner().invoke(app, ["actions", "list", "--config", str(path), "--json"])
     assert json.loads(listed.output)[0]["state"] == "told"
+
+
+def test_the_page_of_an_incident_says_what_belongs_to_the_version_to_go_back_to(seed: Seed, serve: Serve) -> None:
+    seed.incident(FIRING, "bot", [("novelty", None, 0.41)])
+    together = {"prompt_version": "p<1>", "instead_of": "p2", "commit": "1a2b3c4"}
+    data = {"monitor": "bot", "target": {"model_version": "big-4", "rows": 900, "with": together}}
+    payload = {"type": "driftd.rollback", "timestamp": seed.end.isoformat(), "data": data}
+    seed.action(TOLD, FIRING, "bot", payload=payload)
+    page = words(serve(configuration(str(seed.database.url))).get(f"/incidents/{FIRING}").text)
+    assert "last known good: 900 requests · prompt version p<1> · commit 1a2b3c4" in page.replace("&lt;", "<").replace(
+        "&gt;", ">"
+    )

@@ -20,6 +20,8 @@ def template_values(delivery: Delivery) -> dict[str, object]:
     observed = dict(data.get("observed_version") or {})
     target = dict(data.get("target") or {})
     role = next(iter(observed), None)
+    together = target.get("with")
+    more: Mapping[str, object] = together if isinstance(together, Mapping) else {}
     return {
         "id": delivery.id,
         "type": payload.get("type"),
@@ -31,6 +33,9 @@ def template_values(delivery: Delivery) -> dict[str, object]:
         "role": role,
         "version": target.get(role) if role else None,
         "bad_version": observed.get(role) if role else None,
+        "prompt_version": target.get("prompt_version", more.get("prompt_version")),
+        "commit": more.get("commit"),
+        "data_version": more.get("data"),
         "data": data,
         "retraining": data.get("retraining"),
         "test": delivery.is_test,

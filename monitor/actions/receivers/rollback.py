@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from monitor.actions.receivers.base import Delivery, DeliveryResult, NotDelivered
@@ -21,8 +21,13 @@ class VersionChange:
 def read_change(config: RollbackReceiverConfig, delivery: Delivery) -> VersionChange:
     """Return the versions of a rollback; raises :class:`NotDelivered` if the action has none of the right role."""
     data = delivery.payload.get("data") or {}
-    good = dict(data.get("target") or {}).get(config.role)
+    target = dict(data.get("target") or {})
+    together = target.get("with")
+    more = together if isinstance(together, Mapping) else {}
+    good = target.get(config.role, more.get(config.role))
     bad = dict(data.get("observed_version") or {}).get(config.role)
+    if config.role in more:  # the other version of the target; it may not have changed
+        bad = more.get("instead_of", good)
     if not isinstance(good, str) or not isinstance(bad, str):
         raise NotDelivered(DeliveryResult("client", f"the action names no {config.role} to go back to"))
     return VersionChange(name_version(config, bad), name_version(config, good))

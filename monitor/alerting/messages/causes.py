@@ -118,9 +118,27 @@ def _advise_rollback(data: EventData, suspect: Suspect) -> str:
     return f"To do: check {name_suspect(suspect)}; no earlier version is known to be good."
 
 
-def describe_target(target: Mapping[str, object] | None) -> str:
+def describe_version(target: Mapping[str, object] | None) -> str:
     """Return the version that a rollback goes back to; empty if there is none."""
     return next((f"{role} {target[role]!r}" for role in VERSIONS if role in target), "") if target else ""
+
+
+def describe_target(target: Mapping[str, object] | None) -> str:
+    """Return the version that a rollback goes back to, and what belongs to it; empty if there is none.
+
+    The other version is named only if it changed as well.
+    """
+    version = describe_version(target)
+    together = (target or {}).get("with")
+    if not version or not isinstance(together, Mapping):
+        return version
+    changed = "instead_of" in together
+    parts = [f"{role} {together[role]!r}" for role in VERSIONS if changed and role in together]
+    if together.get("commit"):
+        parts.append(f"commit {str(together['commit'])[:8]}")
+    if together.get("data"):
+        parts.append(f"data {together['data']!r}")
+    return f"{version} with {', '.join(parts)}" if parts else version
 
 
 def capitalize(text: str) -> str:
