@@ -45,7 +45,7 @@ class PressHandler:
         if receiver is None:
             LOG.warning("slack_press_refused", user=press.user, reason="no message of a configured receiver")
             return False
-        author = receiver.make_author(press)
+        author, advice = receiver.make_author(press, self._deadline())
         try:
             if press.name == "approve" and not press.is_submitted and has_role(author.role, Approve.least_role):
                 self._ask(press, receiver)
@@ -54,7 +54,7 @@ class PressHandler:
         except RepeatedRequest:
             return False
         except (LookupError, OperationError) as error:
-            receiver.answer(press, receiver.explain_refusal(press, str(error.args[0])), self._deadline())
+            receiver.answer(press, f"This was refused: {error.args[0]}.{advice}", self._deadline())
             LOG.info("slack_press_refused", user=press.user, operation=press.name)
             return True
         LOG.info("slack_press", user=press.user, operation=entry.operation, subject=entry.subject)

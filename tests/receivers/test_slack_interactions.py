@@ -346,12 +346,16 @@ def test_without_a_signing_secret_there_is_no_endpoint(world: SlackWorld) -> Non
 
 def test_the_manifest_has_the_scope_of_each_method_that_is_called() -> None:
     sources = sorted((ROOT / "monitor" / "actions" / "receivers" / "slack").glob("*.py"))
-    used = {name for path in sources for name in re.findall(r'"((?:chat|views|files|users)\.\w+)"', path.read_text())}
+    used = {
+        name
+        for path in sources
+        for name in re.findall(r'"((?:chat|views|files|users|usergroups)\.[\w.]+)"', path.read_text())
+    }
     assert used >= {"chat.postMessage", "chat.update", "chat.postEphemeral", "views.open"}
     manifest = yaml.safe_load((ROOT / "deploy" / "slack" / "manifest.yaml").read_text())
     granted = manifest["oauth_config"]["scopes"]["bot"]
     uploads = ["files.getUploadURLExternal", "files.completeUploadExternal"]  # called by `files_upload_v2`
     assert any("files_upload_v2" in path.read_text() for path in sources)
-    assert {SCOPES[name] for name in [*used, *uploads]} - {""} == set(granted)
+    assert {scope for name in [*used, *uploads] for scope in SCOPES[name].split()} == set(granted)
     assert manifest["settings"]["socket_mode_enabled"]
     assert manifest["settings"]["interactivity"]["is_enabled"]

@@ -302,3 +302,21 @@ def test_responses_of_an_older_store_are_in_the_log(store_url: str) -> None:
         ("acknowledge", "mine", "bot", False),
     ]
     store.close()
+
+
+def test_an_action_that_was_replaced_names_the_newest_effect_of_its_name_and_incident(database: Database) -> None:
+    old = effect(state="superseded")
+    save(database, old)
+    with pytest.raises(RefusedOperation, match=r"^the action was replaced; nothing was changed$"):
+        perform(database, Approve(EFFECT), ANN, CLOCK)
+    others = [
+        effect(id="1" * 36, sequence=7, incident="another"),
+        effect(id="2" * 36, sequence=7, name="another"),
+        effect(id="3" * 36, sequence=7, kind="update", state="delivered"),
+        effect(id="4" * 36, sequence=3, state="rejected"),
+        effect(id=NEWER, sequence=5),
+        effect(id="6" * 36, sequence=4, state="failed"),
+    ]
+    save(database, *others)
+    with pytest.raises(RefusedOperation, match=f"^the action was replaced by {NEWER}, which awaits approval; nothing"):
+        perform(database, Approve(EFFECT), ANN, CLOCK)

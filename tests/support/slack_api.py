@@ -29,16 +29,20 @@ SCOPES = {
     "chat.postEphemeral": "chat:write",
     "views.open": "",
     "apps.connections.open": "connections:write",
+    "users.info": "users:read users:read.email",
+    "usergroups.users.list": "usergroups:read",
     "files.getUploadURLExternal": "files:write",
     "files.completeUploadExternal": "files:write",
 }
-"""By method, the scope that it needs."""
+"""By method, the scopes that it needs."""
 FIELDS = {
     "chat.postMessage": {"channel", "text", "blocks", "unfurl_links", "unfurl_media", "metadata", "thread_ts", "parse"},
     "chat.update": {"channel", "ts", "text", "blocks", "parse"},
     "chat.postEphemeral": {"channel", "user", "text", "blocks", "thread_ts", "parse"},
     "views.open": {"trigger_id", "view", "parse"},
     "apps.connections.open": set[str](),
+    "users.info": {"user"},
+    "usergroups.users.list": {"usergroup"},
     "files.getUploadURLExternal": {"filename", "length", "alt_txt"},
     "files.completeUploadExternal": {"files", "channel_id", "thread_ts"},
 }
@@ -68,6 +72,8 @@ class SlackApi:
     socket_url: str = ""
     files: dict[str, Json] = field(default_factory=dict)
     fail: dict[str, str] = field(default_factory=dict)
+    people: dict[str, Json] = field(default_factory=dict)
+    groups: dict[str, list[str]] = field(default_factory=dict)
     _triggers: dict[str, float] = field(default_factory=dict)
     _last: dict[str, float] = field(default_factory=dict)
     _sent: dict[str, tuple[float, Json]] = field(default_factory=dict)
@@ -99,6 +105,10 @@ class SlackApi:
             return "invalid_auth"
         if values.keys() - FIELDS[method]:
             return "invalid_arguments"
+        if method == "users.info" and values.get("user") not in self.people:
+            return "user_not_found"
+        if method == "usergroups.users.list" and values.get("usergroup") not in self.groups:
+            return "no_such_subteam"
         if method == "views.open":
             return self._refuse_view(values)
         if method == "files.completeUploadExternal":
@@ -174,6 +184,10 @@ class SlackApi:
             view = {**values["view"], "id": f"V{len(self.views) + 1}"}
             self.views.append(view)
             return {"view": view}
+        if method == "users.info":
+            return {"user": {"id": values["user"], **self.people[values["user"]]}}
+        if method == "usergroups.users.list":
+            return {"users": self.groups[values["usergroup"]]}
         if method == "apps.connections.open":
             self._numbers += 1
             ticket = f"ticket{self._numbers}"
@@ -392,8 +406,11 @@ def slack_api(api: SlackApi | None = None) -> Iterator[SlackApi]:
                 self.end_headers()
                 return
             values = json.loads(body or b"{}") if "json" in self.headers.get("content-type", "") else _read_form(body)
+            method = self.path.rpartition("/")[2]
+            if method in ("users.info", "usergroups.users.list") and "json" in self.headers.get("content-type", ""):
+                values = {"json": "these methods take forms only"}
             token = self.headers.get("authorization", "").removeprefix("Bearer ")
-            status, headers, answer = api.call(self.path.rpartition("/")[2], token, values)
+            status, headers, answer = api.call(method, token, values)
             text = json.dumps(answer).encode()
             self.send_response(status)
             for name, value in {

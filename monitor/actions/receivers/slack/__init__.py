@@ -25,6 +25,7 @@ from monitor.actions.receivers.slack.buttons import (
 )
 from monitor.actions.receivers.slack.config import SlackConfig
 from monitor.actions.receivers.slack.dialog import render_dialog
+from monitor.actions.receivers.slack.directory import RoleDirectory, UnknownRole
 from monitor.actions.receivers.slack.presses import Press
 from monitor.actions.receivers.slack.templates import (
     SECTION,
@@ -61,6 +62,7 @@ class Slack:
         self.config = config
         self._draw: DrawChart | None = None
         self._transport = SlackTransport(config.token.get_secret_value(), config.base_url)
+        self._directory = RoleDirectory(config, self._transport)
 
     @property
     def is_interactive(self) -> bool:
@@ -119,18 +121,16 @@ class Slack:
         body = json.dumps({**message, "parse": "none"})
         return RequestPreview("POST", f"{self._base_url.rstrip('/')}/chat.postMessage", headers, body)
 
-    def make_author(self, press: Press) -> Author:
-        """Return who pressed a button; a user without a role may only view."""
-        name = f"{clean(press.user_name)[:LONGEST_USER_NAME]} ({press.user})"
-        return Author(name, "slack", self.config.users.get(press.user, "viewer"), is_verified=True, account=press.user)
-
-    def explain_refusal(self, press: Press, refusal: str) -> str:
-        """Return why an operation was refused, with what a user without a role needs."""
-        if press.user in self.config.users:
-            return f"This was refused: {refusal}."
-        return (
-            f"This was refused: {refusal}. Add `{press.user}: responder` to `users:` of this receiver in driftd.yaml."
-        )
+    def make_author(self, press: Press, deadline: Deadline) -> tuple[Author, str]:
+        """Return who pressed a button, and what a user without a role needs; without one, a user may only view."""
+        name, role, advice = f"{clean(press.user_name)[:LONGEST_USER_NAME]} ({press.user})", None, ""
+        try:
+            role = self._directory.find_role(press.user, deadline)
+        except UnknownRole as error:
+            advice = f" {error}."
+        if role is None:
+            advice += f" Add `{press.user}: responder` to `users:` of this receiver in driftd.yaml."
+        return Author(name, "slack", role or "viewer", is_verified=True, account=press.user), advice
 
     def answer(self, press: Press, text: str, deadline: Deadline) -> DeliveryResult:
         """Tell a user something that only this user sees. Does not raise."""

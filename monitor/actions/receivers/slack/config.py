@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from monitor.config.receivers import ReceiverConfig
 
@@ -30,7 +30,11 @@ class SlackConfig(ReceiverConfig):
     signing_secret: SecretStr | None = None
     """Signing secret of the app: messages get buttons, and presses arrive at `POST /slack/interactions`."""
     users: dict[str, Literal["viewer", "responder", "admin"]] = {}
-    """By id of a Slack user, what the user may do, such as `{U024BE7LH: responder}`; others may do nothing."""
+    """By id or e-mail of a Slack user, what the user may do, such as `{U024BE7LH: responder}`; others may do nothing.
+    E-mails need the scopes users:read and users:read.email."""
+    groups: dict[Annotated[str, Field(pattern=r"^S[A-Z0-9]+$")], Literal["viewer", "responder", "admin"]] = {}
+    """By id of a user group, what its members may do, such as `{S0614TZR7: responder}`; needs the scope
+    usergroups:read."""
     charts: bool = False
     """Upload the chart of an incident to the thread of its first message; needs the scope files:write."""
     base_url: str = "https://slack.com/api/"

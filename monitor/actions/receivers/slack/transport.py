@@ -80,6 +80,10 @@ class SlackTransport:
         """Call a method once and return its answer; raises :class:`NotDelivered`."""
         return self._run(partial(self._client.api_call, method, json={**values, "parse": "none"}), deadline)
 
+    def read(self, method: str, values: Mapping[str, str], deadline: Deadline) -> Mapping[str, object]:
+        """Call a method that only reads, whose values Slack takes as a form; raises :class:`NotDelivered`."""
+        return self._run(partial(self._client.api_call, method, params={**values}), deadline)
+
     def upload(self, place: Mapping[str, str], picture: Picture, deadline: Deadline) -> None:
         """Upload a picture to the thread that a place names; raises :class:`NotDelivered`."""
         send = partial(
