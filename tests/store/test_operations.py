@@ -26,8 +26,10 @@ from monitor.core.operation import (
     OperationError,
     RefusedOperation,
     Reject,
+    RepeatedRequest,
     Replay,
     RoleError,
+    SetBreaker,
     SilenceIncident,
 )
 from monitor.store import audit, incidents, migrate, outbox, reads, silences
@@ -320,3 +322,43 @@ def test_an_action_that_was_replaced_names_the_newest_effect_of_its_name_and_inc
     save(database, *others)
     with pytest.raises(RefusedOperation, match=f"^the action was replaced by {NEWER}, which awaits approval; nothing"):
         perform(database, Approve(EFFECT), ANN, CLOCK)
+
+
+def test_the_log_says_what_a_silence_covers_and_when_it_ended(database: Database) -> None:
+    added = perform(database, AddSilence(HOUR, "bot", "answers", ("column=score",), reason="x" * 300), ANN, CLOCK)
+    ends_at = (START + HOUR).isoformat()
+    assert added.detail == {"rule": "answers", "matchers": ['column="score"'], "ends_at": ends_at}
+    with database.read() as connection:
+        (row,) = silences.list_silences(connection, START)
+    assert row.comment == "x" * 256
+    ended = perform(database, EndSilence(row.id), ANN, CLOCK)
+    assert ended.detail == {"ended_before": ends_at}
+
+
+def test_a_request_that_arrives_twice_is_performed_once(database: Database) -> None:
+    perform(database, Comment(INCIDENT, reason="seen"), ANN, CLOCK, "press-1")
+    with pytest.raises(RepeatedRequest):
+        perform(database, Comment(INCIDENT, reason="seen"), ANN, CLOCK, "press-1")
+    perform(database, Comment(INCIDENT, reason="seen"), ANN, CLOCK, "press-2")
+    assert len(log(database)) == 2
+
+
+def test_a_breaker_is_changed_in_the_transaction_of_its_entry(database: Database) -> None:
+    made: list[Any] = []
+
+    def change(connection: sa.Connection, at: Any) -> dict[str, object]:
+        made.append((connection.in_transaction(), at))
+        return {"to": "open"}
+
+    operation = SetBreaker("bot", "guard", "small-7b", "open", HOUR, reason="a loop")
+    entry = perform(database, operation, ANN, CLOCK, change=change)
+    assert (entry.subject_kind, entry.subject, entry.monitor) == ("breaker", "guard small-7b", "bot")
+    assert (entry.detail, entry.incident, entry.result) == ({"to": "open"}, None, "done")
+    assert made == [(True, START)]
+    long = perform(database, replace(operation, value="v" * 200), ANN, CLOCK, change=change)
+    assert long.subject == f"guard {'v' * 122}"
+    assert perform(database, replace(operation, value=""), ANN, CLOCK, change=change).subject == "guard"
+    with pytest.raises(RoleError):
+        perform(database, operation, replace(ANN, role="viewer"), CLOCK, change=change)
+    assert len(made) == 3
+    assert [one.operation for one in log(database)] == ["set_breaker"] * 4
