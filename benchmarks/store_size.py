@@ -98,7 +98,7 @@ def configure(source: str, columns: int) -> Config:
         "source": {"url": source, "table": "records", "columns": {"timestamp": "at", "model_version": "model"}},
         "settle": "0s",
         "segments": ["tenant"],
-        "features": ["tenant", "model", *names][:columns],
+        "features": ["tenant", "model_version", *names][:columns],
         "baseline": {"rolling": "6h"},
     }
     return Config.model_validate({"monitors": [monitor], "retention": {"buckets": KEPT}})
