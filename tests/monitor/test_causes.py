@@ -182,3 +182,12 @@ def test_the_first_column_stays_where_its_rows_tell_less_than_before() -> None:
     assert columns_of([later]) == [{"amount"}]
     (item,) = later.incident.evidence.values()
     assert item["since"] == opening.incident.opened_at.isoformat()
+
+
+def test_a_column_stays_that_agrees_with_another_one_that_stays() -> None:
+    names = ("failed", "latency", "cost")
+    (opening,) = decide(
+        [by("failed", m2=1.0, m3=0.2), *(replace(finding(0.9), column=one) for one in names[1:])], AlertHistory()
+    )
+    rows = [by("failed", m2=1.0, m3=0.2), by("latency", m2=1.0, m3=1.0), by("cost", m2=0.2, m3=1.0)]
+    assert columns_of(decide(rows, AlertHistory(open={"traffic": opening.incident}))) == [set(names)]

@@ -396,6 +396,8 @@ def test_a_version_brings_no_column_that_departs_in_its_rows_as_in_all_others() 
     near = replace(farther, statistic=0.31)  # a distance that cannot grow much
     assert brought([near], known) == [near.key]
     assert brought([rows_of(share=0.3, beyond=["model_version=m1"])], known) == []
+    for_long = replace(known, fired_at=START - 60 * MINUTE)
+    assert brought([rows_of(share=0.3)], for_long) == []
     new = rows_of(share=0.95, column="failed")
     assert brought([new], known) == [new.key]
     assert brought([rows_of(share=0.3, column="failed")], known) == []
