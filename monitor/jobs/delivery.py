@@ -27,6 +27,8 @@ FIRST_DELAY = timedelta(seconds=2)
 LONGEST_DELAY = timedelta(minutes=10)
 LONGEST_ATTEMPT = outbox.LEASE - timedelta(seconds=5)
 """Deadline of an attempt; shorter than its lease, so that no other replica sends the same action meanwhile."""
+SHORTEST_ATTEMPT = timedelta(seconds=1)
+"""Deadline of an attempt that begins at `not_after`, which is the last moment to send."""
 MOST_SKEW = timedelta(seconds=5)
 """Largest difference between the clock of this host and that of the store with which effects are delivered."""
 BATCH = 100
@@ -142,7 +144,7 @@ def _attempt(
                 "delivered", DRY_RUN, receipt={"request": asdict(receiver.describe_request(delivery))}
             )
         if claimed.not_after is not None:
-            deadline = deadline.earlier_by(LONGEST_ATTEMPT - (claimed.not_after - at))
+            deadline = deadline.earlier_by(LONGEST_ATTEMPT - max(claimed.not_after - at, SHORTEST_ATTEMPT))
         if not deadline.seconds:  # the process was suspended; by now, another replica may have sent the action
             return DeliveryResult("timeout", "nothing was sent, as the time for the attempt had passed", retry=True)
         return receiver.deliver(delivery, deadline)
