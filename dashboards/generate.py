@@ -566,6 +566,13 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 about=HELP["driftd_stale_buckets"],
             ),
             Panel(
+                "Size of the store",
+                "timeseries",
+                [("driftd_store_bytes", "{{kind}}")],
+                unit="bytes",
+                about=HELP["driftd_store_bytes"],
+            ),
+            Panel(
                 "Findings not exported",
                 "timeseries",
                 [(f"driftd_series_truncated{{{PICKED}}}", "{{monitor}}")],

@@ -26,5 +26,5 @@ def health(listen: Annotated[str, typer.Option(help="Address of the daemon, HOST
         return 1
     if 200 <= status < 300:  # noqa: PLR2004  (2xx)
         return 0
-    echo(f"{listen} answers with status {status}: {text}", err=True)
+    echo(f"{listen} answers with status {status}{f': {text}' if text else ''}", err=True)
     return 1

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
 
 from monitor.config.sections import Section
-from monitor.core.operation import ROLES
 
 RoleName = Literal["viewer", "responder", "admin"]
 
@@ -28,7 +27,7 @@ class RoleMapping(Section):
     def find_role(self, user: str, groups: Sequence[str]) -> RoleName | None:
         """Return the highest role of a user; None if the user has none."""
         roles = [self.users.get(user), *(self.groups.get(group) for group in groups), self.default_role]
-        return max((role for role in roles if role is not None), key=ROLES.index, default=None)
+        return max((role for role in roles if role is not None), key=get_args(RoleName).index, default=None)
 
 
 class ProxyConfig(RoleMapping):

@@ -124,7 +124,7 @@ class ReceiverConfig(Section):
     @model_validator(mode="after")
     def _check_digest(self) -> Self:
         """Refuse `digest:` of a receiver that never gets one."""
-        if "digest" in self.model_fields_set and self.digest is not None and not self._may_digest:
+        if self.digest not in (None, DigestSettings()) and not self._may_digest:
             raise PydanticCustomError("digest", "only messages to people are merged; remove `digest:`")
         return self
 

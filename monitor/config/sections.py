@@ -42,7 +42,7 @@ def parse_duration(value: object) -> object:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return timedelta(seconds=value)
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smhdwy])", value) if isinstance(value, str) else []
+    parts = re.findall(r"(\d+(?:\.\d+)?(?:e\+\d+)?)([smhdwy])", value) if isinstance(value, str) else []
     if not parts or "".join(number + unit for number, unit in parts) != value:
         raise PydanticCustomError("duration", "expected a duration, such as 90s, 5m, 1h30m, 14d, 2w or 5y")
     return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))

@@ -10,7 +10,7 @@ import pytest
 
 from monitor import daemon
 from monitor.checks import evidently
-from monitor.jobs import bucket_worker
+from monitor.jobs import bucket_worker, turns
 from tests.support.calls import Application, Watching
 
 FAILURES = ("turn_failed", "bucket_failed", "bucket_given_up", "deliver_failed")
@@ -44,7 +44,7 @@ def _no_test_of_evidently_rests(monkeypatch: pytest.MonkeyPatch) -> None:
 def failures(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     """Fail a test in which a turn of the daemon failed; one that wants a failure looks at it and clears the list."""
     ear = Ear(daemon.LOG)
-    for module in (daemon, bucket_worker):
+    for module in (daemon, bucket_worker, turns):
         monkeypatch.setattr(module, "LOG", ear)
     yield ear.failures
     assert not ear.failures, "a turn failed and the daemon went on; its traceback is in the log above"

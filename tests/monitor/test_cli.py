@@ -58,7 +58,8 @@ def test_health_exits_as_the_daemon_answers(status: int, code: int) -> None:
         thread.start()
         done = CliRunner().invoke(app, ["health", "--listen", f"127.0.0.1:{server.server_port}"])
         thread.join()
-    assert (done.exit_code, done.output) == (code, "")
+    said = f"127.0.0.1:{server.server_port} answers with status {status}\n" if code else ""
+    assert (done.exit_code, done.output) == (code, said)
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:1", "127.0.0.1:port"])

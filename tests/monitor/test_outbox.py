@@ -181,11 +181,11 @@ def test_a_slow_clock_sends_nothing_after_its_time(database: Database) -> None:
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_a_wrong_clock_neither_holds_back_nor_ends_what_is_in_time(database: Database, hours: int) -> None:
+def test_a_wrong_clock_neither_holds_back_nor_ends_a_message_in_time(database: Database, hours: int) -> None:
     sink = Sink()
     with database.read() as connection:
         at = store_time(connection)
-    put(database, "back", created_at=at - timedelta(seconds=1), not_after=at + timedelta(minutes=15))
+    put(database, "back", kind="firing", created_at=at - timedelta(seconds=1), not_after=at + timedelta(minutes=15))
     daemon_of(database, {"back": sink}, Wrong(hours)).deliver()
     assert sink.messages == ["back-0"]
     assert states(database)["back-0"] == ("delivered", 1)

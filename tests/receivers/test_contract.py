@@ -182,7 +182,7 @@ def test_a_far_side_that_misbehaves_costs_one_bounded_attempt(
     """The far side goes on until the test is over, so that an attempt that returns has ended by itself."""
     behave, reasons = misbehaviour
     with raw(behave) as url:
-        result = attempt(receiver_at(kind, url), delivery_for(kind), 1.0)
+        result = attempt(receiver_at(kind, url), delivery_for(kind), 0.4)
     assert result.reason in reasons
     assert result.retry
     watched(kind, result)

@@ -38,7 +38,7 @@ class Actions:
         if request.path == "/repos/acme/support-bot/actions/workflows/rollback.yml/dispatches":
             if set(body) != {"ref", "inputs"} or body["ref"] != "main" or len(body["inputs"]) > 25:
                 return say(422, message="Invalid request")
-            if not set(body["inputs"]) <= {"action_id", "version"}:
+            if not set(body["inputs"]) <= {"action_id", "version", "test"}:
                 return say(422, message=f"Unexpected inputs provided: {sorted(body['inputs'])}")
             if not all(isinstance(value, str) for value in body["inputs"].values()):
                 return say(422, message="Invalid request")
@@ -125,7 +125,7 @@ def test_a_workflow_is_dispatched() -> None:
     actions = Actions()
     with far.listening(far.Receiver(actions.answer)) as side:
         assert deliver(side, "github") == DeliveryResult("delivered", "status 204")
-    assert actions.runs == [{"ref": "main", "inputs": {"action_id": ID, "version": "small-7b"}}]
+    assert actions.runs == [{"ref": "main", "inputs": {"action_id": ID, "version": "small-7b", "test": "false"}}]
 
 
 def test_a_repository_event_is_dispatched() -> None:
@@ -145,6 +145,7 @@ def test_a_repository_event_is_dispatched() -> None:
                 "bad_version": "small-7b-2",
                 "headline": "bot: hallucination rate 63 %",
                 "link": None,
+                "test": False,
             },
         }
     ]
@@ -240,6 +241,7 @@ def test_a_run_is_started_once(version: int) -> None:
         "version": "small-7b",
         "bad_version": "small-7b-2",
         "retraining": None,
+        "test": False,
     }
 
 
