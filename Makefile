@@ -52,6 +52,7 @@ check: $(OK)  ## Run lint, format, types, import directions, and the checks in s
 # Without workers, so that one process counts what was tried. SEEDS of the nemesis: three replicas, SECONDS of faults each.
 faults: export DRIFTD_NEMESIS_SEEDS := $(if $(SEEDS),$(SEEDS),1$(comma)2$(comma)3)
 faults: export DRIFTD_KILL_STRIDE := 1
+faults: export DRIFTD_ANSWER_SECONDS := 1
 faults: export DRIFTD_NEMESIS_SECONDS := $(or $(SECONDS),20)
 faults: $(OK)  ## Fault tests: a kill at every step, a nemesis, stalls, full disks, wrong clocks, deliberate bugs (SEEDS=4,5 SECONDS=60)
 	scripts/ensure-tools
