@@ -39,6 +39,7 @@ test: $(OK)  ## Run the tests (ARGS="-k word" selects some, WORKERS=0 uses one p
 
 # The stored messages hold figures whose digits depend on the kernel that OpenBLAS chooses for the processor.
 nightly: export OPENBLAS_CORETYPE := Haswell
+nightly: WORKERS := 3
 nightly: $(OK)  ## Run the slow tests: long simulations and long texts
 	scripts/ensure-tools
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m nightly $(ARGS)
