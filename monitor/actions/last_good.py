@@ -13,10 +13,9 @@ from monitor.actions.effects import NEVER_TRAFFIC, find_appearance, guilty_versi
 from monitor.core.action import Releases, Version
 from monitor.core.deploy_event import DEPLOY, DeployEvent
 from monitor.core.incident import VERSIONS, Incident
+from monitor.core.payload import WITH
 from monitor.core.prompts import Prompt, recognise
 
-WITH = "with"
-"""Key of a target: what belongs to its version."""
 SETTLED = timedelta(hours=1)
 
 

@@ -8,11 +8,23 @@ from datetime import datetime
 
 import numpy as np
 
-from detectors import split_attribution
 from detectors.base import Finding
 from detectors.joint import JOINT
 from detectors.outcome import OUTCOME
-from detectors.split_attribution import ENOUGH, REJECTED, Scores, Split, measure_score, score_rows, split_since
+from detectors.split_attribution import (
+    ENOUGH,
+    REJECTED,
+    Scores,
+    Split,
+    explained,
+    gain,
+    measure_beyond,
+    measure_score,
+    score_rows,
+    split_since,
+    unexplained,
+    variance_of_rows,
+)
 from monitor.alerting.label_change import LabelChange, find_label_change
 from monitor.alerting.row_counts import ColumnCounts
 from monitor.checks.baseline import Baseline
@@ -106,7 +118,7 @@ class _Cells:
         weights = [counts.balance, *[1.0] * len(counts.parts)]
         scores = measure_score(*counts.sides, ordered=counts.ordered)
         segments = {name: score_rows(cells, scores, weights) for name, cells in counts.segments.items()}
-        variance = split_attribution.variance_of_rows(rows, scores, weights)
+        variance = variance_of_rows(rows, scores, weights)
         return cls(counts.starts, variance, score_rows(rows, scores, weights), float(scores.max()), segments)
 
     @property
@@ -120,7 +132,7 @@ class _Cells:
 
     def gain(self, part: Scores) -> float:
         """Return how well the rows of a part are separated from all others."""
-        return split_attribution.gain(*part.since(1), self.whole, self.variance)
+        return gain(*part.since(1), self.whole, self.variance)
 
     def measure_within(
         self, everywhere: Split, splits: Mapping[str, Split], versions: Mapping[str, Scores], gains: Mapping[str, float]
@@ -130,7 +142,7 @@ class _Cells:
         groups += [(one.gain, self.segments[name].variance_since(one.first)) for name, one in splits.items()]
         groups += [(gains[name], part.variance_since(1)) for name, part in versions.items()]
         best, affected = max(groups)
-        return split_attribution.unexplained(best, self.whole, affected, self.variance)
+        return unexplained(best, self.whole, affected, self.variance)
 
     def may_depart_farther(self, first: int) -> bool:
         """Return whether the rows since a bucket are not all in the bins that depart most."""
@@ -140,7 +152,7 @@ class _Cells:
 
     def depart_farther(self, part: Scores, first: int) -> bool:
         """Return whether the rows of a part depart farther than all other rows since a bucket."""
-        return split_attribution.measure_beyond(part, self.whole, first) > LEAST_STRENGTH
+        return measure_beyond(part, self.whole, first) > LEAST_STRENGTH
 
     def count_others(self, segment: str, first: int) -> float:
         """Return the rows since a bucket that do not belong to a segment."""
@@ -193,12 +205,12 @@ def _attribute(
         segment = None
     onset = everywhere if segment is None else others[segment]
     attribution: Attribution = {
-        "explained": split_attribution.explained({**gains, "": everywhere.gain}, best),
+        "explained": explained({**gains, "": everywhere.gain}, best),
         "contrast": max([best - one for one in gains.values()], default=0.0),
         "segment": segment,
         "since": cells.start(onset.first),
         "until": cells.start(onset.latest),
-        "segments": split_attribution.explained({name: others[name].gain for name in ranked}, best),
+        "segments": explained({name: others[name].gain for name in ranked}, best),
         "labels": 0.0,
         "refuted": [name for name, one in gains.items() if everywhere.gain - one > REJECTED],
         "strength": best,

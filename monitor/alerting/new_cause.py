@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from detectors import Finding
 from detectors.joint import JOINT
-from monitor.alerting.incidents import IncidentContext, is_known, is_news, merge_evidence
-from monitor.alerting.suspects import choose_suspect, is_same_suspect
-from monitor.alerting.version_findings import find_version_findings
+from monitor.alerting.incidents import IncidentContext, is_known, is_news
+from monitor.alerting.suspects import is_same_suspect
+from monitor.alerting.version_findings import find_suspect, find_version_findings
 from monitor.core.incident import Incident
 from monitor.core.payload import Suspect
 
@@ -64,11 +64,15 @@ def move_findings(
     They leave the first incident, which keeps what it knows, and join the share that has the same suspect, if there is
     one: one version is one incident, whether its rows or its time showed it.
     """
+
+    def suspect_of(findings: Sequence[Finding]) -> Suspect | None:
+        return find_suspect(context.monitor, findings, context.changes, context.at)
+
     keys = {finding.key for finding in apart}
     rest = [one for one in shares[0] if one.key not in keys or is_known(one, incidents[0])]
     suspects = [one.suspected_change for one in incidents]
-    suspects += [_suspect_of(context, findings) for findings in shares[len(incidents) :]]
-    suspect = _suspect_of(context, apart)
+    suspects += [suspect_of(findings) for findings in shares[len(incidents) :]]
+    suspect = suspect_of(apart)
     moved = [rest, *shares[1:]]
     for place, one in enumerate(suspects[1:], 1):
         if suspect and is_same_suspect(suspect, one):
@@ -76,9 +80,3 @@ def move_findings(
             moved[place] = [*moved[place], *(finding for finding in apart if finding.key not in known)]
             return moved
     return [*moved, list(apart)]
-
-
-def _suspect_of(context: IncidentContext, findings: Sequence[Finding]) -> Suspect | None:
-    earlier = [change for change in context.changes if change.first_seen <= context.at]
-    since = context.at - context.monitor.window - context.monitor.bucket
-    return choose_suspect(earlier, since, merge_evidence({}, findings))

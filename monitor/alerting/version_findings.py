@@ -12,6 +12,7 @@ from monitor.alerting.shared_columns import attribute_columns, departs_by, depar
 from monitor.alerting.suspects import choose_suspect
 from monitor.config.models import Monitor
 from monitor.core.incident import VERSIONS, Change, Incident
+from monitor.core.payload import Suspect
 
 
 def find_version_findings(
@@ -56,9 +57,16 @@ def find_version_findings(
     ]
     if not any(finding.about != "pipe" and finding.direction == "worse" for finding in brought):
         return []
-    earlier = [change for change in changes if change.first_seen <= at]
-    suspect = choose_suspect(earlier, at - monitor.window - monitor.bucket, merge_evidence({}, brought))
+    suspect = find_suspect(monitor, brought, changes, at)
     return brought if suspect and f"{suspect['column']}={suspect['value']}" in arrived else []
+
+
+def find_suspect(
+    monitor: Monitor, findings: Sequence[Finding], changes: Sequence[Change], at: datetime
+) -> Suspect | None:
+    """Return the suspect of some findings among the changes up to a time."""
+    earlier = [change for change in changes if change.first_seen <= at]
+    return choose_suspect(earlier, at - monitor.window - monitor.bucket, merge_evidence({}, findings))
 
 
 def _is_farther(finding: Finding, incident: Incident) -> bool:

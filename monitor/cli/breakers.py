@@ -22,7 +22,7 @@ from monitor.cli.output import echo, print_json, print_table
 from monitor.cli.perform import find_author
 from monitor.config.models import Config, ConfigError, Monitor
 from monitor.config.money import BreakerSpec
-from monitor.config.sections import nearest
+from monitor.config.sections import describe_unknown
 from monitor.core.clock import SystemClock
 from monitor.core.operation import OperationError, SetBreaker
 from monitor.jobs.manual_breaker import set_breaker
@@ -101,9 +101,7 @@ def find_breaker(config: Config, name: str, value: str) -> tuple[Monitor, Breake
     """Return the breaker with a name and its monitor; raise if ``value`` is missing or not applicable."""
     specs = {spec.name: (monitor, spec) for monitor in config.monitors for spec in monitor.breakers}
     if name not in specs:
-        raise ConfigError(
-            f"there is no breaker {name!r}. Configured: {', '.join(specs) or 'none'}.{nearest(name, list(specs))}"
-        )
+        raise ConfigError(describe_unknown("breaker", name, list(specs)))
     by = budget_column(*specs[name])
     if bool(by) != bool(value):
         wanted = f"has a state per {by}: name it with --value" if by else "applies to all traffic: leave --value out"

@@ -15,7 +15,7 @@ from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption, Person, ex
 from monitor.cli.output import echo, print_json
 from monitor.cli.perform import find_author
 from monitor.config.models import ConfigError
-from monitor.config.sections import nearest
+from monitor.config.sections import describe_unknown
 from monitor.core.action import label_state
 from monitor.core.clock import SystemClock
 from monitor.core.operation import OperationError
@@ -38,8 +38,7 @@ def test(
     """
     receiver = config.receivers.get(name)
     if receiver is None:
-        known = ", ".join(config.receivers) or "none"
-        raise ConfigError(f"there is no receiver {name!r}. Configured: {known}.{nearest(name, list(config.receivers))}")
+        raise ConfigError(describe_unknown("receiver", name, list(config.receivers)))
     with open_store(config) as database:
         try:
             author = find_author(database, person)

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
 
 from monitor.config.sections import Section
-
-RoleName = Literal["viewer", "responder", "admin"]
+from monitor.core.operation import ROLES, Role
 
 
 class RoleMapping(Section):
     """Which roles the users of another system have."""
 
-    users: dict[str, RoleName] = {}
+    users: dict[str, Role] = {}
     """Roles by user: viewer, responder or admin."""
-    groups: dict[str, RoleName] = {}
+    groups: dict[str, Role] = {}
     """Roles by group; the highest role of a user counts."""
-    default_role: RoleName | None = None
+    default_role: Role | None = None
     """Role of all other users; without it they are refused."""
 
-    def find_role(self, user: str, groups: Sequence[str]) -> RoleName | None:
+    def find_role(self, user: str, groups: Sequence[str]) -> Role | None:
         """Return the highest role of a user; None if the user has none."""
         roles = [self.users.get(user), *(self.groups.get(group) for group in groups), self.default_role]
-        return max((role for role in roles if role is not None), key=get_args(RoleName).index, default=None)
+        return max((role for role in roles if role is not None), key=ROLES.index, default=None)
 
 
 class ProxyConfig(RoleMapping):

@@ -166,6 +166,11 @@ def _last_secret(data: dict[str, object], key: str) -> str | None:
     return before if before in SECRET_KEYS else None
 
 
+def describe_unknown(kind: str, name: str, names: list[str]) -> str:
+    """Return the error message for a name that is not configured, with those that are."""
+    return f"there is no {kind} {name!r}. Configured: {', '.join(names) or 'none'}.{nearest(name, names)}"
+
+
 def nearest(word: str, allowed: list[str]) -> str:
     """Return `` Did you mean 'x'?`` if an allowed word is similar, else an empty string."""
     close = difflib.get_close_matches(word, allowed, n=1, cutoff=0.5)

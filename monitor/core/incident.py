@@ -130,9 +130,7 @@ class Decision:
     bad: tuple[str, ...] = ()  # keys of the findings that are bad now
     mutes: Mapping[str, str] = field(default_factory=dict)  # by rule whose receivers get nothing, the reason
     mute: str | None = None  # why no action is planned: all of its rules are muted
-    waiting: bool = (
-        False  # it was not measured: the source cannot be read, or no bucket has ended. It may only escalate
-    )
+    waiting: bool = False  # it was not measured, as the source cannot be read or no bucket ended: it may only escalate
 
 
 @dataclass(frozen=True)

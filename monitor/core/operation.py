@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from monitor.core.action import Action
+if TYPE_CHECKING:  # the configuration imports the roles, and actions import numpy
+    from monitor.core.action import Action
 
 Channel = Literal["cli", "api", "web", "slack"]
 Role = Literal["viewer", "responder", "admin"]

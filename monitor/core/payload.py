@@ -21,6 +21,15 @@ ActionKind = Literal[
 ]
 """Kinds of actions: messages about incidents, approvals, verdicts and breakers, effects, and tests of receivers."""
 
+WITH = "with"
+"""Key of the target of a rollback: what belongs to its version."""
+
+
+def read_companions(target: Mapping[str, object] | None) -> Mapping[str, object]:
+    """Return what belongs to the version of a target: the other version, the commit, the data; empty if unknown."""
+    companions = (target or {}).get(WITH)
+    return companions if isinstance(companions, Mapping) else {}
+
 
 class Suspect(TypedDict):
     """A candidate cause of an incident.

@@ -42,9 +42,10 @@ class EscalationTimer:
             return
         self._checked_at = now
         monitor = self._monitor
-        with self._database.write() as connection:
+        with self._database.read() as connection:
             if not any(one.state == "firing" for one in incidents.open_incidents(connection, monitor.name)):
                 return
+        with self._database.write() as connection:
             bucket = Bucket(now - monitor.bucket, now)
             context = AlertContext(load_history(connection, monitor, bucket))
             evaluation = Evaluation(is_between_buckets=True)

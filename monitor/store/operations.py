@@ -86,11 +86,7 @@ def perform(
     refusal: RefusedOperation | None = None
     with database.write() as connection:
         at = decision_time(connection, clock)
-        if change is not None and isinstance(operation, SetBreaker):
-            subject = Subject("breaker", f"{operation.breaker} {operation.value}".strip()[:128], operation.monitor)
-            work: Work = partial(_apply, change, connection, at, subject)
-        else:
-            subject, work = _prepare(connection, operation, author, at)
+        subject, work = _prepare(connection, operation, author, at, change)
         try:
             check_role(operation, author)
             subject, detail = work()
@@ -117,11 +113,9 @@ def perform(
     return entry
 
 
-def _apply(change: Change, connection: Connection, at: datetime, subject: Subject) -> tuple[Subject, Detail]:
-    return subject, change(connection, at)
-
-
-def _prepare(connection: Connection, operation: Operation, author: Author, at: datetime) -> tuple[Subject, Work]:
+def _prepare(
+    connection: Connection, operation: Operation, author: Author, at: datetime, change: Change | None
+) -> tuple[Subject, Work]:
     """Find the subject of an operation; return it, and the work to do."""
     match operation:
         case Approve() | Reject() | Replay():
@@ -146,6 +140,9 @@ def _prepare(connection: Connection, operation: Operation, author: Author, at: d
             silence = silences.find_silence(connection, operation.silence)
             subject = Subject("silence", str(silence.id), silence.monitor)
             return subject, lambda: (subject, _end_silence(connection, silence, at))
+        case SetBreaker() if change is not None:
+            subject = Subject("breaker", f"{operation.breaker} {operation.value}".strip()[:128], operation.monitor)
+            return subject, lambda: (subject, change(connection, at))
         case Rehearse():
             subject = Subject("receiver", operation.receiver[:128], "")
             return subject, lambda: (subject, _save_test(connection, operation))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -70,20 +70,23 @@ class KindSize:
 def measure(connection: Connection) -> list[KindSize]:
     """Return the sizes of all kinds by monitor; reads every page of a SQLite database, so call it rarely."""
     whole = _table_bytes(connection)
-    sizes: dict[tuple[str, str | None], KindSize] = {}
-    for one in TABLES:
-        for size in _divide(list(_count_rows(connection, one)), whole.get(one.table.name, 0)):
-            key = size.kind, size.monitor
-            sizes[key] = sizes[key] + size if key in sizes else size
-    return sorted(sizes.values(), key=lambda size: (-size.bytes, size.kind, size.monitor or ""))
+    parts = [
+        size for one in TABLES for size in _divide(list(_count_rows(connection, one)), whole.get(one.table.name, 0))
+    ]
+    return _sum_by(parts, lambda size: (size.kind, size.monitor or ""))
 
 
 def sum_by_kind(sizes: Sequence[KindSize]) -> list[KindSize]:
     """Return the sizes of each kind over all monitors, the largest first."""
-    total: dict[str, KindSize] = {}
+    return _sum_by(sizes, lambda size: (size.kind,))
+
+
+def _sum_by(sizes: Iterable[KindSize], key: Callable[[KindSize], tuple[str, ...]]) -> list[KindSize]:
+    """Return the sums of the sizes that have the same key, the largest first."""
+    total: dict[tuple[str, ...], KindSize] = {}
     for size in sizes:
-        total[size.kind] = total[size.kind] + size if size.kind in total else size
-    return sorted(total.values(), key=lambda size: (-size.bytes, size.kind))
+        total[key(size)] = total[key(size)] + size if key(size) in total else size
+    return sorted(total.values(), key=lambda size: (-size.bytes, *key(size)))
 
 
 def free_bytes(connection: Connection) -> int:

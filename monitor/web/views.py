@@ -23,7 +23,6 @@ from monitor.web.formatting import parse_moment
 from monitor.web.natural_headline import write_title
 
 SEVERITIES = ("critical", "warning", "info")
-NO_HURRY = "nothing to do"
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,30 @@
-"""The summary of the fault tests: `make faults` prints it."""
+"""A server that tests may stop, and the summary of the fault tests, which `make faults` prints."""
 
 from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
 
 import pytest
 
 from tests.faults import tally
+from tests.support import postgres
+
+
+@pytest.fixture
+def own_server() -> Iterator[postgres.OwnServer]:
+    """Lend a server that a test may stop."""
+    if os.environ.get("DRIFTD_TEST_POSTGRES"):
+        pytest.skip("needs a server of its own")
+    folder = postgres.make_folder()
+    server = postgres.OwnServer(folder, synchronous_commit="on")
+    try:
+        yield server
+    finally:
+        server.stop(signal.SIGQUIT)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

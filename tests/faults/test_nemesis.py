@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -106,20 +104,6 @@ class Nemesis:
 
 def skew_file(replica: Replica) -> Path:
     return replica.log.with_suffix(".skew")
-
-
-@pytest.fixture
-def own_server() -> Iterator[postgres.OwnServer]:
-    """Lend a server that a test may stop."""
-    if os.environ.get("DRIFTD_TEST_POSTGRES"):
-        pytest.skip("needs a server of its own")
-    folder = postgres.make_folder()
-    server = postgres.OwnServer(folder, synchronous_commit="on")
-    try:
-        yield server
-    finally:
-        server.stop(signal.SIGQUIT)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_log(world: World, seed: int) -> None:

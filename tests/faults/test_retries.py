@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -103,20 +100,6 @@ def test_a_bucket_that_ends_the_process_is_given_up_the_fourth_time_and_everybod
     )
     assert "failed" not in {result for result, _ in results(world.store_url, "neighbour").values()}
     world.close()
-
-
-@pytest.fixture
-def own_server() -> Iterator[postgres.OwnServer]:
-    """Lend a server that a test may stop."""
-    if os.environ.get("DRIFTD_TEST_POSTGRES"):
-        pytest.skip("needs a server of its own")
-    folder = postgres.make_folder()
-    server = postgres.OwnServer(folder, synchronous_commit="on")
-    try:
-        yield server
-    finally:
-        server.stop(signal.SIGQUIT)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_a_store_that_restarts_in_the_middle_of_a_bucket_is_waited_for_by_nobody_once_it_is_back(

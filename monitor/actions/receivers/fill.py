@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from monitor.actions.receivers.base import Delivery, DeliveryResult, NotDelivered
 from monitor.actions.receivers.plain_text import clean
 from monitor.config.templates import MARKS, list_fields, parse
+from monitor.core.payload import read_companions
 
 
 def template_values(delivery: Delivery) -> dict[str, object]:
@@ -20,8 +21,7 @@ def template_values(delivery: Delivery) -> dict[str, object]:
     observed = dict(data.get("observed_version") or {})
     target = dict(data.get("target") or {})
     role = next(iter(observed), None)
-    together = target.get("with")
-    more: Mapping[str, object] = together if isinstance(together, Mapping) else {}
+    more = read_companions(target)
     return {
         "id": delivery.id,
         "type": payload.get("type"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from monitor.actions.receivers.base import Delivery, DeliveryResult, NotDelivered
 from monitor.actions.receivers.fill import fill_text
 from monitor.config.effect_receivers import RollbackReceiverConfig
+from monitor.core.payload import read_companions
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,9 @@ def read_change(config: RollbackReceiverConfig, delivery: Delivery) -> VersionCh
     """Return the versions of a rollback; raises :class:`NotDelivered` if the action has none of the right role."""
     data = delivery.payload.get("data") or {}
     target = dict(data.get("target") or {})
-    together = target.get("with")
-    more = together if isinstance(together, Mapping) else {}
+    more = read_companions(target)
     good = target.get(config.role, more.get(config.role))
-    bad = dict(data.get("observed_version") or {}).get(config.role)
+    bad: object = dict(data.get("observed_version") or {}).get(config.role)
     if config.role in more:  # the other version of the target; it may not have changed
         bad = more.get("instead_of", good)
     if not isinstance(good, str) or not isinstance(bad, str):

@@ -9,7 +9,7 @@ from monitor.alerting.messages.times import Times
 from monitor.alerting.suspects import describe_suspect
 from monitor.core.deploy_event import DEPLOY
 from monitor.core.incident import EVERYWHERE, LABEL, NO_DATA, SEGMENT, TRAFFIC_GROWTH, UPSTREAM, VERSIONS
-from monitor.core.payload import EventData, Suspect
+from monitor.core.payload import EventData, Suspect, read_companions
 
 EXPLAINS = (*VERSIONS, "category", "column", DEPLOY, UPSTREAM)
 """Kinds of suspects whose share of the effect is stated."""
@@ -128,9 +128,8 @@ def describe_target(target: Mapping[str, object] | None) -> str:
 
     The other version is named only if it changed as well.
     """
-    version = describe_version(target)
-    together = (target or {}).get("with")
-    if not version or not isinstance(together, Mapping):
+    version, together = describe_version(target), read_companions(target)
+    if not version:
         return version
     changed = "instead_of" in together
     parts = [f"{role} {together[role]!r}" for role in VERSIONS if changed and role in together]

@@ -35,26 +35,27 @@ class Opsgenie:
         self._transport = make_transport(config)
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
-        """Try to send the request once, and close the alert if it is news."""
-        message = render_delivery(delivery, self._config.zone)
-        alert = describe_alert(delivery, message)
-        result = deliver_request(self._transport, self._make_request(delivery), deadline)
-        if not result.delivered or alert.state != "info":
-            return result
-        return deliver_request(self._transport, self._make_change("close", alert, message), deadline)
+        """Try to send the requests once."""
+        first, *others = self._make_requests(delivery)
+        result = deliver_request(self._transport, first, deadline)
+        for request in others:
+            result = deliver_request(self._transport, request, deadline) if result.delivered else result
+        return result
 
     def describe_request(self, delivery: Delivery) -> RequestPreview:
         """Return the request without the key."""
-        return preview_request(self._make_request(delivery))
+        return preview_request(self._make_requests(delivery)[0])
 
-    def _make_request(self, delivery: Delivery) -> HttpRequest:
+    def _make_requests(self, delivery: Delivery) -> list[HttpRequest]:
+        """Return the request about an alert; of news, which nobody closes, also the one that closes it."""
         message = render_delivery(delivery, self._config.zone)
         alert = describe_alert(delivery, message)
-        if alert.state in ("firing", "info"):
-            body = self._make_alert(delivery, alert, message)
-            alias = one_line(alert.key, LONGEST_ALIAS)
-            return make_json_request("POST", self._address, {**body, "alias": alias}, self._headers)
-        return self._make_change("acknowledge" if alert.state == "acknowledged" else "close", alert, message)
+        if alert.state not in ("firing", "info"):
+            return [self._make_change("acknowledge" if alert.state == "acknowledged" else "close", alert, message)]
+        body = self._make_alert(delivery, alert, message)
+        alias = one_line(alert.key, LONGEST_ALIAS)
+        opening = make_json_request("POST", self._address, {**body, "alias": alias}, self._headers)
+        return [opening] if alert.state == "firing" else [opening, self._make_change("close", alert, message)]
 
     def _make_change(self, verb: str, alert: Alert, message: Message) -> HttpRequest:
         alias = one_line(alert.key, LONGEST_ALIAS)

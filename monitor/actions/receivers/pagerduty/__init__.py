@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, RequestPreview
 from monitor.actions.receivers.pagerduty.config import PagerDutyConfig
-from monitor.actions.receivers.plain_message import describe_alert, list_lines, render_delivery
+from monitor.actions.receivers.plain_message import Alert, describe_alert, list_lines, render_delivery
 from monitor.actions.receivers.plain_text import one_line
 from monitor.actions.receivers.requests import (
     HttpRequest,
@@ -45,7 +45,8 @@ class PagerDuty:
         alert = describe_alert(delivery, message)
         base_url = self._config.base_url.rstrip("/")
         if alert.state == "info":
-            return make_json_request("POST", f"{base_url}/v2/change/enqueue", self._make_change(delivery, message), {})
+            change = self._make_change(delivery, alert, message)
+            return make_json_request("POST", f"{base_url}/v2/change/enqueue", change, {})
         event: dict[str, object] = {
             "routing_key": self._key,
             "event_action": ACTIONS[alert.state],
@@ -65,8 +66,7 @@ class PagerDuty:
                 event |= {"client_url": message.link, "links": [{"href": message.link, "text": "Open the incident"}]}
         return make_json_request("POST", f"{base_url}/v2/enqueue", event, {})
 
-    def _make_change(self, delivery: Delivery, message: Message) -> dict[str, object]:
-        alert = describe_alert(delivery, message)
+    def _make_change(self, delivery: Delivery, alert: Alert, message: Message) -> dict[str, object]:
         change: dict[str, object] = {
             "routing_key": self._key,
             "payload": {

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, SecretStr
 
 from monitor.config.receivers import ReceiverConfig
+from monitor.core.operation import Role
 
 
 class SlackConfig(ReceiverConfig):
@@ -29,10 +30,10 @@ class SlackConfig(ReceiverConfig):
     """App-level token with connections:write: messages get buttons, and presses arrive by Socket Mode."""
     signing_secret: SecretStr | None = None
     """Signing secret of the app: messages get buttons, and presses arrive at `POST /slack/interactions`."""
-    users: dict[str, Literal["viewer", "responder", "admin"]] = {}
+    users: dict[str, Role] = {}
     """By id or e-mail of a Slack user, what the user may do, such as `{U024BE7LH: responder}`; others may do nothing.
     E-mails need the scopes users:read and users:read.email."""
-    groups: dict[Annotated[str, Field(pattern=r"^S[A-Z0-9]+$")], Literal["viewer", "responder", "admin"]] = {}
+    groups: dict[Annotated[str, Field(pattern=r"^S[A-Z0-9]+$")], Role] = {}
     """By id of a user group, what its members may do, such as `{S0614TZR7: responder}`; needs the scope
     usergroups:read."""
     charts: bool = False
