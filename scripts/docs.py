@@ -36,6 +36,7 @@ from monitor.config import (
     models,
     money,
     muting,
+    operation,
     receivers,
     retention,
     source,
@@ -53,6 +54,7 @@ from monitor.jobs import delivery
 from monitor.jobs.evals import suite
 from monitor.jobs.evals.expectation import COMMON, KINDS, Expectation
 from monitor.metrics import list_metrics
+from monitor.metrics.process import PROCESS_ROWS
 from monitor.web.permissions import PERMISSIONS
 
 FOLDER = Path(__file__).parent.parent / "docs"
@@ -97,6 +99,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "inhibit[]": muting.InhibitRule,
     "evaluations[]": models.EvaluationSpec,
     "retention": retention.Retention,
+    "heartbeat": operation.HeartbeatConfig,
     "server": models.ServerConfig,
     "server.auth": access_config.AuthConfig,
     "server.auth.proxy": access_config.ProxyConfig,
@@ -424,21 +427,10 @@ def checks() -> str:
 
 
 def metrics() -> str:
-    rows = [[f"`{row.name}`", row.type, ", ".join(row.labels) or "-", row.help] for row in list_metrics()]
+    heads = [*list_metrics(), *PROCESS_ROWS]
+    rows = [[f"`{head.name}`", head.type, ", ".join(head.labels) or "-", head.help] for head in heads]
     rows += [
-        [
-            "`driftd_clock_skew_seconds`",
-            "gauge",
-            "-",
-            "Clock of this host minus clock of the store, in seconds; above 5, this process delivers no effects.",
-        ],
         ["`driftd_store_up`", "gauge", "-", "1 if driftd's own database answered this scrape and accepts writes."],
-        [
-            "`driftd_log_lines_dropped_total`",
-            "counter",
-            "-",
-            "Log lines that were dropped because the reader of the log was too slow.",
-        ],
         ["`driftd_build_info`", "gauge", "version", "Version of driftd."],
     ]
     return (

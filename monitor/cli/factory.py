@@ -9,7 +9,9 @@ from monitor.core.clock import Clock, SystemClock
 from monitor.daemon import Daemon
 from monitor.jobs import retention
 from monitor.jobs.catch_up import CatchUpJob
+from monitor.jobs.heartbeat import plan_heartbeat
 from monitor.jobs.monitor_job import MonitorJob
+from monitor.jobs.readiness import Readiness
 from monitor.jobs.receiver_jobs import plan_receiver_jobs
 from monitor.store.database import Database
 
@@ -35,5 +37,7 @@ def make_daemon(database: Database, config: Config, clock: Clock | None = None) 
     def is_stopping() -> bool:
         return daemon.stopping.is_set()  # an event that the caller may replace
 
-    daemon.further_jobs = [*further, retention.plan_job(database, config, is_stopping)]
+    readiness = Readiness(database, config.monitors, daemon.liveness, clock)
+    heartbeats = plan_heartbeat(config.heartbeat, readiness)
+    daemon.further_jobs = [*further, *heartbeats, retention.plan_job(database, config, is_stopping)]
     return daemon

@@ -35,8 +35,8 @@ from monitor.config.checks import (
 )
 from monitor.config.money import BreakerSpec, Savings
 from monitor.config.muting import InhibitRule, MuteSettings, MuteTimes
+from monitor.config.operation import WithOperation
 from monitor.config.policies import PolicySpec
-from monitor.config.retention import WithRetention
 from monitor.config.sections import HIGHEST_PORT, DatabaseUrl, Duration, Section, Time, nearest
 from monitor.config.signals import Entry, column_name
 from monitor.config.source import Source
@@ -514,7 +514,7 @@ class EvaluationSpec(Section):
     """Names of receivers."""
 
 
-class Config(WithRetention):
+class Config(WithOperation):
     """Top-level keys."""
 
     store: DatabaseUrl = SecretStr("sqlite:///driftd.db")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Literal
 
 from monitor.jobs.watchdog import Watchdog
 from monitor.store.database import DatabaseError, is_unavailable
@@ -59,12 +60,25 @@ class Progress:
         return bool(self._unwritable)
 
 
+HeartbeatResult = Literal["sent", "failed", "withheld"]
+
+
+@dataclass
+class HeartbeatTally:
+    """The heartbeats of this process to the dead-man service by result, for `/metrics`."""
+
+    counts: dict[HeartbeatResult, int] = field(default_factory=lambda: {"sent": 0, "failed": 0, "withheld": 0})
+    sent_at: datetime | None = None
+    is_configured: bool = False
+
+
 @dataclass(frozen=True)
 class Liveness:
-    """What `/healthz` and `/readyz` answer from."""
+    """What `/healthz`, `/readyz` and the metrics of this process answer from."""
 
     watchdog: Watchdog = field(default_factory=Watchdog)
     progress: Progress = field(default_factory=Progress)
+    heartbeats: HeartbeatTally = field(default_factory=HeartbeatTally)
 
 
 def _describe_store(error: Exception) -> str:

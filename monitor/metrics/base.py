@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
 from monitor.core.plain import visible
 from monitor.store.reads import MonitorState, Snapshot
 
@@ -17,14 +19,29 @@ Sample = tuple[tuple[str, ...], float]
 
 
 @dataclass(frozen=True)
-class MetricRow:
-    """One exported metric: its name, type, labels, help, and the function that yields its samples."""
+class MetricHead:
+    """What is exported of a metric besides its samples."""
 
     name: str
     type: Literal["gauge", "counter"]
     labels: tuple[str, ...]
     help: str
+
+
+@dataclass(frozen=True)
+class MetricRow(MetricHead):
+    """One exported metric of the store, with the function that yields its samples."""
+
     samples: Callable[[Snapshot], Iterable[Sample]]
+
+
+def make_family(head: MetricHead, samples: Iterable[Sample]) -> Metric:
+    """Return a metric with its samples."""
+    kind = CounterMetricFamily if head.type == "counter" else GaugeMetricFamily
+    family = kind(head.name, head.help, labels=head.labels)
+    for labels, value in samples:
+        family.add_metric([label(one) for one in labels], value)
+    return family
 
 
 def each(value: Callable[[MonitorState], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:

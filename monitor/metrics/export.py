@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import structlog
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from monitor import __version__
 from monitor.config.models import Config
 from monitor.metrics import list_metrics
-from monitor.metrics.base import label
+from monitor.metrics.base import make_family
 from monitor.store.database import Database, DatabaseError
 from monitor.store.reads import snapshot
 
@@ -51,8 +51,4 @@ class StateCollector(Collector):
         up.add_metric([], 0 if self._refuses() else 1)
         yield up
         for row in list_metrics():
-            kind = CounterMetricFamily if row.type == "counter" else GaugeMetricFamily
-            family = kind(row.name, row.help, labels=row.labels)
-            for labels, value in row.samples(state):
-                family.add_metric([label(one) for one in labels], value)
-            yield family
+            yield make_family(row, row.samples(state))

@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from monitor.core.incident import NO_DATA
+from monitor.jobs.readiness import overdue
 from monitor.store.reads import MonitorState
-from monitor.store.rows import WatchRow
 
 State = Literal["firing", "source error", "no data", "stalled", "learning", "healthy"]
 
-GRACE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 
 ORDER: tuple[State, ...] = ("firing", "source error", "no data", "stalled", "learning", "healthy")
@@ -67,28 +66,6 @@ def exit_code(states: Iterable[State]) -> int:
     """Return 1 when a monitor fires, 0 when all are healthy, and 2 when the status of one is unknown."""
     distinct = set(states)
     return 1 if "firing" in distinct else 0 if distinct <= {"healthy"} else 2
-
-
-def overdue(name: str, bucket: timedelta, heartbeat: datetime | None, at: datetime) -> str | None:
-    """Return why a monitor is overdue, or None if its last pass is at most 3 buckets and a minute old."""
-    if heartbeat is None:
-        return f"monitor {name}: no pass yet"
-    age = at - heartbeat
-    if age <= 3 * bucket + GRACE:
-        return None
-    return f"monitor {name}: the last pass was {int(age.total_seconds())} s ago"
-
-
-def unready(name: str, bucket: timedelta, watch: WatchRow | None, at: datetime) -> str | None:
-    """Return why a monitor is not ready, or None if its source was read at most 3 buckets and a minute ago."""
-    if watch is None:
-        return overdue(name, bucket, None, at)
-    if watch.source_time is None:
-        return f"monitor {name}: its source has never been read{f': {watch.error}' if watch.error else ''}"
-    if watch.error and watch.error_since and at - watch.error_since > 3 * bucket + GRACE:
-        seconds = int((at - watch.error_since).total_seconds())
-        return f"monitor {name}: its source could not be read for {seconds} s: {watch.error}"
-    return overdue(name, bucket, watch.seen_at, at)
 
 
 def _healthy(monitor: MonitorState) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.store.database import now, upsert
+from monitor.store.database import Database, now, upsert
+from monitor.store.rows import WatchRow, read_all
 from monitor.store.tables import watches
 
 
@@ -21,3 +23,10 @@ def error_since(connection: Connection, monitor: str) -> datetime | None:
     """Return the time since which a source cannot be read, or None."""
     query = sa.select(watches.c.error_since).where(watches.c.monitor == monitor)
     return connection.execute(query).scalar_one_or_none()
+
+
+def load_watches(database: Database, names: Sequence[str]) -> tuple[datetime, dict[str, WatchRow]]:
+    """Return our database's clock and the last pass of each monitor."""
+    with database.read() as connection:
+        query = watches.select().where(watches.c.monitor.in_(names))
+        return now(connection), {row.monitor: row for row in read_all(connection, WatchRow, query)}

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import structlog
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from monitor.config.models import Config
 from monitor.core.clock import Clock, SystemClock
-from monitor.core.log import count_dropped
-from monitor.jobs.delivery import MOST_SKEW
 from monitor.jobs.liveness import Liveness
+from monitor.jobs.readiness import Readiness
 from monitor.metrics.export import StateCollector
-from monitor.metrics.monitor_status import unready
+from monitor.metrics.process import ProcessState, ProcessStateCollector
 from monitor.store.database import Database
 from monitor.web import queries
 from monitor.web.bounded_reads import BoundedReads
@@ -46,16 +41,15 @@ class Health:
         self, database: Database, config: Config, liveness: Liveness | None = None, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self._database = database
-        self._config = config
         self._liveness = liveness = liveness or Liveness()
         self._clock = clock
-        self._skew = _SkewCollector()
+        self._readiness = Readiness(database, config.monitors, liveness, clock)
+        self._known = ProcessState(liveness)
         self._state = CollectorRegistry()
         self._state.register(StateCollector(database, config, liveness.progress.store_refuses))
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
-        self._process.register(_LogCollector())
-        self._process.register(self._skew)
+        self._process.register(ProcessStateCollector(self._known))
         PlatformCollector(registry=self._process)
         self._pings, self._reads, self._passes = BoundedReads(2), BoundedReads(2), BoundedReads(2)
 
@@ -64,12 +58,12 @@ class Health:
         encode, kind = choose_encoder(request.headers.get("accept", ""))
         try:
             at = await self._pings.run(lambda: queries.ping(self._database), PING_SECONDS)
-            self._skew.seconds = (self._clock.now() - at).total_seconds()
+            self._known.skew = (self._clock.now() - at).total_seconds()
             own = encode(self._process)
             state = await self._reads.run(lambda: encode(self._state), COLLECT_SECONDS)
         except Exception as error:  # noqa: BLE001  a scrape is answered whatever the store raises
             LOG.warning("store_down", error=type(error).__name__)
-            self._skew.seconds = None
+            self._known.skew = None
             own = encode(self._process)
             state = STORE_DOWN + (b"# EOF\n" if own.endswith(b"# EOF\n") else b"")
         return Response(own.removesuffix(b"# EOF\n") + state, headers={"content-type": kind})
@@ -82,42 +76,9 @@ class Health:
 
     async def ready(self, _request: Request) -> Response:
         """Return 200 if every monitor was read recently and its last turn did not fail, else 503 with the reasons."""
-        names = [monitor.name for monitor in self._config.monitors]
         try:
-            at, watches = await self._passes.run(lambda: queries.passes(self._database, names), READY_SECONDS)
+            reasons = await self._passes.run(self._readiness.find_reasons, READY_SECONDS)
         except Exception as error:  # noqa: BLE001  not ready, whatever the reason
             LOG.warning("store_down", error=type(error).__name__)
             return JSONResponse({"ready": False, "reasons": ["driftd's own database does not answer"]}, 503)
-        progress, skew = self._liveness.progress, self._clock.now() - at
-        reasons = [self._liveness.watchdog.stopped(), progress.standstill()]
-        if abs(skew) > MOST_SKEW:
-            seconds = f"{skew.total_seconds():+.1f} s"
-            reasons.append(
-                f"the clock of this host differs by {seconds} from that of the store: no effect is delivered"
-            )
-        for monitor in self._config.monitors:
-            watch = watches.get(monitor.name)
-            reasons.append(progress.failure(monitor.name) or unready(monitor.name, monitor.bucket, watch, at))
-        reasons = [reason for reason in reasons if reason]
         return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
-
-
-class _SkewCollector(Collector):
-    """The difference of the clocks at this scrape; nothing while our database does not answer."""
-
-    seconds: float | None = None
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the gauge."""
-        if self.seconds is not None:
-            about = "Clock of this host minus clock of the store, in seconds; above 5, it delivers no effects."
-            yield GaugeMetricFamily("driftd_clock_skew_seconds", about, value=self.seconds)
-
-
-class _LogCollector(Collector):
-    """Counts dropped log lines of this process."""
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the counter."""
-        lost = "Log lines of this process that were dropped because they could not be written."
-        yield CounterMetricFamily("driftd_log_lines_dropped", lost, value=count_dropped())

@@ -10,8 +10,8 @@ from monitor.checks.sensitivity import tabulate_sensitivity
 from monitor.core.incident import Incident
 from monitor.store import baselines
 from monitor.store.database import Connection, Database, now
-from monitor.store.rows import WatchRow, read_all, read_first
-from monitor.store.tables import buckets, incidents, watches
+from monitor.store.rows import read_first
+from monitor.store.tables import buckets, incidents
 
 MOST_POINTS = 60_000
 MOST_BUCKETS = 3000
@@ -22,13 +22,6 @@ def ping(database: Database) -> datetime:
     """Return our database's clock; the cheapest query that shows that it answers."""
     with database.read() as connection:
         return now(connection)
-
-
-def passes(database: Database, names: Sequence[str]) -> tuple[datetime, dict[str, WatchRow]]:
-    """Return our database's clock and the last pass of each monitor."""
-    with database.read() as connection:
-        query = watches.select().where(watches.c.monitor.in_(names))
-        return now(connection), {row.monitor: row for row in read_all(connection, WatchRow, query)}
 
 
 def incident(connection: Connection, identity: str) -> Incident | None:

@@ -156,6 +156,16 @@ def test_not_ready_while_the_turns_of_a_monitor_fail(reporting: tuple[Liveness, 
     assert client.get("/readyz").json() == {"ready": True, "reasons": []}
 
 
+def test_heartbeats_are_counted_if_a_service_is_configured(reporting: tuple[Liveness, httpx.Client]) -> None:
+    liveness, client = reporting
+    assert "driftd_heartbeat" not in client.get("/metrics").text
+    tally = liveness.heartbeats
+    tally.is_configured, tally.counts["failed"] = True, 3
+    assert samples(client.get("/metrics").text)["driftd_heartbeats_total"] == [0.0, 3.0, 0.0]
+    tally.sent_at = datetime(2026, 11, 1, tzinfo=UTC)
+    assert samples(client.get("/metrics").text)["driftd_heartbeat_sent_timestamp_seconds"] == [1793491200.0]
+
+
 def test_a_store_that_can_be_read_and_not_written_is_down(reporting: tuple[Liveness, httpx.Client]) -> None:
     liveness, client = reporting
     full = sqlite3.OperationalError("database or disk is full")

@@ -1,0 +1,39 @@
+"""Sections of driftd.yaml about the operation of driftd itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
+
+from monitor.config.retention import WithRetention
+from monitor.config.sections import Duration, Section
+
+
+class HeartbeatConfig(Section):
+    """A dead-man service, such as healthchecks.io or Dead Man's Snitch, that alerts when no heartbeat arrives."""
+
+    url: SecretStr
+    """Address that takes the heartbeats; whoever knows it can send them. `url_file` reads it from a file."""
+    interval: Duration = Field(timedelta(minutes=1), ge=timedelta(seconds=10), le=timedelta(days=1))
+    """Interval between heartbeats; let the service wait for at least twice as long."""
+    method: Literal["GET", "POST"] = "POST"
+    """HTTP method: GET or POST."""
+    timeout: Duration = Field(timedelta(seconds=10), ge=timedelta(seconds=1), le=timedelta(minutes=1))
+    """Timeout of a heartbeat, including resolution, connection and response."""
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("http://", "https://")):
+            raise PydanticCustomError("url", "the address must begin with https://, or http:// on a private network")
+        return url
+
+
+class WithOperation(WithRetention):
+    """The keys of the file that this module, the retention and the receivers define."""
+
+    heartbeat: HeartbeatConfig | None = None
+    """A dead-man service that gets a heartbeat while every monitor is current."""
