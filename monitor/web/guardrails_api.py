@@ -13,6 +13,7 @@ from starlette.responses import Response
 from detectors import guard
 from monitor.config.models import Config
 from monitor.config.policies import merge_policies
+from monitor.core.worker_pool import WorkerLost
 from monitor.web.guard_answers import (
     BUSY,
     BUSY_STATUS,
@@ -22,7 +23,7 @@ from monitor.web.guard_answers import (
     answer_request,
     refuse,
 )
-from monitor.web.guard_workers import GuardWorkers, WorkerLost
+from monitor.web.guard_workers import GuardWorkers
 
 LOG = structlog.get_logger(__name__)
 BODY_FLOOR = 1_000_000
@@ -85,8 +86,11 @@ class GuardrailsApi:
         self._at_work += 1
         try:
             return await self._workers.answer(body, WAIT_SECONDS)
-        except (TimeoutError, WorkerLost) as error:
-            LOG.warning("guard_worker_replaced", error=type(error).__name__)
+        except WorkerLost as lost:
+            LOG.warning("guard_worker_replaced", reason=lost.reason)
+            return answer_busy(self._policies, body, MOST_PARSED)
+        except TimeoutError:
+            LOG.warning("guard_busy")
             return answer_busy(self._policies, body, MOST_PARSED)
         finally:
             self._at_work -= 1

@@ -20,9 +20,11 @@ from hypothesis import strategies as st
 
 from detectors import Verdict
 from detectors.policy import built_in
+from monitor.core import worker_pool
+from monitor.core.worker_pool import WorkerLost
 from monitor.web import guard_answers, guard_workers, guardrails_api, server
 from monitor.web.guard_answers import GuardAnswer, answer_busy, answer_request
-from monitor.web.guard_workers import GuardWorkers, WorkerLost
+from monitor.web.guard_workers import GuardWorkers
 from tests.web.conftest import Serve
 from tests.web.test_guarding import MAIL, PATH, with_policies
 
@@ -229,25 +231,25 @@ def test_texts_are_checked_in_another_process(serve: Serve, monkeypatch: pytest.
 
 def test_a_worker_that_hangs_or_ends_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard_workers, "WORKERS", 1)
-    monkeypatch.setattr(guard_workers, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(worker_pool, "GRACE_SECONDS", 0.1)
     body = json.dumps({"text": MAIL}).encode()
+    ends = {signal.SIGSTOP: "timeout", signal.SIGKILL: "memory", signal.SIGSEGV: "crash"}
 
     async def ask() -> list[int]:
         workers, pids = GuardWorkers(built_in()), []
-        for signal_number, error in ((signal.SIGSTOP, TimeoutError), (signal.SIGKILL, WorkerLost)):
+        for signal_number, reason in ends.items():
             assert json.loads((await workers.answer(body, 60)).body)["verdict"] == "redact"
-            worker = workers._idle.get_nowait()
-            assert worker is not None
-            workers._idle.put_nowait(worker)
-            pids.append(worker.process.pid)
+            async with workers._pool.lend(1) as worker:
+                pids.append(worker.process.pid)
             os.kill(pids[-1], signal_number)
-            with pytest.raises(error):
+            with pytest.raises(WorkerLost) as lost:
                 await workers.answer(body, 0.2)
-            assert worker.process.returncode == -signal.SIGKILL
+            assert lost.value.reason == reason
+            assert worker.process.returncode in (-signal_number, -signal.SIGKILL)
         assert json.loads((await workers.answer(body, 60)).body)["verdict"] == "redact"
         return pids
 
-    assert len(set(asyncio.run(ask()))) == 2
+    assert len(set(asyncio.run(ask()))) == 3
 
 
 def _connected(client: httpx.Client) -> socket.socket:
