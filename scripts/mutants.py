@@ -25,6 +25,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
+from difflib import unified_diff
 from io import StringIO
 from multiprocessing import get_context
 from pathlib import Path
@@ -46,6 +47,7 @@ COPIED = (
 )
 LIBRARIES = ("numpy", "scipy.stats", "pandas", "sqlalchemy", "pydantic", "alembic", "structlog", "httpx", "starlette")
 MOST_ALIVE = 0.05
+SURVIVED = ("alive", "alive: no test calls it")
 DEAD = ("killed", "timeout", "caught by type check")
 """What mutmut calls a mutant that the tests noticed; every other state counts as alive."""
 
@@ -136,35 +138,52 @@ def find_modules(patterns: Sequence[str]) -> list[str]:
     return sorted(found - without)
 
 
-def configure(folder: Path, chosen: ModuleSet) -> None:
-    """Write into a copy of the project which modules mutmut mutates, and by which tests."""
-    path = folder / "pyproject.toml"
-    text, _, rest = path.read_text("utf-8").partition("[tool.mutmut]\n")
-    following = rest.partition("\n[tool.")[2]
-    settings = {
-        "source_paths": ["detectors", "monitor"],
-        "only_mutate": list(chosen.modules),
-        "also_copy": ["migrations", "dashboards"],
-        "pytest_add_cli_args": ["-p", "no:cacheprovider", *chosen.arguments],
-        "pytest_add_cli_args_test_selection": list(chosen.tests),
-    }
-    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]  # a list of texts is the same in TOML
-    path.write_text("\n".join([text + "[tool.mutmut]", *lines, f"\n[tool.{following}"]), "utf-8")
-
-
 def run_set(chosen: ModuleSet, workers: int) -> tuple[int, dict[str, str]]:
     """Run all of mutmut's mutants of a set; return how many, and the differences of the survivors."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy_project(copy := Path(folder))
-        configure(copy, chosen)
-        run_mutmut(copy, "run", "--max-children", str(workers))
-        states = read_states(copy / "mutants")
-        alive = {name: state for name, state in states.items() if state not in DEAD}
-        shown = {name: run_mutmut(copy, "show", name, check=False) for name in alive}
-    equivalent = [name for name, text in shown.items() if any(one.covers(name, text) for one in chosen.equivalents)]
+        differences = mutate(copy, chosen.modules)
+        states = run_session(copy, list(differences), chosen, workers)
+    alive = {name: state for name, state in states.items() if state in SURVIVED}
+    equivalent = [name for name in alive if any(one.covers(name, differences[name]) for one in chosen.equivalents)]
     counts = f"{len(states)} mutants of {len(chosen.modules)} modules, {len(equivalent)} equivalent"
     print(f"{chosen.name}: {counts}", flush=True)
-    return len(states), {f"{name}: {alive[name]}": shown[name] for name in shown if name not in equivalent}
+    return len(states), {f"{name}: {alive[name]}": differences[name] for name in alive if name not in equivalent}
+
+
+def mutate(folder: Path, modules: Sequence[str]) -> dict[str, str]:
+    """Put all mutants of modules into a copy of the project; return the difference of each one by its name."""
+    from mutmut.mutation.file_mutation import mutate_file_contents
+    from mutmut.utils.format_utils import get_mutant_name
+
+    differences = {}
+    for path in modules:
+        made = mutate_file_contents(path, (folder / path).read_text("utf-8"))
+        (folder / path).write_text(made.code, "utf-8")
+        lines = made.code.split("\n")
+        for mutant in made.mutant_names:
+            function = mutant.partition("__mutmut_")[0]
+            spans = [(one, made.line_span_by_function_name[one]) for one in (f"{function}__mutmut_orig", mutant)]
+            texts = [[line.replace(one, function) for line in lines[span.start - 1 : span.end]] for one, span in spans]
+            differences[get_mutant_name(Path(path), mutant)] = "\n".join(unified_diff(*texts, path, path, lineterm=""))
+    return differences
+
+
+def run_session(copy: Path, mutants: Sequence[str], chosen: ModuleSet, workers: int) -> dict[str, str]:
+    """Run mutants by the tests of a set in a process of their own; return what became of each."""
+    task, result = copy / "task.json", copy / "result.json"
+    settings = {"mutants": mutants, "tests": chosen.tests, "arguments": chosen.arguments, "workers": workers}
+    task.write_text(json.dumps(settings), "utf-8")
+    command = [sys.executable, "-m", "scripts.mutant_session", str(task), str(result)]
+    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    done = subprocess.run(command, cwd=copy, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    if not result.exists():
+        raise MutantError(f"the mutants could not be run:\n{done.stdout[-5000:]}")
+    outcome = json.loads(result.read_text("utf-8"))
+    if outcome["failed"]:
+        raise MutantError(f"tests fail without a mutant; mend them first: {', '.join(outcome['failed'])}")
+    states: dict[str, str] = outcome["states"]
+    return states
 
 
 def run_mutmut(copy: Path, *arguments: str, check: bool = True) -> str:

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from scripts.mutants import Equivalent, Mutant, MutantError, find_modules, locate, read_listed, read_set, read_sources
+from scripts.mutant_session import MutantSession
+from scripts.mutants import (
+    Equivalent,
+    Mutant,
+    MutantError,
+    find_modules,
+    locate,
+    mutate,
+    read_listed,
+    read_set,
+    read_sources,
+)
 from tests.support.tools import ROOT
 
 
@@ -48,3 +60,25 @@ def test_an_equivalent_mutant_is_one_change_of_one_line_of_its_module() -> None:
     assert known.covers("monitor.one.x_f__mutmut_1", difference)
     assert not known.covers("monitor.other.x_f__mutmut_1", difference)
     assert not known.covers("monitor.one.x_f__mutmut_1", difference.replace("a = c", "a = d"))
+
+
+def test_every_mutant_of_a_module_is_in_its_code_and_has_a_difference(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("class Sum:\n    def add(self, a):\n        return a + 1\n", "utf-8")
+    differences = mutate(tmp_path, ["one.py"])
+    code = (tmp_path / "one.py").read_text("utf-8")
+    assert [name.rpartition("__")[2] for name in differences] == ["mutmut_1", "mutmut_2"]
+    assert all(name.removeprefix("one.") in code for name in differences)
+    minus, more = (text.splitlines()[-2:] for text in differences.values())
+    assert (minus, more) == (
+        ["-        return a + 1", "+        return a - 1"],
+        ["-        return a + 1", "+        return a + 2"],
+    )
+
+
+def test_tests_that_noticed_other_mutants_of_a_function_run_first_then_the_fastest() -> None:
+    session = MutantSession([], 1)
+    session._tests, session._seconds = {"one.x_f": [0, 1, 2]}, [0.3, 0.2, 0.1]
+    assert session._choose_tests("one.x_f__mutmut_1") == [2, 1, 0]
+    session._killers = {"one.x_f": [0]}
+    assert session._choose_tests("one.x_f__mutmut_2") == [0, 2, 1]
+    assert session._choose_tests("one.x_g__mutmut_1") == []

@@ -26,14 +26,15 @@ def copy_or_migrate(database: Database) -> str:
         return migrate_store(database)
     with _lock, database.engine.connect() as connection:
         if connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").first() is None:
-            template, revision = _template()
+            template, revision = make_template()
             template.backup(connection.connection.driver_connection)  # type: ignore[arg-type]
             return revision
     return migrate_store(database)
 
 
 @cache
-def _template() -> tuple[sqlite3.Connection, str]:
+def make_template() -> tuple[sqlite3.Connection, str]:
+    """Return a migrated store in memory, and its revision."""
     template = sqlite3.connect(":memory:", check_same_thread=False)
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{Path(folder) / 'driftd.db'}")
