@@ -249,6 +249,10 @@ JOINTLY: Mapping[str, Callable[[np.random.Generator, int], dict[str, Column]]] =
         "x": Column.floats(rng.normal(size=n)),
         "y": Column.floats((rng.random(n) < 1e-3).astype(float)),  # noqa: PLR2004
     },
+    "normal, five flags": lambda rng, n: {
+        "x": Column.floats(rng.normal(size=n)),
+        **{f"y{place}": Column.floats((rng.random(n) < 1e-3).astype(float)) for place in range(5)},  # noqa: PLR2004
+    },
     "constants": lambda _, n: {name: Column.floats(np.zeros(n)) for name in "xy"},
     "two flags": lambda rng, n: {name: Column.floats((rng.random(n) < 1e-3).astype(float)) for name in "xy"},  # noqa: PLR2004
 }

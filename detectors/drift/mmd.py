@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from scipy import special
+from scipy import optimize, special
 
 from detectors.base import Detector, Measurement, noise_from_p_value
 from detectors.binning import QUANTILE_BINS
@@ -15,12 +17,17 @@ from detectors.stack import Counted
 
 FARTHEST = 2.0**0.5
 """Approximate upper limit of the distance."""
-HALVINGS = 30
 SCORES = float(np.mean(special.ndtri((np.arange(1, QUANTILE_BINS + 1) + 0.5) / (QUANTILE_BINS + 2)) ** 2))
 """Variance of the normal scores of a column without ties."""
 TINY = float(np.finfo(np.float64).tiny)
 COLUMNS = 8
 """Assumed number of independent columns of an embedding."""
+FARTHEST_SCORE = 3.0
+"""Limit of the fitted centres and variances; normal scores of bins lie within."""
+LEAST_VARIANCE = 1e-9
+TIE = 0.05
+"""Weight of the usual centre and variance of a column, against 1 of the mean of a feature."""
+STEPS = 50
 
 
 def measure(baseline: Counted, window: Counted) -> Measurement:
@@ -32,8 +39,8 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     Limits
     ------
     Insensitive to a change of one among many columns, which the checks of single columns detect. The p-value is that of
-    normal columns with the baseline's correlations, in the number that reproduces the variance of the features; an
-    embedding is treated as eight columns.
+    normal columns with the baseline's correlations, and the centres and variances that reproduce the means of the
+    features; an embedding is treated as eight columns that vary alike.
 
     References
     ----------
@@ -58,62 +65,96 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     """
     old, new = (side.counts[..., -FEATURES:] / SCALE / np.expand_dims(side.n, -1) for side in (baseline, window))
     squared = np.sum((new - old) ** 2, axis=-1) * 2 / FEATURES
-    variance = max(0.0, 1.0 - float(np.sum(old**2) * 2 / FEATURES))
+    parts = _variances(baseline, np.asarray(old))
+    variance = float(parts.sum())
+    second, third = (float(np.sum((parts / max(variance, TINY)) ** power)) for power in (2, 3))
+    shape = 2 * second, 8 * third
     # A constant column has no variance: assume one additional row with another value.
     usual = (variance + FARTHEST**2 / (baseline.n + window.n)) * variance_factor(baseline, window)
-    distance, (second, third) = np.sqrt(squared), _shape(baseline, variance)
+    distance = np.sqrt(squared)
     in_variances = squared / np.maximum(variance * variance_factor(baseline, window), TINY)
     p_value = np.maximum(
-        pearson_tail(in_variances, 1.0, second, third),
+        pearson_tail(in_variances, 1.0, *shape),
         chance_of_hits(baseline, window, window.n * distance / FARTHEST),
     )
-    noise = noise_from_p_value(distance, p_value, np.sqrt(usual * pearson_quantile(1.0, second, third)))
+    noise = noise_from_p_value(distance, p_value, np.sqrt(usual * pearson_quantile(1.0, *shape)))
     return Measurement(distance, noise, p_value=p_value)
 
 
-def _shape(baseline: Counted, variance: float) -> tuple[float, float]:
-    """Return the second and third cumulants of the squared distance divided by its mean.
+def _variances(baseline: Counted, means: np.ndarray) -> np.ndarray:
+    """Return the principal variances of the features of one record.
 
-    The squared distance is a sum of squares of normal variables with the covariance of the features. That covariance is
-    modelled by normal columns, correlated as in the baseline, and constant ones, in the numbers that reproduce the
-    features' variance.
+    In unchanged windows the squared distance is a sum of squares of normal variables with these variances. The columns
+    are taken as normal, with the baseline's correlations, and the centres and variances that reproduce its features.
     """
     columns = len(baseline.layout.vocabulary) or COLUMNS
-    frequencies, phases = waves(columns)
-    correlations = _correlations(baseline, columns)
-    low, high = 0.0, float(columns)
-    for _ in range(HALVINGS):
-        moving = (low + high) / 2
-        reached = _mean_variance(frequencies, phases, correlations, moving)
-        low, high = (moving, high) if reached < variance else (low, moving)
-    parts = np.linalg.eigvalsh(_covariance(frequencies, phases, correlations, high))
-    parts = parts / max(float(parts.sum()), TINY)
-    return float(2 * np.sum(parts**2)), float(8 * np.sum(parts**3))
+    law = NormalColumns(*waves(columns), _correlations(baseline, columns))
+    if baseline.layout.vocabulary:
+        centres, variances = _fit(law, means)
+    else:
+        centres, variances = np.zeros(columns), _spread_alike(law, 1.0 - float(np.sum(means**2)) * 2 / FEATURES)
+    return np.maximum(0.0, np.linalg.eigvalsh(law.covariance(centres, variances))) * 2 / FEATURES
 
 
-def _covariance(frequencies: np.ndarray, phases: np.ndarray, correlations: np.ndarray, moving: float) -> np.ndarray:
-    """Return the covariance of the features of normal columns, of which only the first ``moving`` vary."""
-    scaled = _scale(frequencies, moving)
-    gram = scaled.T @ correlations @ scaled
-    own = np.diag(gram)
-    mean = np.exp(-own / 2) * np.cos(phases)
-    differences = np.exp(gram - np.add.outer(own, own) / 2) * np.cos(np.subtract.outer(phases, phases))
-    sums = np.exp(-gram - np.add.outer(own, own) / 2) * np.cos(np.add.outer(phases, phases))
-    return np.asarray((differences + sums) / 2 - np.outer(mean, mean))
+@dataclass(frozen=True)
+class NormalColumns:
+    """Normal columns with given correlations, and their random features."""
+
+    frequencies: np.ndarray
+    phases: np.ndarray
+    correlations: np.ndarray
+
+    def means(self, centres: np.ndarray, variances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the means of the features, and their derivatives by the centres and the variances."""
+        scaled = np.sqrt(variances)[:, None] * self.frequencies
+        mixed = self.correlations @ scaled
+        sizes = np.exp(-np.sum(scaled * mixed, axis=0) / 2)
+        angles = self.phases + centres @ self.frequencies
+        by_centre = -sizes * np.sin(angles) * self.frequencies
+        by_variance = -sizes * np.cos(angles) * self.frequencies * mixed / (2 * np.sqrt(variances)[:, None])
+        return sizes * np.cos(angles), np.vstack([by_centre, by_variance]).T
+
+    def covariance(self, centres: np.ndarray, variances: np.ndarray) -> np.ndarray:
+        """Return the covariance of the features."""
+        scaled = np.sqrt(variances)[:, None] * self.frequencies
+        gram = scaled.T @ self.correlations @ scaled
+        own, angles = np.diag(gram), self.phases + centres @ self.frequencies
+        mean = np.exp(-own / 2) * np.cos(angles)
+        differences = np.exp(gram - np.add.outer(own, own) / 2) * np.cos(np.subtract.outer(angles, angles))
+        sums = np.exp(-gram - np.add.outer(own, own) / 2) * np.cos(np.add.outer(angles, angles))
+        return np.asarray((differences + sums) / 2 - np.outer(mean, mean))
 
 
-def _mean_variance(frequencies: np.ndarray, phases: np.ndarray, correlations: np.ndarray, moving: float) -> float:
-    """Return twice the mean of the diagonal of :func:`_covariance`, without computing the rest."""
-    scaled = _scale(frequencies, moving)
-    own = np.sum(scaled * (correlations @ scaled), axis=0)
-    variances = (1 + np.exp(-2 * own) * np.cos(2 * phases)) / 2 - np.exp(-own) * np.cos(phases) ** 2
-    return float(np.sum(variances) * 2 / FEATURES)
+def _fit(law: NormalColumns, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the centres and variances of the columns that reproduce the means of the features, by least squares.
+
+    Weak ties to those of a column without equal values decide where many columns leave a choice.
+    """
+    usual = np.repeat([0.0, SCORES], len(law.correlations))
+
+    def miss(point: np.ndarray) -> np.ndarray:
+        return np.concatenate([law.means(*np.split(point, 2))[0] - means, TIE * (point - usual)])
+
+    def slopes(point: np.ndarray) -> np.ndarray:
+        return np.vstack([law.means(*np.split(point, 2))[1], TIE * np.eye(len(usual))])
+
+    lowest = np.repeat([-FARTHEST_SCORE, LEAST_VARIANCE], len(law.correlations))
+    fitted = optimize.least_squares(miss, usual, slopes, (lowest, FARTHEST_SCORE), max_nfev=STEPS)
+    centres, variances = np.split(fitted.x, 2)
+    return centres, variances
 
 
-def _scale(frequencies: np.ndarray, moving: float) -> np.ndarray:
-    """Return the frequencies in standard deviations of the columns; those of the constant last columns are 0."""
-    widths = np.sqrt(SCORES * np.clip(moving - np.arange(len(frequencies)), 0.0, 1.0))
-    return np.asarray(widths[:, None] * frequencies)
+def _spread_alike(law: NormalColumns, total: float) -> np.ndarray:
+    """Return variances of the columns of an embedding, all alike, with which the features have a total variance."""
+    columns = len(law.correlations)
+
+    def excess(variance: float) -> float:
+        each = np.full(columns, variance)
+        return float(np.trace(law.covariance(np.zeros(columns), each))) * 2 / FEATURES - total
+
+    if excess(LEAST_VARIANCE) >= 0:
+        return np.full(columns, LEAST_VARIANCE)
+    return np.full(columns, SCORES if excess(SCORES) <= 0 else optimize.brentq(excess, LEAST_VARIANCE, SCORES))
 
 
 def _correlations(baseline: Counted, columns: int) -> np.ndarray:

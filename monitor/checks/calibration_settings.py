@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor.config.models import Monitor
 
-VERSION = 6
+VERSION = 7
 """Version of the calibration. One of another version is replaced by a new one, learnt from the stored buckets."""
 SETTINGS: dict[str, Any] = {
     "alert_budget": True,

@@ -71,9 +71,12 @@ def test_the_methods_of_the_joint_column_have_p_values_that_hold(name: str) -> N
         assert (found <= 0.01).sum() <= stats.binom(len(found), 0.02).isf(1e-4), method
 
 
-@pytest.mark.parametrize("name", ["one factor", "twenty normals"])
+@pytest.mark.parametrize("name", ["one factor", "twenty normals", "normal, five flags"])
 def test_many_or_dependent_columns_have_fewer_independent_features_than_columns(name: str) -> None:
-    """The share of 3,000 windows at 1e-2 was 2.0 and 3.1 times that when features were taken as unlimited in number."""
+    """The share of 3,000 windows at 1e-2 was 2.0 and 3.1 times that when features were taken as unlimited in number.
+
+    It was 3.8 times that beside columns that are nearly constant, when those were taken to lie at their centre.
+    """
     found = of_vectors(name, 20, 3000, 3, ["mmd"])["mmd"]
     assert (found <= 0.01).sum() <= stats.binom(len(found), 0.01).isf(1e-3)
 

@@ -153,10 +153,10 @@ CALIBRATED = {
 @pytest.mark.parametrize(
     ("settings", "wanted"),
     [
-        (PLAIN, "a40b6358256805bc"),
-        (PRESET, "68e32309ef0f847e"),
-        (CLASSIFIER, "49ce8fb1cb8b01bf"),
-        (CALIBRATED, "390c4928af23b804"),
+        (PLAIN, "3d2da6fa6afbd386"),
+        (PRESET, "d22aaef7232b3a33"),
+        (CLASSIFIER, "2229a5b9ce71a7a5"),
+        (CALIBRATED, "cfcfc16f486a6071"),
     ],
     ids=["plain", "preset", "classifier", "every kind"],
 )
