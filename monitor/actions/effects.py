@@ -49,7 +49,7 @@ def effect_due(
     now: datetime,
     *,
     fresh: bool,
-    frozen: bool = False,
+    frozen: bool,
 ) -> bool:
     """Return whether an effect is planned now: when its rule fires, and again if it was missed or is outdated.
 

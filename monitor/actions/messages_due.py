@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from detectors.joint import JOINT
@@ -29,7 +29,7 @@ class MessageDue:
     receiver: str
     kind: ActionKind
     before: PastAction | None
-    news: News
+    news: News = field(default_factory=News)
 
 
 def message_for(monitor: Monitor, decision: Decision, name: str, context: DecisionContext) -> MessageDue | None:
@@ -48,7 +48,7 @@ def message_for(monitor: Monitor, decision: Decision, name: str, context: Decisi
     last = standing[-1] if standing else None
     if incident.state == "resolved":
         over = decision.transition == "resolved" and incident.fired_at is not None and not decision.quiet
-        return MessageDue(name, "resolved", before, {}) if over and (last is None or last.kind != "resolved") else None
+        return MessageDue(name, "resolved", before) if over and (last is None or last.kind != "resolved") else None
     if incident.state != "firing":
         return None
     news = find_news(monitor, incident, before) if before else {}
@@ -70,7 +70,7 @@ def repeat_messages(
     last = {row.name: row for row in rows if row.kind in MESSAGES and row.state in STANDING}
     due = {one.receiver for one in dues}
     return [
-        MessageDue(name, "update", last[name], {})
+        MessageDue(name, "update", last[name])
         for name, effect in settings.items()
         if effect is None and name in last and name not in due
     ]

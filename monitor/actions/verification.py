@@ -54,7 +54,7 @@ def conclude_verifications(
                 "seconds": (outcome.end - outcome.start).total_seconds(),
                 "reason": outcome.reason,
             }
-            ordered = sorted(effects, key=lambda row: (row.finished_at or row.created_at, row.sequence))
+            ordered = sorted(effects, key=lambda row: (row.sent_at, row.sequence))
             concluded[incident] = Conclusion(ordered, verification)
     return concluded
 

@@ -54,7 +54,7 @@ class BadStretch:
         that have some of this time.
         """
         bucket, began = monitor.bucket, find_first_bad(incident, monitor.bucket)
-        sent = effect.finished_at or effect.created_at
+        sent = effect.sent_at
         whole = floor(began + bucket - RESOLUTION, bucket), floor(sent, bucket)
         for first, end in (whole, (floor(began, bucket), floor(sent + bucket, bucket))):
             if any(first <= start < end for start in window.starts):

@@ -62,12 +62,12 @@ def judge_effects(
 def find_last_effect(past: Sequence[PastAction], incident: Incident) -> PastAction | None:
     """Return the effect of an incident that was sent last, of those that are verified."""
     sent = [row for row in past if row.incident == incident.id and row.is_verifiable]
-    return max(sent, key=lambda row: (row.finished_at or row.created_at, row.sequence), default=None)
+    return max(sent, key=lambda row: (row.sent_at, row.sequence), default=None)
 
 
 def find_start(monitor: Monitor, effect: PastAction) -> datetime:
     """Return the start of the first bucket that is wholly after an effect, and `settle` after it."""
-    over = (effect.finished_at or effect.created_at) + monitor.settle
+    over = effect.sent_at + monitor.settle
     start = floor(over, monitor.bucket)
     return start if start == over else start + monitor.bucket
 

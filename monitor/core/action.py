@@ -148,6 +148,11 @@ class PastAction:
     reaction: timedelta | None = None
 
     @property
+    def sent_at(self) -> datetime:
+        """Return when it was sent; when it was planned, as long as it was not."""
+        return self.finished_at or self.created_at
+
+    @property
     def is_verifiable(self) -> bool:
         """Return whether it is an effect that was sent, and that is verified on the traffic after it."""
         sent = self.kind in DESTRUCTIVE and self.state == "delivered" and self.finished_at is not None

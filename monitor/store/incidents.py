@@ -76,7 +76,7 @@ def load_acted(
 ) -> list[Incident]:
     """Return the resolved incidents with an effect that was sent since a time, or that is not verified yet."""
     sent = [row for row in past if row.is_verifiable]
-    recent = [row for row in sent if row.verification is None or (row.finished_at or row.created_at) > since]
+    recent = [row for row in sent if row.verification is None or row.sent_at > since]
     ids = {row.incident for row in recent} - {incident.id for incident in unresolved}
     return read_all(connection, Incident, _BY_ID, {"ids": sorted(ids)}) if ids else []
 

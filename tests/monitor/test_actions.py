@@ -25,7 +25,7 @@ from monitor.actions.effects import (
 )
 from monitor.actions.identity import identity
 from monitor.actions.incident_actions import note_notification, plan_incidents
-from monitor.actions.messages_due import backlog_pause, find_news, message_for
+from monitor.actions.messages_due import MessageDue, backlog_pause, find_news, message_for, repeat_messages
 from monitor.actions.plan import plan, split_open
 from monitor.actions.plan_context import PlanContext
 from monitor.actions.retraining_requests import find_retraining_requests
@@ -37,6 +37,8 @@ from monitor.alerting.suspects import is_same_suspect, rank_suspects
 from monitor.checks.evaluation import Evaluation
 from monitor.config.models import Monitor
 from monitor.core.action import Action, AlertHistory, PastAction, Version
+from monitor.core.deploy_event import DeployEvent
+from monitor.core.firing import FiringMonitors
 from monitor.core.incident import Change, Decision, Incident
 from monitor.core.schedule import Bucket
 from tests.support.decisions import (
@@ -166,7 +168,9 @@ def test_a_change_of_inputs_alone_is_rolled_back_only_by_a_person_unless_the_row
     canary = {**item, "attribution": {"explained": explained, "segment": None, "contrast": 1.0}}
     retrain = EFFECT.model_copy(update={"kind": "retrain"})
     alike = incident_of(evidence={"k": item})
-    assert decide_effect(EFFECT, "r", alike, [], START) == ("awaiting_approval", ONLY_INPUTS)
+    piped = incident_of(evidence={"k": item, "p": evidence_of(about="pipe")})
+    for inputs in (alike, piped):
+        assert decide_effect(EFFECT, "r", inputs, [], START) == ("awaiting_approval", ONLY_INPUTS)
     assert decide_effect(retrain, "r", alike, [], START)[0] == "pending"
     assert decide_effect(EFFECT, "r", incident_of(evidence={"k": canary}), [], START)[0] == "pending"
     assert (
@@ -305,6 +309,26 @@ def test_what_replaces_a_lost_message_says_what_is_new_since_the_last_one_that_a
     assert due([message(6 * MINUTE), lost], going(evidence={"a": since(7), "b": since(2, column="length")})) == "update"
 
 
+def test_a_reminder_has_no_news() -> None:
+    told = going(opened_at=START - 122 * MINUTE, fired_at=START - 122 * MINUTE)
+    news = replace(told, evidence={"a": since(121), "b": since(119, column="length")})
+    before = message(MINUTE, at=START - 2 * HOUR)
+    context = DecisionContext(BUCKET, START, sequence=1, past=[before], repeat_interval=2 * HOUR)
+    assert find_news(monitor_of(), news, before)
+    assert message_for(monitor_of(), Decision(news, None, ""), "slack", context) == MessageDue(
+        "slack", "reminder", before, {}
+    )
+
+
+def test_an_effect_that_waits_is_repeated_to_whoever_has_a_message_and_gets_none_now() -> None:
+    settings = {"slack": None, "mail": None, "pager": None, "r": EFFECT}
+    rows = [message(HOUR), message(MINUTE, kind="effect"), message(HOUR, name="mail"), message(HOUR, name="r")]
+    lost = message(HOUR, name="pager", state="failed")
+    assert repeat_messages(settings, [MessageDue("mail", "reminder", rows[2])], [*rows, lost]) == [
+        MessageDue("slack", "update", rows[0], {})
+    ]
+
+
 def test_what_arrived_after_a_failure_ends_it() -> None:
     rows = [message(HOUR, state="failed", sequence=0), message(MINUTE, sequence=1)]
     assert due(rows) is None
@@ -375,6 +399,60 @@ def test_an_incident_that_was_silenced_when_it_fired_is_announced_afterwards() -
     told = incident_of(notified_at=START - MINUTE)
     stale = AlertHistory(open={"traffic": told})
     assert [action.kind for action in acted(stale, None, told)] == ["firing"]
+
+
+def test_an_effect_of_an_incident_that_was_silenced_is_decided_afterwards_even_without_a_new_bad_bucket() -> None:
+    stale = AlertHistory(open={"traffic": incident_of()})
+    assert [action.kind for action in acted(stale, None)] == ["firing", "rollback"]
+
+
+def test_while_nothing_is_measured_an_incident_only_escalates() -> None:
+    monitor = monitor_of(do=["slack"], repeat_interval="2h", escalate=[{"after": "1h", "do": ["boss"]}])
+    going = incident_of(
+        opened_at=START - 9 * HOUR, fired_at=START - 9 * HOUR, notified_at=START - 9 * HOUR, evidence={}
+    )
+    rows = [message(9 * HOUR), message(3 * HOUR, name="boss", sequence=1)]
+
+    def kinds(*past: PastAction, waiting: bool) -> list[tuple[str, str]]:
+        decision = Decision(going, None, "", waiting=waiting)
+        context = PlanContext(AlertHistory(past=past), BUCKET, START)
+        receivers = {"slack": SLACK, "boss": SLACK}
+        decisions, planned = plan_incidents(monitor, receivers, Decisions(incidents=[decision]), context)
+        assert len(decisions) == bool(planned or not waiting)
+        return [(one.name, one.kind) for one in planned]
+
+    assert kinds(*rows, waiting=True) == []
+    assert kinds(rows[0], waiting=True) == [("boss", "firing")]
+    assert kinds(*rows, waiting=False) == [("slack", "reminder"), ("boss", "reminder")]
+
+
+def test_a_silenced_incident_is_stored_unless_nothing_was_measured() -> None:
+    for waiting in (False, True):
+        decision = Decision(incident_of(), None, "", mute=SILENCED, waiting=waiting)
+        context = PlanContext(AlertHistory(), BUCKET, START)
+        planned = plan_incidents(monitor_of(), {"slack": SLACK}, Decisions(incidents=[decision]), context)
+        assert planned == ([] if waiting else [decision], [])
+
+
+def test_an_effect_is_planned_from_the_history_of_the_monitor() -> None:
+    """The last good stretch, the versions with an incident of their own, and how many monitors fire."""
+    commit = DeployEvent(
+        id="e", monitor="bot", kind="deploy", at=START - 9 * HOUR, version="big", commit="abc", author="", link=""
+    )
+    monitors = FiringMonitors({"one": START, "two": START}, incidents=3, watched=3)
+    history = AlertHistory(
+        versions=[version("mid", 24), version("big", 48)],
+        blamed=["mid"],
+        deployments=[commit],
+        firing=monitors,
+        sequences={"i-1": 7},
+    )
+    (effect,) = [one for one in acted(history) if one.kind == "rollback"]
+    target = effect.payload["data"]["target"]
+    assert (target["model_version"], target["with"]) == ("big", {"commit": "abc"})
+    assert effect.state == "awaiting_approval"
+    assert effect.reason.startswith("3 of 3 monitors fire at the same time")
+    assert effect.sequence == 7
 
 
 def test_an_effect_that_was_missed_is_decided_anew_by_a_bad_bucket_only() -> None:
@@ -782,6 +860,11 @@ def test_of_the_versions_in_service_the_one_with_most_traffic_is_the_target() ->
     assert (last_known_good(incident_of(), [bad, *serving], []) or {}).get("model_version") == "big"
     retired = replace(main, last_seen=bad.first_seen - 2 * HOUR)
     assert (last_known_good(incident_of(), [bad, retired, serving[1]], []) or {}).get("model_version") == "mini"
+    idle = replace(main, last_seen=bad.first_seen - HOUR)
+    assert (last_known_good(incident_of(), [bad, idle, serving[1]], []) or {}).get("model_version") == "big"
+    brief = replace(main, first_seen=idle.last_seen - timedelta(seconds=1), last_seen=idle.last_seen, rows=100)
+    steady = replace(brief, value="mini", first_seen=idle.last_seen - 100 * timedelta(seconds=1), rows=8000)
+    assert (last_known_good(incident_of(), [bad, brief, steady], []) or {}).get("model_version") == "big"
 
 
 def test_an_automatic_rollback_waits_until_the_rows_show_one_version() -> None:
@@ -795,6 +878,7 @@ def test_an_automatic_rollback_waits_until_the_rows_show_one_version() -> None:
     assert decided(by_time) == ("awaiting_approval", UNCLEAR)
     assert decided(clear, other) == ("awaiting_approval", SEVERAL_VERSIONS)
     assert decided(clear, {**other, "share": 0.89}) == ("pending", "mode auto")
+    assert decided(clear, {**by_time, "value": "m3"}) == ("pending", "mode auto")  # no row shows it
     objective = {**evidence_of(column=None, check="slo")}
     assert decided(by_time, evidence={"k": objective}) == ("pending", "mode auto")  # has no rows to look at
 
@@ -846,9 +930,31 @@ def test_a_rollback_is_not_sent_by_itself_if_the_suspect_is_no_version(kind: str
     )
 
 
-@pytest.mark.parametrize(("rows", "target"), [(30_000, "new"), (27_000, "new"), (900, "old")])
+@pytest.mark.parametrize(
+    ("rows", "target"), [(30_000, "new"), (27_000, "new"), (15_300, "new"), (15_299, "old"), (900, "old")]
+)
 def test_the_target_is_the_version_that_replaced_another_one_of_similar_traffic(rows: int, target: str) -> None:
     opened, minute = incident_of().opened_at, timedelta(minutes=1)
-    old = replace(version("old", 1), first_seen=opened - 63 * minute, last_seen=opened - 50 * minute, rows=7_900)
+    old = replace(version("old", 1), first_seen=opened - 63 * minute, last_seen=opened - 50 * minute, rows=7_800)
     new = replace(version("new", 1), first_seen=opened - 51 * minute, last_seen=opened, rows=rows)
     assert (last_known_good(incident_of(), [old, new], []) or {}).get("model_version") == target
+
+
+@pytest.mark.parametrize(("beside", "target"), [(29, "new"), (30, "old")])
+def test_a_version_replaced_another_one_if_it_served_longer_after_it_than_beside_it(beside: int, target: str) -> None:
+    old = replace(version("old", 2, rows=9000), last_seen=START - 30 * MINUTE)
+    new = replace(version("new", 1, rows=3000), first_seen=old.last_seen - beside * MINUTE)
+    assert (last_known_good(incident_of(), [old, new], []) or {}).get("model_version") == target
+
+
+def test_what_is_wrong_with_the_pipe_says_nothing_about_versions() -> None:
+    pipe = evidence_of(segment="model_version=big", about="pipe")
+    worse = incident_of(evidence={"k": evidence_of(segment="model_version=small"), "p": pipe})
+    assert (last_known_good(worse, [version("big", 48)], []) or {}).get("model_version") == "big"
+
+
+def test_without_a_suspect_a_version_is_guilty_only_if_it_explains_what_the_rows_show() -> None:
+    segment = evidence_of(segment="model_version=m2")
+    for explained, guilty in ((1.0, ("model_version", "m2")), (0.1, None)):
+        evidence = {"s": segment, **attributed("failed", explained)}
+        assert guilty_version(incident_of(evidence=evidence)) == guilty

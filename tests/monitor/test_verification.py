@@ -242,6 +242,19 @@ def test_a_verification_ends_once_and_holds_for_all_effects_of_the_incident() ->
     }
 
 
+def test_the_effects_of_a_verification_are_those_of_the_incident_that_were_sent_in_their_order() -> None:
+    early = replace(SENT, id="e-2", finished_at=START - 11 * MINUTE, created_at=START - MINUTE)
+    others = [replace(SENT, incident="i-2"), replace(SENT, kind="firing"), replace(SENT, state="held")]
+    found = conclude_verifications({"i-1": outcome("bad", HOUR)}, [], AlertHistory(past=[*others, SENT, early]))
+    assert [row.id for row in found["i-1"].effects] == ["e-2", "e-1"]
+    assert concluded(outcome("bad", HOUR), past=others) is None
+
+
+@pytest.mark.parametrize("missing", ["finished_at", "verify_within"])
+def test_what_was_not_sent_or_is_not_verified_has_no_verification(missing: str) -> None:
+    assert concluded(outcome("bad", HOUR, effect=replace(SENT, **{missing: None}))) is None
+
+
 def test_an_incident_that_was_resolved_before_is_verified_as_well() -> None:
     history = AlertHistory(past=[SENT], acted=[incident_of(state="resolved")])
     assert conclude_verifications({"i-1": outcome("clean")}, [], history)["i-1"].verification["state"] == "verified"
