@@ -116,6 +116,14 @@ ALERTS = (
         "Monitor fewer columns or segments. All findings are on the web page.",
     ),
     Alert(
+        "DriftdConfigReloadFailed",
+        "driftd_config_last_reload_successful == 0",
+        "5m",
+        "warning",
+        "The new configuration of driftd cannot be used",
+        "The previous one stays in use. `driftd config check` and the log (`reload_failed`) have the reason.",
+    ),
+    Alert(
         "DriftdDown",
         'absent(up{job="driftd"} == 1)',
         "5m",

@@ -8,10 +8,11 @@ delays no other. APScheduler runs them (`jobs/scheduler.py`); `core/schedule.py`
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -28,6 +29,7 @@ from monitor.jobs.turns import try_catch_up, try_turn
 from monitor.store.database import Database
 
 LOG = structlog.get_logger(__name__)
+MonitorTask = TypeVar("MonitorTask", MonitorJob, CatchUpJob)
 STOP_SECONDS = 4.0
 """Seconds that running buckets and deliveries have to end; abandoned ones are resumed when their lease expires."""
 LONGEST_CATCH_UP = timedelta(hours=6)
@@ -48,37 +50,64 @@ class Daemon:
     every: timedelta = timedelta(seconds=1)
     stopping: threading.Event = field(default_factory=threading.Event)
     liveness: Liveness = field(default_factory=Liveness)
+    receiver_jobs: Sequence[Job] = ()
     further_jobs: Sequence[Job] = ()
+    reload: Callable[[], object] | None = None
+    _scheduler: JobScheduler | None = None
 
     def run(self) -> bool:
         """Run all jobs until the daemon is stopped; return whether all of them have ended."""
         release_orphaned(self.database)
-        for monitor in self.monitors:
-            monitor.lifecycle.sums_in_background = True
-        scheduler = JobScheduler(list(self.jobs()), self.liveness.watchdog)
-        scheduler.start()
+        self._scheduler = JobScheduler(list(self.jobs()), self.liveness.watchdog)
+        self._scheduler.start()
         LOG.info("started", monitors=len(self.monitors))
         try:
-            scheduler.wait(self.stopping)
+            self._scheduler.wait(self.stopping)
         finally:
-            ended = self._end(scheduler)
+            ended = self._end(self._scheduler)
         return ended
 
     def jobs(self) -> Iterator[Job]:
         """Yield the jobs; each has a thread of its own and waits for no other."""
+        every = self.every
         for monitor in self.monitors:
-            yield Job(_job_name(monitor), partial(self.run_turns, monitor), self.every)
-        for catch_up in self.catch_ups:
-            yield Job(
-                f"catch-up {catch_up.monitor.name}", partial(try_catch_up, catch_up), self.every, limit=LONGEST_CATCH_UP
-            )
+            monitor.lifecycle.sums_in_background = True
+            yield Job(_job_name(monitor), partial(self.run_turns, monitor), every, monitor.close, subject=monitor)
+        for one in self.catch_ups:
+            name, catch_up = f"catch-up {one.monitor.name}", partial(try_catch_up, one)
+            yield Job(name, catch_up, every, one.close, LONGEST_CATCH_UP, subject=one)
         for name in self.receivers:
-            yield Job(f"receiver {name}", partial(self.deliver_to, name), self.every)
+            yield Job(f"receiver {name}", partial(self.deliver_to, name), every, subject=self)
+        yield from self.receiver_jobs
         yield from self.further_jobs
-        yield Job("outbox", self.tidy, self.every)
-        yield Job("baselines", self.compute_sums, self.every, limit=LONGEST_CATCH_UP)
+        yield Job("outbox", self.tidy, every, subject=self)
+        yield Job("baselines", self.compute_sums, every, limit=LONGEST_CATCH_UP, subject=self)
         if self.suites is not None:
-            yield Job("evaluations", partial(self.start_suites, self.suites), self.every)
+            yield Job("evaluations", self.start_suites, every, subject=self)
+        if self.reload is not None:
+            yield Job("configuration", self.reload, every, subject=self)
+
+    def take_over(self, other: Daemon) -> None:
+        """Go on with what another daemon, which does not run, has been made of.
+
+        A monitor whose settings are the same goes on with its connection and its baseline in memory. One that is
+        replaced or removed ends after its present bucket; what it has stored stays.
+        """
+        before = [*self.monitors, *self.catch_ups]
+        self.monitors = [_find_same(self.monitors, one) for one in other.monitors]
+        self.catch_ups = [_find_same(self.catch_ups, one) for one in other.catch_ups]
+        if dict(self.receivers) != dict(other.receivers):
+            self.receiver_jobs = other.receiver_jobs
+        self.receivers, self.configs, self.further_jobs = other.receivers, other.configs, other.further_jobs
+        if self.suites is None or other.suites is None or self.suites.jobs != other.suites.jobs:
+            stopped, self.suites = self.suites, other.suites
+            if stopped is not None:
+                stopped.stop()
+        self.liveness.progress.keep([one.monitor.name for one in self.monitors])
+        if self._scheduler is not None:
+            self._scheduler.replace(list(self.jobs()))
+        kept = sum(one in before for one in self.monitors)
+        LOG.info("monitors_replaced", kept=kept, new=len(self.monitors) - kept)
 
     def _end(self, scheduler: JobScheduler) -> bool:
         abandoned = scheduler.end(STOP_SECONDS)
@@ -87,13 +116,6 @@ class Daemon:
         if abandoned:
             LOG.warning("abandoned", jobs=abandoned)
             return False
-        for monitor in self.monitors:
-            monitor.close()
-        for catch_up in self.catch_ups:
-            catch_up.close()
-        for job in self.further_jobs:
-            if job.close is not None:
-                job.close()
         LOG.info("stopped")
         return True
 
@@ -111,7 +133,7 @@ class Daemon:
 
     def run_turns(self, job: MonitorJob) -> None:
         """Run turns of one monitor until it has no due buckets left."""
-        while self.try_turn(job) and not self.stopping.is_set():
+        while self.try_turn(job) and not self._is_over(job):
             pass
 
     def try_turn(self, job: MonitorJob) -> int:
@@ -125,7 +147,11 @@ class Daemon:
             self.liveness.progress.note()
             self.liveness.watchdog.beat(_job_name(job))
 
-        return job.take_turn(self.stopping.is_set, note_bucket)
+        return job.take_turn(partial(self._is_over, job), note_bucket)
+
+    def _is_over(self, job: MonitorJob) -> bool:
+        """Return whether a monitor must not begin another bucket: the daemon stops, or its settings were replaced."""
+        return self.stopping.is_set() or all(job is not one for one in self.monitors)
 
     def compute_sums(self) -> None:
         """Compute the sums of baselines that turns have requested, one at a time, since each occupies a core."""
@@ -133,10 +159,10 @@ class Daemon:
             if not self.stopping.is_set():
                 monitor.lifecycle.compute_sum()
 
-    def start_suites(self, suites: SuiteSchedule) -> None:
+    def start_suites(self) -> None:
         """Start the due evaluations, unless the daemon is stopping."""
-        if not self.stopping.is_set():
-            suites.turn(self.clock.now())
+        if self.suites is not None and not self.stopping.is_set():
+            self.suites.turn(self.clock.now())
 
     def deliver(self) -> int:
         """Deliver all due actions, one receiver after the other."""
@@ -162,3 +188,8 @@ class Daemon:
 
 def _job_name(job: MonitorJob) -> str:
     return f"monitor {job.monitor.name}"
+
+
+def _find_same(running: Sequence[MonitorTask], made: MonitorTask) -> MonitorTask:
+    """Return the running job of a monitor if its settings are the same, otherwise the one that was made."""
+    return next((one for one in running if one.has_settings_of(made)), made)

@@ -1,4 +1,4 @@
-"""Signal handling: SIGTERM and SIGINT end the process within seconds even if a thread hangs; SIGHUP is ignored.
+"""Signal handling: SIGTERM and SIGINT end the process within seconds even if a thread hangs; SIGHUP reloads.
 
 A thread reads the signals, because the main thread may wait in a library that cannot be interrupted, and because a
 Python signal handler may neither log nor acquire a lock that the main thread holds.
@@ -26,20 +26,24 @@ LAST_LINES = 1.0
 
 
 @contextmanager
-def stop_on_signals(also: Callable[[], None] = lambda: None) -> Iterator[threading.Event]:
+def stop_on_signals(
+    also: Callable[[], None] = lambda: None, reload: Callable[[], None] = lambda: None
+) -> Iterator[threading.Event]:
     """Yield an event that SIGTERM and SIGINT set; a second signal ends the process at once.
 
     Parameters
     ----------
     also
         Called at the first signal, in the thread that reads the signals.
+    reload
+        Called at each SIGHUP, in the same thread.
     """
     stopping = threading.Event()
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     before = {number: signal.signal(number, _wake) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    thread = threading.Thread(target=_follow, args=(reader, stopping, also), name="signals", daemon=True)
+    thread = threading.Thread(target=_follow, args=(reader, stopping, also, reload), name="signals", daemon=True)
     thread.start()
     try:
         yield stopping
@@ -62,11 +66,13 @@ def _wake(_number: int, _frame: object) -> None:
     """Do nothing; with a handler, Python writes the number of the signal to the wakeup descriptor."""
 
 
-def _follow(reader: socket.socket, stopping: threading.Event, also: Callable[[], None]) -> None:
+def _follow(
+    reader: socket.socket, stopping: threading.Event, also: Callable[[], None], reload: Callable[[], None]
+) -> None:
     while numbers := reader.recv(64):
         for number in numbers:
             if number == signal.SIGHUP:
-                LOG.info("sighup_ignored", detail="The configuration is read at the start only: restart driftd.")
+                reload()
             elif stopping.is_set():
                 leave()
             else:

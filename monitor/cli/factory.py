@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.cli.receivers import make_connected_receivers
+from monitor.cli.receivers import find_kept, make_connected_receivers
 from monitor.cli.source_sessions import open_session
 from monitor.config.models import Config, Monitor
 from monitor.core.clock import Clock, SystemClock
@@ -21,8 +21,16 @@ def make_job(database: Database, config: Config, monitor: Monitor, clock: Clock)
     return MonitorJob(database, monitor, open_session(database, monitor, clock), config.receivers)
 
 
-def make_daemon(database: Database, config: Config, clock: Clock | None = None) -> Daemon:
-    """Make the daemon of a configuration."""
+def make_daemon(
+    database: Database, config: Config, clock: Clock | None = None, running: Daemon | None = None
+) -> Daemon:
+    """Make the daemon of a configuration.
+
+    Parameters
+    ----------
+    running
+        The daemon that will take over what is made; its receivers with the same settings are used again.
+    """
     clock = clock or SystemClock()
     monitors = [make_job(database, config, monitor, clock) for monitor in config.monitors]
     catch_ups = [
@@ -30,14 +38,18 @@ def make_daemon(database: Database, config: Config, clock: Clock | None = None) 
         for monitor in config.monitors
     ]
     needed = [job for job in catch_ups if job.is_needed]
-    receivers = make_connected_receivers(database, config, clock)
-    further = plan_receiver_jobs(database, receivers, clock)
+    kept = find_kept(running.receivers, running.configs, config) if running else {}
+    receivers = make_connected_receivers(database, config, clock, kept)
     daemon = Daemon(database, monitors, receivers, clock, needed, config.receivers)
+    in_charge = running or daemon
 
     def is_stopping() -> bool:
-        return daemon.stopping.is_set()  # an event that the caller may replace
+        return in_charge.stopping.is_set()  # an event that the caller may replace
 
-    readiness = Readiness(database, config.monitors, daemon.liveness, clock)
-    heartbeats = plan_heartbeat(config.heartbeat, readiness)
-    daemon.further_jobs = [*further, *heartbeats, retention.plan_job(database, config, is_stopping)]
+    readiness = Readiness(database, config.monitors, in_charge.liveness, clock)
+    daemon.receiver_jobs = plan_receiver_jobs(database, receivers, clock)
+    daemon.further_jobs = [
+        *plan_heartbeat(config.heartbeat, readiness),
+        retention.plan_job(database, config, is_stopping),
+    ]
     return daemon

@@ -46,6 +46,7 @@ class CatchUpJob:
         self.monitor = monitor
         self._database = database
         self._source = source
+        self._receivers = receivers
         self._comparisons = Comparisons(monitor)
         self._experiments = ExperimentCatchUp(database, self._comparisons)
         self._shadows = ShadowCatchUp(database, self._comparisons, receivers)
@@ -88,6 +89,10 @@ class CatchUpJob:
                 state = comparisons.load_states(connection, monitor.name)[key]
             until = min(end, state.next + max(MOST_PER_RUN, monitor.bucket))
             yield Backlog(spec, state, until, is_last=until == end)
+
+    def has_settings_of(self, other: CatchUpJob) -> bool:
+        """Return whether another job would do the same."""
+        return self.monitor == other.monitor and self._receivers == other._receivers
 
     def close(self) -> None:
         """Close the connections to the source."""

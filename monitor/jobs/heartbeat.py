@@ -65,7 +65,7 @@ class Heartbeat:
         return None if result.delivered else f"{result.reason}: {result.detail}"
 
     def _record(self, result: HeartbeatResult, **detail: object) -> HeartbeatResult:
-        self._tally.counts[result] += 1
+        self._tally.count(result)
         if result != self._logged:
             (LOG.info if result == "sent" else LOG.warning)(f"heartbeat_{result}", **detail)
         self._logged = result
@@ -74,7 +74,6 @@ class Heartbeat:
 
 def plan_heartbeat(config: HeartbeatConfig | None, readiness: Readiness) -> list[Job]:
     """Return the job that sends heartbeats; none if no service is configured."""
-    readiness.liveness.heartbeats.is_configured = config is not None
     if config is None:
         return []
     from monitor.actions.receivers.http import HttpTransport

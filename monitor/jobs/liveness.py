@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 from monitor.jobs.watchdog import Watchdog
 from monitor.store.database import DatabaseError, is_unavailable
@@ -55,9 +56,23 @@ class Progress:
             reason = self._failures.get(monitor)
         return f"monitor {monitor}: the last turn failed: {reason}" if reason else None
 
+    def keep(self, monitors: Collection[str]) -> None:
+        """Forget what other monitors reported, which are no longer configured."""
+        with self._lock:
+            self._failures = {name: reason for name, reason in self._failures.items() if name in monitors}
+            self._unwritable.intersection_update(monitors)
+
     def store_refuses(self) -> bool:
         """Return whether our database refused the last turn of a monitor, for example because its disk is full."""
         return bool(self._unwritable)
+
+
+@dataclass
+class ReloadTally:
+    """Whether the last reload of the configuration was successful, and when one last was, for `/metrics`."""
+
+    is_successful: bool = True
+    succeeded_at: datetime | None = None
 
 
 HeartbeatResult = Literal["sent", "failed", "withheld"]
@@ -67,9 +82,13 @@ HeartbeatResult = Literal["sent", "failed", "withheld"]
 class HeartbeatTally:
     """The heartbeats of this process to the dead-man service by result, for `/metrics`."""
 
-    counts: dict[HeartbeatResult, int] = field(default_factory=lambda: {"sent": 0, "failed": 0, "withheld": 0})
+    counts: dict[HeartbeatResult, int] = field(default_factory=dict)
     sent_at: datetime | None = None
-    is_configured: bool = False
+
+    def count(self, result: HeartbeatResult) -> None:
+        """Count a heartbeat; from the first one on, every result has a count."""
+        before = dict.fromkeys(get_args(HeartbeatResult), 0) | self.counts
+        self.counts = before | {result: before[result] + 1}
 
 
 @dataclass(frozen=True)
@@ -79,6 +98,7 @@ class Liveness:
     watchdog: Watchdog = field(default_factory=Watchdog)
     progress: Progress = field(default_factory=Progress)
     heartbeats: HeartbeatTally = field(default_factory=HeartbeatTally)
+    reloads: ReloadTally = field(default_factory=ReloadTally)
 
 
 def _describe_store(error: Exception) -> str:

@@ -87,6 +87,10 @@ class MonitorJob:
         """Return whether the last recorded heartbeat is older than ``every``."""
         return self.recorded_at is None or now - self.recorded_at >= every
 
+    def has_settings_of(self, other: MonitorJob) -> bool:
+        """Return whether another job would do the same."""
+        return self.monitor == other.monitor and self.receivers == other.receivers
+
     def close(self) -> None:
         """Close the connections to the source."""
         self.source.close()

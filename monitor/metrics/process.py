@@ -38,12 +38,6 @@ def _optional(value: float | None) -> list[Sample]:
     return [] if value is None else [((), value)]
 
 
-def _heartbeats(state: ProcessState) -> Iterator[Sample]:
-    tally = state.liveness.heartbeats
-    if tally.is_configured:
-        yield from (((result,), float(count)) for result, count in tally.counts.items())
-
-
 PROCESS_ROWS: tuple[ProcessRow, ...] = (
     ProcessRow(
         "driftd_clock_skew_seconds",
@@ -60,12 +54,26 @@ PROCESS_ROWS: tuple[ProcessRow, ...] = (
         lambda _state: [((), float(count_dropped()))],
     ),
     ProcessRow(
+        "driftd_config_last_reload_successful",
+        "gauge",
+        (),
+        "1 if the last reload of the configuration was successful; 0 while an older one is in use.",
+        lambda state: [((), float(state.liveness.reloads.is_successful))],
+    ),
+    ProcessRow(
+        "driftd_config_last_reload_success_timestamp_seconds",
+        "gauge",
+        (),
+        "Time of the last successful load of the configuration, in seconds since the epoch.",
+        lambda state: _optional(seconds(state.liveness.reloads.succeeded_at)),
+    ),
+    ProcessRow(
         "driftd_heartbeats_total",
         "counter",
         ("result",),
         "Heartbeats of this process to the dead-man service: sent, failed (not accepted), or withheld because a monitor"
         " is not current.",
-        _heartbeats,
+        lambda state: [((result,), float(count)) for result, count in state.liveness.heartbeats.counts.items()],
     ),
     ProcessRow(
         "driftd_heartbeat_sent_timestamp_seconds",

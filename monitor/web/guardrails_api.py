@@ -38,6 +38,8 @@ MOST_AT_WORK = 16
 MOST_PARSED = 20_000
 """Maximum size of a rejected body that is parsed to answer as its policy fails."""
 WAIT_SECONDS = 10.0
+SALT = secrets.token_bytes(16)
+"""Salt of policies without one, for the lifetime of the process; a reload of the configuration keeps it."""
 
 
 class GuardrailsApi:
@@ -50,9 +52,8 @@ class GuardrailsApi:
     """
 
     def __init__(self, config: Config) -> None:
-        salt = secrets.token_bytes(16)
         self._policies = {
-            name: policy if policy.salt else replace(policy, salt=salt)
+            name: policy if policy.salt else replace(policy, salt=SALT)
             for name, policy in merge_policies(config.policies).items()
         }
         self._limit = max(BODY_FLOOR, 2 * max(policy.max_bytes for policy in self._policies.values()))

@@ -12,10 +12,8 @@ from monitor.config.models import Config
 from monitor.core.clock import Clock
 from monitor.jobs.liveness import Liveness
 from monitor.store.database import Database
-from monitor.web.app import create_app
-from monitor.web.breakers import Board
-from monitor.web.health import Health
 from monitor.web.server import Server
+from monitor.web.site import Site
 
 WEB = "the web server"
 SWITCH_SECONDS = 0.0001
@@ -25,26 +23,29 @@ with 0.5 ms."""
 
 
 @contextmanager
-def serve_web(database: Database, config: Config, clock: Clock, liveness: Liveness) -> Iterator[None]:
-    """Serve the web pages, the API and the metrics while the daemon runs."""
-    board = Board(database, config, clock)
+def serve_web(database: Database, config: Config, clock: Clock, liveness: Liveness) -> Iterator[Site]:
+    """Serve the web pages, the API and the metrics while the daemon runs; yield what is served."""
+    site = Site(database, config, clock, liveness)
     watchdog = liveness.watchdog
-    app = create_app(database, config, clock, board, Health(database, config, liveness))
-    server = Server(app, config.server.listen, partial(watchdog.beat, WEB))
-    board.start()
+    server = Server(site, config.server.listen, partial(watchdog.beat, WEB))
+    site.start()
     sys.setswitchinterval(SWITCH_SECONDS)
     settle_memory()
     server.start()
     watchdog.watch(WEB)
     try:
-        yield
+        yield site
     finally:
         watchdog.forget(WEB)
         server.stop()
-        board.stop()
+        site.stop()
 
 
 def settle_memory() -> None:
-    """Exclude all loaded objects from garbage collection; a full collection over them stops all responses for 40 ms."""
+    """Exclude all loaded objects from garbage collection; a full collection over them stops all responses for 40 ms.
+
+    Objects that were excluded before and are not used any more are freed.
+    """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()

@@ -54,18 +54,19 @@ def test_an_impossible_source_ends_the_start_with_the_sentence_of_config_check(
     world: World, fault: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     changes, says = IMPOSSIBLE[fault]
-    config = load(world.configure(source=source(world, **changes)))
+    path = world.configure(source=source(world, **changes))
+    config = load(path)
     assert config_check(config, as_json=False) == 2
     sentence = next(line for line in capsys.readouterr().out.splitlines() if says in line)
     with pytest.raises(ConfigError) as caught:
-        run(config)
+        run(path)
     assert str(caught.value) == sentence
     assert not (world.folder / "driftd.db").exists()
 
 
 def test_a_segment_that_is_not_there_ends_the_start_too(world: World) -> None:
     with pytest.raises(ConfigError, match="the column 'tenant' is not in the source"):
-        run(load(world.configure(segments=["tenant"])))
+        run(world.configure(segments=["tenant"]))
 
 
 def test_the_command_exits_2_and_says_it_once(world: World) -> None:
@@ -137,7 +138,7 @@ def test_the_start_says_where_the_store_is(world: World, tmp_path: Path) -> None
 )
 def test_a_store_that_cannot_be_opened_is_named(world: World, store: str, says: str) -> None:
     with pytest.raises(StoreError, match=re.escape(says)):
-        run(load(world.configure({"store": store})))
+        run(world.configure({"store": store}))
 
 
 def _has(path: Path, text: str) -> str | None:

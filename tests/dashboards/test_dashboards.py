@@ -15,6 +15,7 @@ import yaml
 from dashboards.alerts import ALERTS
 from dashboards.generate import FOLDER, files
 from monitor.metrics import list_metrics
+from monitor.metrics.process import PROCESS_ROWS
 
 pytestmark = pytest.mark.xdist_group("dashboards")  # one worker starts Prometheus, not each
 
@@ -44,7 +45,7 @@ def test_the_generated_files_are_fresh() -> None:
 
 
 def test_every_metric_that_is_used_exists_and_every_metric_is_used() -> None:
-    known = {row.name for row in list_metrics()} | {"driftd_store_up", "driftd_build_info"}
+    known = {row.name for row in (*list_metrics(), *PROCESS_ROWS)} | {"driftd_store_up", "driftd_build_info"}
     used = {name for expression in EXPRESSIONS for name in NAMES.findall(expression)}
     assert used - known == set()
     assert {row.name for row in list_metrics()} - used == set()

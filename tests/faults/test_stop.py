@@ -1,4 +1,4 @@
-"""SIGTERM ends the real process with exit code 0 within ten seconds, whatever hangs; SIGHUP changes nothing."""
+"""SIGTERM ends the real process with exit code 0 within ten seconds, whatever hangs."""
 
 from __future__ import annotations
 
@@ -8,72 +8,23 @@ import signal
 import socket
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy.engine import make_url
 
 from monitor.core.action import Action
 from monitor.store import outbox
 from monitor.store.database import Database
-from tests.faults import tally
-from tests.support.process import eventually, free_port
+from tests.support.live import WITHIN, live
+from tests.support.process import eventually
 from tests.support.proxy import Proxy, proxied
 from tests.support.world import START, World, rows_of
 
 pytestmark = pytest.mark.xdist_group("waiting")  # one after the other, beside tests that compute
-
-WITHIN = 30
-"""Seconds: ten as promised, and twenty for a machine that does much else."""
-
-
-class Live:
-    """A daemon at work in a process of its own."""
-
-    def __init__(self, world: World, extra: dict[str, Any] | None = None, **monitor: Any) -> None:
-        self.world = world
-        self.port = free_port()
-        self.log = world.folder / "daemon.log"
-        listen = {"server": {"listen": f"127.0.0.1:{self.port}"}}
-        world.configure({**listen, **(extra or {})}, **{"catch_up": "1h", **monitor})
-
-    def start(self, errors: Any = None) -> None:
-        self.process = self.world.start("run", errors=errors)
-
-    def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=60)
-
-    def source_is(self, up: int) -> bool:
-        return f'driftd_source_up{{monitor="shop"}} {up}.0' in self.get("/metrics").text
-
-    def logged(self, event: str) -> bool:
-        return f'"event": "{event}"' in self.log.read_text()
-
-    def end(self) -> int:
-        """Return the exit code after one SIGTERM."""
-        began = time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(WITHIN)
-        tally.count("situations of SIGTERM")
-        tally.note_worst("SIGTERM to the end of the process", time.monotonic() - began)
-        return code
-
-
-@contextmanager
-def live(world: World, extra: dict[str, Any] | None = None, errors: Any = None, **monitor: Any) -> Iterator[Live]:
-    made = Live(world, extra, **monitor)
-    made.start(errors)
-    try:
-        yield made
-    finally:
-        made.process.kill()
-        made.process.wait()
 
 
 @pytest.fixture
@@ -258,12 +209,3 @@ def test_a_second_signal_ends_at_once(stalling: tuple[World, Proxy]) -> None:
         daemon.process.send_signal(signal.SIGINT)
         assert daemon.process.wait(WITHIN) == 0
         assert not daemon.logged("stopped")
-
-
-def test_sighup_is_ignored_and_said_so(world: World) -> None:
-    with live(world) as daemon:
-        eventually(lambda: daemon.logged("started"), 60, "the start")
-        daemon.process.send_signal(signal.SIGHUP)
-        eventually(lambda: daemon.logged("sighup_ignored"), 60, "the line about SIGHUP")
-        eventually(lambda: daemon.source_is(1), 60, "the daemon at work")
-        assert daemon.end() == 0

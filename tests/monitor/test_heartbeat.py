@@ -152,7 +152,6 @@ def test_the_job_is_one_of_the_daemon_if_it_is_configured(database: Database) ->
     for heartbeat, intervals in ((None, []), (sent, [timedelta(seconds=30)])):
         daemon = make_daemon(database, config.model_copy(update={"heartbeat": heartbeat}))
         assert [job.every for job in daemon.jobs() if job.name == "dead-man service"] == intervals
-        assert daemon.liveness.heartbeats.is_configured == bool(intervals)
 
 
 def test_the_address_must_be_one_of_http_and_is_not_shown() -> None:

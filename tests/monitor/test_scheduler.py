@@ -94,3 +94,39 @@ def test_waiting_ends_when_it_is_told_to_stop() -> None:
     stopping = threading.Event()
     stopping.set()
     JobScheduler([], Watchdog()).wait(stopping)
+
+
+def test_a_replaced_job_ends_its_run_is_closed_and_only_then_has_a_successor() -> None:
+    inside, over = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def work() -> None:
+        inside.set()
+        over.wait(60)
+        order.append("ended")
+
+    kept = Counter()
+    subject = object()
+    old = Job("monitor", work, SOON, lambda: order.append("closed"))
+    scheduler = JobScheduler([old, Job("kept", kept, SOON, lambda: order.append("kept"), subject=subject)], Watchdog())
+    scheduler.start()
+    try:
+        assert inside.wait(30)
+        successor = Counter(lambda: order.append("successor"))
+        other = Counter(lambda: order.append("never"))
+        jobs = [Job("monitor", successor, SOON), Job("kept", other, SOON, subject=subject)]
+        scheduler.replace(jobs)
+        before = kept.runs
+        eventually(lambda: kept.runs > before + 3, 30, "the job that is the same")
+        assert order == []
+        over.set()
+        eventually(lambda: successor.runs > 1, 30, "the successor")
+        assert order[:3] == ["ended", "closed", "successor"]
+        scheduler.replace([])
+        runs = kept.runs
+    finally:
+        over.set()
+        assert scheduler.end(30) == []
+    assert "kept" in order
+    assert "never" not in order
+    assert kept.runs <= runs + 1

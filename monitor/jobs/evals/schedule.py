@@ -61,6 +61,11 @@ class SuiteSchedule:
         self._database = database
         self._start = start or _start
 
+    @property
+    def jobs(self) -> list[SuiteJob]:
+        """Return the suites with what their runs need."""
+        return [one.job for one in self._all]
+
     def turn(self, now: datetime) -> int:
         """Start every suite that is due and not running; return the number of started suites."""
         return sum(self._one(one, now) for one in self._all)
