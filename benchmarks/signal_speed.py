@@ -21,7 +21,7 @@ import numpy as np
 from detectors import SIGNALS, Signal
 from detectors.records import Column, Records
 from monitor.core.record_batch import RecordBatch
-from monitor.profiling.learn import with_signals
+from monitor.profiling.signals import with_signals
 
 DATA = Path(__file__).parent / "data" / "begin_wow.dev.jsonl.gz"
 NOT_SHOWN = ("entailment",)  # needs a model of one's own

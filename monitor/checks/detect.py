@@ -12,7 +12,7 @@ from detectors.correct import false_discovery
 from monitor.checks.baseline import Baseline
 from monitor.checks.baseline_findings import evaluate_baseline
 from monitor.checks.columns import evaluate_columns
-from monitor.checks.invalid_weights import find_invalid_weights
+from monitor.checks.left_out import find_left_out
 from monitor.checks.protocols import BucketData
 from monitor.checks.registry import make_checks
 from monitor.checks.stattests import Stattests, evaluate_stattests
@@ -30,7 +30,7 @@ def detect(monitor: Monitor, baseline: Baseline, window: Window, stattests: Stat
     evaluated = [finding for check in make_checks(monitor) for finding in check.evaluate(baseline, window)]
     findings = [
         *(finding for finding in evaluated if finding.column is None),
-        *find_invalid_weights(window),
+        *find_left_out(window),
         *evaluate_columns(comparison),
         *(finding for finding in evaluated if finding.column is not None),
         *evaluate_stattests(comparison, stattests),

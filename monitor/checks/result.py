@@ -7,7 +7,7 @@ from typing import Literal
 
 from detectors import TRAFFIC_CHECKS, Finding, Status
 from monitor.checks.baseline import Baseline
-from monitor.checks.invalid_weights import LEFT_OUT
+from monitor.checks.left_out import LEFT_OUT
 from monitor.profiling.profile import Profiled
 
 Result = Literal["done", "inconclusive"]

@@ -17,6 +17,7 @@ from monitor.cli.startup_checks import refuse_impossible, warn_of_another_store,
 from monitor.config.models import Config
 from monitor.core import log
 from monitor.core.clock import SystemClock
+from monitor.profiling.signal_workers import isolate_signals
 from monitor.shutdown import leave, stop_on_signals
 from monitor.web.serve import serve_web
 
@@ -46,7 +47,8 @@ def _serve(path: Path, config: Config, stopping: threading.Event, reloading: thr
         LOG.info("store", url=database.url.render_as_string(hide_password=True))
         daemon = make_whole_daemon(database, config, clock)
         daemon.stopping, liveness = stopping, daemon.liveness
-        with liveness.watchdog.running(leave), serve_web(database, config, clock, liveness) as site:
+        web = serve_web(database, config, clock, liveness)
+        with isolate_signals(), liveness.watchdog.running(leave), web as site:
             apply = partial(replace_running, daemon, site)
             daemon.reload = Reloader(path, config, apply, reloading, liveness.reloads, clock).run
             return daemon.run()

@@ -8,7 +8,7 @@ from typing import Any
 from monitor.cli.connections import open_store
 from monitor.cli.options import DEFAULT_CONFIG, AsJson, ConfigOption
 from monitor.cli.output import echo, print_json, print_table
-from monitor.metrics.monitor_status import exit_code, monitor_status
+from monitor.metrics.monitor_status import exit_code, find_quarantine, monitor_status
 from monitor.store import reads
 
 
@@ -26,7 +26,9 @@ def status(config: ConfigOption = DEFAULT_CONFIG, as_json: AsJson = False) -> in
     else:
         heads = ("monitor", "state", "newest_bucket", "rows", "open_incidents", "baseline", "detail")
         print_table(heads, [[row[head] for head in heads] for row in rows], "no monitor")
-        for monitor in state.monitors:
+        for row, monitor in zip(rows, state.monitors, strict=True):
+            if row["quarantine"]:
+                echo(f"{monitor.name}: {row['quarantine']}")
             _print_estimates(monitor)
     return exit_code(row["state"] for row in rows)
 
@@ -41,6 +43,7 @@ def _describe(monitor: reads.MonitorState, bucket: timedelta, at: datetime) -> d
         "open_incidents": len(monitor.open),
         "baseline": f"{monitor.baseline.rows} rows" if monitor.baseline else None,
         "detail": current.detail,
+        "quarantine": find_quarantine(monitor),
     }
 
 

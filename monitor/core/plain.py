@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import traceback
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from datetime import datetime, timedelta
@@ -26,6 +27,21 @@ def visible(text: str, keep: str = "\n\t") -> str:
 
 def _code(character: str) -> str:
     return f"\\x{ord(character):02x}" if ord(character) <= 0xFF else f"\\u{ord(character):04x}"  # noqa: PLR2004
+
+
+def find_place(error: BaseException) -> str:
+    """Return where an error was raised, for logs: its text may quote a secret or a text of a user.
+
+    Examples
+    --------
+    >>> try:
+    ...     len(None)
+    ... except TypeError as error:
+    ...     print(find_place(error))
+    <doctest monitor.core.plain.find_place[0]>:2
+    """
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename}:{last.lineno}"
 
 
 def escape_json(text: str) -> str:

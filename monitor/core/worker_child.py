@@ -13,9 +13,10 @@ import socket
 import struct
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
+
+from monitor.core.plain import find_place
 
 REQUEST = struct.Struct(">Idd")
 """Length of the body, seconds until the deadline, and seconds of CPU time (0 without a limit)."""
@@ -63,8 +64,7 @@ def _answer_or_end(answer: Answer, body: bytes, seconds: float) -> bytes:
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     except Exception as error:  # noqa: BLE001  the parent reports the loss of this process
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        sys.stderr.write(f"a worker ended with {type(error).__name__} at {last.filename}:{last.lineno}\n")
+        sys.stderr.write(f"a worker ended with {type(error).__name__} at {find_place(error)}\n")
         sys.stderr.flush()
         os._exit(1)
 

@@ -62,6 +62,12 @@ class WorkerPool:
         for _ in range(size):
             self._idle.put_nowait(None)
 
+    def close(self) -> None:
+        """End the idle workers."""
+        while not self._idle.empty():
+            if worker := self._idle.get_nowait():
+                worker.kill()
+
     @asynccontextmanager
     async def lend(self, seconds: float) -> AsyncIterator[Worker]:
         """Lend a worker; if the block raises, it is ended, and another one is started when it is needed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from monitor.core.process_counters import QUARANTINED_RECORDS
 from monitor.jobs.bucket_planner import BucketPlanner
 from monitor.jobs.source_session import SourceSession
 from monitor.pipeline import process_bucket
@@ -38,6 +39,8 @@ class BucketWorker:
             with claims.renewing(self._database, claim):
                 plan = self._planner.plan(claim.bucket)
                 result = process_bucket(self._database, self._source, plan, claim, self._cache)
+            for why, number in result.profiled.facts.quarantined.items():
+                QUARANTINED_RECORDS.add(name, why, number=number)
             LOG.debug("bucket", monitor=name, start=start, result=result.result)
         except claims.FenceLost as lost:
             LOG.warning("fence_lost", detail=str(lost))

@@ -11,7 +11,7 @@ from monitor.config.money import Savings
 from monitor.config.signals import resolve
 from monitor.jobs.savings_columns import check_columns, required_columns, select_columns
 from monitor.jobs.savings_tally import find_tariff, tally_page
-from monitor.profiling.learn import with_signals
+from monitor.profiling.signals import with_signals
 from monitor.profiling.weights import split_by_weight
 from monitor.sources.base import Reader, read_in_steps
 from monitor.sources.traffic_roles import keep_monitored

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -14,6 +13,7 @@ from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, R
 from monitor.config.receivers import ReceiverConfig
 from monitor.core.action import DESTRUCTIVE, TEST
 from monitor.core.clock import Clock
+from monitor.core.plain import find_place
 from monitor.store import digests, leases, outbox
 from monitor.store.database import Database, decision_time
 from monitor.store.effect_notices import save_sent_notice
@@ -149,9 +149,7 @@ def _attempt(
             return DeliveryResult("timeout", "nothing was sent, as the time for the attempt had passed", retry=True)
         return receiver.deliver(delivery, deadline)
     except Exception as error:  # noqa: BLE001  a defect of one receiver must not stop its queue
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{last.filename}:{last.lineno}"  # the text of an error may contain a secret
-        LOG.error("receiver_failed", receiver=claimed.name, error=type(error).__name__, where=where)  # noqa: TRY400
+        LOG.error("receiver_failed", receiver=claimed.name, error=type(error).__name__, where=find_place(error))  # noqa: TRY400
         return DeliveryResult("other", f"the receiver failed with {type(error).__name__}", retry=True)
 
 

@@ -15,7 +15,7 @@ from monitor.config.source import TEXT_ROLES
 from monitor.core.incident import Incident
 from monitor.core.record_batch import RecordBatch
 from monitor.jobs.shown_text import show_value
-from monitor.profiling.learn import with_signals
+from monitor.profiling.signals import with_signals
 from monitor.profiling.source_columns import columns_to_read
 from monitor.sources.base import Reader, read_in_steps
 from monitor.sources.traffic_roles import keep_monitored

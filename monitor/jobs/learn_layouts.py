@@ -10,7 +10,8 @@ from monitor.config.models import ConfigError, Monitor
 from monitor.config.signals import resolve
 from monitor.core.record_batch import RecordBatch
 from monitor.profiling.features import Choice, choose
-from monitor.profiling.learn import Learner, with_signals
+from monitor.profiling.learn import Learner
+from monitor.profiling.signals import with_signals
 from monitor.profiling.source_columns import columns_to_read
 from monitor.profiling.weights import has_label_probability
 from monitor.sources.base import Reader, SourceError, read_in_steps

@@ -24,7 +24,7 @@ import numpy as np
 from detectors.binning import Binning, Kind, category, numbers
 from detectors.records import Column, Records, concatenate, row_count, take
 from monitor.config.models import ConfigError, Monitor
-from monitor.profiling.learn import with_signals
+from monitor.profiling.signals import with_signals
 from monitor.profiling.source_columns import columns_to_read
 from monitor.sources.base import Reader, read_in_steps
 from monitor.sources.traffic_roles import keep_monitored

@@ -62,6 +62,11 @@ def monitor_status(monitor: MonitorState, bucket: timedelta, at: datetime) -> Mo
     return MonitorStatus("healthy", _healthy(monitor))
 
 
+def find_quarantine(monitor: MonitorState) -> str | None:
+    """Return how many rows of the newest window have no signals, or None."""
+    return next((row.reason for row in monitor.findings if (row.check, row.method) == ("signals", "quarantined")), None)
+
+
 def exit_code(states: Iterable[State]) -> int:
     """Return 1 when a monitor fires, 0 when all are healthy, and 2 when the status of one is unknown."""
     distinct = set(states)

@@ -9,6 +9,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from monitor.core.log import count_dropped
+from monitor.core.process_counters import FENCES_LOST, QUARANTINED_RECORDS
 from monitor.jobs.liveness import Liveness
 from monitor.metrics.base import MetricHead, Sample, make_family, seconds
 
@@ -66,6 +67,21 @@ PROCESS_ROWS: tuple[ProcessRow, ...] = (
         (),
         "Time of the last successful load of the configuration, in seconds since the epoch.",
         lambda state: _optional(seconds(state.liveness.reloads.succeeded_at)),
+    ),
+    ProcessRow(
+        "driftd_fences_lost_total",
+        "counter",
+        ("kind",),
+        "Results of this process that were dropped, as another replica had taken over the bucket or the action.",
+        lambda _state: FENCES_LOST.samples(),
+    ),
+    ProcessRow(
+        "driftd_quarantined_records_total",
+        "counter",
+        ("monitor", "reason"),
+        "Records of buckets that this process computed without signals: these took too much time (timeout) or memory,"
+        " ended their process (crash) or failed (error), or did so for too many records around them (skipped).",
+        lambda _state: QUARANTINED_RECORDS.samples(),
     ),
     ProcessRow(
         "driftd_heartbeats_total",

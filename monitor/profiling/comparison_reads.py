@@ -14,8 +14,8 @@ from monitor.config.sections import nearest
 from monitor.config.signals import column_name, resolve
 from monitor.core.record_batch import RecordBatch
 from monitor.profiling.ab_counts import Arms, required_columns
-from monitor.profiling.learn import with_signals
 from monitor.profiling.shadow_join import Joiner, Pairs
+from monitor.profiling.signals import with_signals
 from monitor.sources.base import Reader, read_in_steps
 from monitor.sources.traffic_roles import keep_monitored, keep_own_arms, role_columns
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,6 +14,7 @@ from monitor.config.models import Features
 from monitor.core.record_batch import RecordBatch
 from monitor.profiling.clients import add_sketches, sketch_clients
 from monitor.profiling.facts import MOST_UNSEEN, MOST_VERSIONS, VERSION_ROLES, Facts
+from monitor.profiling.signals import QUARANTINED
 from monitor.sources.screen import MANY_WORDS, count_words, without_personal
 
 FREE_TEXT = "(free text)"
@@ -31,6 +33,9 @@ def count_records(facts: Facts, records: RecordBatch, layouts: Mapping[str, Binn
     facts.last = last if facts.last is None else max(last, facts.last)
     counted = {name: sketch.tolist() for name, sketch in sketch_clients(records).items()}
     facts.clients = add_sketches(facts.clients, counted)
+    if QUARANTINED in records:
+        reasons = records[QUARANTINED]
+        facts.quarantined = dict(Counter(facts.quarantined) + Counter(reasons.values[~reasons.missing]))
     _count_versions(facts, records)
     _count_unseen(facts, records, layouts, features)
 

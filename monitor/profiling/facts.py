@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ from monitor.profiling.clients import add_sketches
 VERSION_ROLES = ("model_version", "prompt_version")
 MOST_VERSIONS = 200
 MOST_UNSEEN = 10
-NEWER = ("clients", "excess_weight", "invalid_weights", "invalid_labels")
+NEWER = ("clients", "excess_weight", "invalid_weights", "invalid_labels", "quarantined")
 """Fields that were added later, and are omitted if empty."""
 
 
@@ -33,6 +34,7 @@ class Facts:
     excess_weight: int = 0  # of all rows, beyond 1 each, in units of 1/65536
     invalid_weights: int = 0  # rows that were ignored
     invalid_labels: int = 0  # labels that were left out
+    quarantined: dict[str, int] = field(default_factory=dict)  # reason: rows without signals
     definition: ClassVar[str] = "1"
 
     def __add__(self, other: Facts) -> Facts:
@@ -56,6 +58,7 @@ class Facts:
             excess_weight=self.excess_weight + other.excess_weight,
             invalid_weights=self.invalid_weights + other.invalid_weights,
             invalid_labels=self.invalid_labels + other.invalid_labels,
+            quarantined=dict(Counter(self.quarantined) + Counter(other.quarantined)),
         )
 
     @property

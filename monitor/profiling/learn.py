@@ -15,29 +15,15 @@ from detectors.performance.rates import DECISION, judged_column, labelled_column
 from detectors.quality.percentile import TIMES, learn_times
 from detectors.records import Records, concatenate, row_count, take
 from monitor.config.checks import PerformanceConfig, RateConfig
-from monitor.config.signals import Entry, resolve
 from monitor.core.record_batch import RecordBatch
 from monitor.sources.screen import MANY_WORDS, count_words, unfit_words
 
 SAMPLE = 100_000
 MOST_ROWS = 60_000
 """Maximum number of labelled rows from which the expected losses of a regression are learnt."""
-TOGETHER = 256
-"""Number of records that pass through all signals at once, so that signals share cached analyses of a text."""
 MOST_CATEGORIES = 50_000
 OFTEN = 10
 """Minimum count in a baseline for a text of many words to be a category and not free text."""
-
-
-def with_signals(records: RecordBatch, signals: Sequence[Entry]) -> RecordBatch:
-    """Add the columns of the configured signals, except those whose inputs are not logged."""
-    ready = [signal for signal in resolve(signals) if all(role in records for role in signal.needs)]
-    texts = records.select({role for signal in ready for role in (*signal.needs, *signal.uses)})
-    parts = []
-    for start in range(0, records.rows, TOGETHER):
-        few = texts.take(np.arange(start, min(start + TOGETHER, records.rows)))
-        parts.append({signal.name: signal.compute(few) for signal in ready})
-    return records.with_columns(concatenate(parts))
 
 
 class Learner:

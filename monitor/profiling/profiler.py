@@ -15,7 +15,7 @@ from monitor.profiling.ab_counts import Arms
 from monitor.profiling.count_records import count_records, group_rows
 from monitor.profiling.derived_columns import WHOLE_ONLY, derive_columns
 from monitor.profiling.facts import Facts
-from monitor.profiling.learn import with_signals
+from monitor.profiling.signals import with_signals
 from monitor.profiling.weights import has_label_probability, split_by_weight, split_labels_by_weight
 from monitor.sources.traffic_roles import keep_monitored, keep_own_arms
 

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from detectors.cost.budget import SpendTotals
 from detectors.cost.ledger import ALL, CostSummary
+from monitor.core.process_counters import FENCES_LOST
 from monitor.core.schedule import Bucket, retry_delay
 from monitor.sources.base import UNREADABLE, SourceError
 from monitor.store import leases, ledger
@@ -183,6 +184,7 @@ def finish(
     }
     done = connection.execute(_FINISH, {**values, **_identify(lease)})
     if done.rowcount != 1:
+        FENCES_LOST.add("bucket")
         raise FenceLost(f"bucket {lease.bucket.start.isoformat()} of {lease.monitor} was taken over.")
 
 

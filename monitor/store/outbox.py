@@ -13,6 +13,7 @@ from monitor.actions.identity import MESSAGE_NOT_AFTER, identity
 from monitor.alerting.messages.notices import write_expired_headline
 from monitor.core.action import DESTRUCTIVE, MESSAGES, STANDING, TEST, Action, ActionRecord, PastAction
 from monitor.core.payload import ActionSummary, EventData, Verification
+from monitor.core.process_counters import FENCES_LOST
 from monitor.store import leases
 from monitor.store.database import now, upsert
 from monitor.store.rows import ActionRow, columns, read_all, read_first
@@ -258,12 +259,15 @@ def record(connection: Connection, claimed: ActionRow, **values: object) -> bool
         .where(actions.c.id == claimed.id, actions.c.fence == claimed.fence, actions.c.state == "pending")
         .values(owner=None, lease_until=None, **values)
     )
+    if done.rowcount != 1:
+        FENCES_LOST.add("action")
+        return False
     state = values.get("state", "pending")
-    if done.rowcount == 1 and state != "pending":
+    if state != "pending":
         _end_parts(connection, [claimed.id], state, values.get("finished_at"))
         if state in ("failed", "expired"):
             _forget_notices(connection, [claimed.incident, *load_incidents_of(connection, [claimed.id])])
-    return done.rowcount == 1
+    return True
 
 
 def _end_parts(connection: Connection, digests: Sequence[str], state: object, at: object) -> None:

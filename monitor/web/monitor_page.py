@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from monitor.config.models import Monitor
+from monitor.metrics.monitor_status import find_quarantine
 from monitor.store import reads
 from monitor.web import queries
 from monitor.web.endpoints import parse_range
@@ -77,6 +78,7 @@ class MonitorPage(WebPage):
             is_zoomed=is_zoomed,
             spans=[(span, place == 1) for place, span in enumerate(spans)],
             window=monitor.window,
+            quarantine=find_quarantine(item),
             notes=notes,
             sensitivity=sensitivity,
             experiments=[

@@ -15,8 +15,9 @@ from monitor.config.models import Config, ConfigError, Monitor
 from monitor.config.signals import resolve
 from monitor.core.record_batch import RecordBatch
 from monitor.profiling.features import choose
-from monitor.profiling.learn import Learner, with_signals
+from monitor.profiling.learn import Learner
 from monitor.profiling.profiler import Profiler
+from monitor.profiling.signals import with_signals
 from monitor.profiling.source_columns import columns_to_read
 from monitor.sources.base import ColumnInfo
 
