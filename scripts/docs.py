@@ -99,6 +99,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "inhibit[]": muting.InhibitRule,
     "evaluations[]": models.EvaluationSpec,
     "retention": retention.Retention,
+    "server.tls": access_config.TlsConfig,
+    "metrics": operation.MetricsConfig,
     "heartbeat": operation.HeartbeatConfig,
     "server": models.ServerConfig,
     "server.auth": access_config.AuthConfig,
@@ -714,6 +716,30 @@ author in the [audit log](alerting.md#audit-log), and creating and revoking a to
 
 Browsers sign in at `/login` with a token that has a role. A session lasts 12 hours; *Sign out* ends it. The cookie is
 HttpOnly, SameSite=Strict, and Secure behind TLS. Forms contain a token of their session, and their origin is checked.
+
+## TLS
+
+Without a reverse proxy, the server itself speaks TLS from version 1.2 on:
+
+```yaml
+server:
+  listen: 0.0.0.0:9478
+  token_file: /run/secrets/driftd_token
+  tls: {cert_file: /etc/driftd/tls.crt, key_file: /etc/driftd/tls.key}
+```
+
+A renewed certificate is noticed within seconds. Container health checks then need `driftd health --tls`, or `DRIFTD_TLS=1`. A
+connection counts towards the limit of 256 only after its handshake, for which a client has a minute: where clients are not trusted,
+put a reverse proxy in front.
+
+## A port for the metrics
+
+`metrics: listen:` moves `/metrics` to a port of its own, which also has `/healthz` and `/readyz`, and nothing else. It asks for the same
+tokens as the server. With `open: true` it asks for none: for a port that the network lets only Prometheus and the orchestrator reach.
+
+```yaml
+metrics: {listen: "0.0.0.0:9479", open: true}
+```
 
 ## Behind a reverse proxy
 

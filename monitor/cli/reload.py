@@ -42,7 +42,7 @@ class Reloader:
     clock: Clock
 
     def __post_init__(self) -> None:
-        self._watch = FileWatch(self.path)
+        self._watch = FileWatch(list_watched(self.path, self.config))
         self.tally.succeeded_at = self.clock.now()
 
     def run(self) -> None:
@@ -70,6 +70,8 @@ class Reloader:
         return False
 
     def _note_success(self, config: Config, fixed: list[str]) -> None:
+        if (files := list_watched(self.path, config)) != list_watched(self.path, self.config):
+            self._watch = FileWatch(files)
         self.config = config
         self.tally.is_successful, self.tally.succeeded_at = True, self.clock.now()
         warn_of_old_forms(config)
@@ -81,7 +83,20 @@ class Reloader:
 
 def keep_fixed(running: Config, new: Config) -> tuple[Config, list[str]]:
     """Return a new configuration with the running values of what cannot change, and the keys that would have."""
-    fixed = ["store"] if new.store != running.store else []
-    fixed += ["server.listen"] if new.server.listen != running.server.listen else []
-    server = new.server.model_copy(update={"listen": running.server.listen})
-    return new.model_copy(update={"store": running.store, "server": server}), fixed
+    now, then = running.server, new.server
+    changed = {
+        "store": new.store != running.store,
+        "server.listen": then.listen != now.listen,
+        "server.tls": (then.tls is None) != (now.tls is None),
+        "metrics": new.metrics != running.metrics,
+    }
+    tls = now.tls if changed["server.tls"] else then.tls
+    server = then.model_copy(update={"listen": now.listen, "tls": tls})
+    kept = new.model_copy(update={"store": running.store, "metrics": running.metrics, "server": server})
+    return kept, [key for key, is_changed in changed.items() if is_changed]
+
+
+def list_watched(path: Path, config: Config) -> list[Path]:
+    """Return the files whose change is a reason to load the configuration again."""
+    tls = config.server.tls
+    return [path, tls.cert_file, tls.key_file] if tls else [path]

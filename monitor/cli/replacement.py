@@ -31,6 +31,6 @@ def replace_running(daemon: Daemon, site: Site, config: Config) -> None:
     """
     made = make_whole_daemon(daemon.database, config, daemon.clock, daemon)
     app = site.prepare(config)
-    daemon.take_over(made)
     site.switch(app)
+    daemon.take_over(made)
     settle_memory()

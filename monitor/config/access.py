@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
@@ -86,3 +87,12 @@ class AuthConfig(Section):
     """A reverse proxy that authenticates people."""
     oidc: OidcConfig | None = None
     """An OpenID Connect provider that authenticates people; needs `server.external_url` and the extra `oidc`."""
+
+
+class TlsConfig(Section):
+    """TLS of the server itself, from TLS 1.2 on; without it, the server speaks plain HTTP."""
+
+    cert_file: Path
+    """PEM file with the certificate and the intermediate ones, relative to this file."""
+    key_file: Path
+    """PEM file with the unencrypted key of the certificate, relative to this file."""

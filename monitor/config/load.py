@@ -94,8 +94,12 @@ def _resolve_paths(config: Config, folder: Path) -> Config:
         else one
         for name, one in config.receivers.items()
     }
+    server = config.server
+    if (tls := server.tls) is not None:
+        files = {"cert_file": folder / tls.cert_file, "key_file": folder / tls.key_file}
+        server = server.model_copy(update={"tls": tls.model_copy(update=files)})
     resolved = {"store": store, "monitors": monitors, "evaluations": evaluations, "receivers": receivers}
-    return config.model_copy(update=resolved)
+    return config.model_copy(update={**resolved, "server": server})
 
 
 def resolve_url(url: str, folder: Path) -> str:

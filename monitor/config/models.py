@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from monitor.config.access import AuthConfig
+from monitor.config.access import AuthConfig, TlsConfig
 from monitor.config.arms import Experiment, Shadow
 from monitor.config.checks import (
     CheckConfig,
@@ -37,7 +37,7 @@ from monitor.config.money import BreakerSpec, Savings
 from monitor.config.muting import InhibitRule, MuteSettings, MuteTimes
 from monitor.config.operation import WithOperation
 from monitor.config.policies import PolicySpec
-from monitor.config.sections import HIGHEST_PORT, DatabaseUrl, Duration, Section, Time, nearest
+from monitor.config.sections import DatabaseUrl, Duration, Section, Time, check_port, nearest
 from monitor.config.signals import Entry, column_name
 from monitor.config.source import Source
 from monitor.config.traffic import RoleRule, TrafficMark, TrafficRole, UnservedRole, role_rules
@@ -474,13 +474,13 @@ class ServerConfig(Section):
     """Bearer token, long and random; required for any address except loopback. `token_file` reads it from a file."""
     auth: AuthConfig = AuthConfig()
     """Who may use the server, besides the holders of `token`."""
+    tls: TlsConfig | None = None
+    """TLS of the server itself; not needed behind a reverse proxy that terminates TLS."""
 
     @field_validator("listen")
     @classmethod
     def _check_port(cls, listen: str) -> str:
-        if int(listen.rpartition(":")[2]) > HIGHEST_PORT:
-            raise PydanticCustomError("port", "expected a port of at most {highest}", {"highest": HIGHEST_PORT})
-        return listen
+        return check_port(listen)
 
     @property
     def requires_login(self) -> bool:

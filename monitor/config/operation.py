@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
 
 from monitor.config.retention import WithRetention
-from monitor.config.sections import Duration, Section
+from monitor.config.sections import Duration, Section, check_port
 
 
 class HeartbeatConfig(Section):
@@ -32,8 +32,22 @@ class HeartbeatConfig(Section):
         return url
 
 
+class MetricsConfig(Section):
+    """A listener of its own for `/metrics`, `/healthz` and `/readyz`; the one of `server` then serves no `/metrics`."""
+
+    listen: str = Field(pattern=r"^.+:\d{1,5}$")
+    """Host and port, such as `0.0.0.0:9479`. TLS is that of `server`."""
+    open: bool = False
+    """Whether it asks for no token. Metrics have the names of monitors, columns and segments, so let the network allow
+    only Prometheus and the orchestrator to reach the port."""
+
+    _check_port = field_validator("listen")(check_port)
+
+
 class WithOperation(WithRetention):
     """The keys of the file that this module, the retention and the receivers define."""
 
     heartbeat: HeartbeatConfig | None = None
     """A dead-man service that gets a heartbeat while every monitor is current."""
+    metrics: MetricsConfig | None = None
+    """A listener of its own for the metrics."""

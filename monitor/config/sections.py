@@ -117,6 +117,13 @@ def check_database_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def check_port(listen: str) -> str:
+    """Refuse ``host:port`` with an impossible port."""
+    if int(listen.rpartition(":")[2]) > HIGHEST_PORT:
+        raise PydanticCustomError("port", "expected a port of at most {highest}", {"highest": HIGHEST_PORT})
+    return listen
+
+
 _WRITTEN_DURATION = {"anyOf": [{"type": "string", "pattern": r"^(\d+(\.\d+)?[smhdwy])+$"}, {"type": "number"}]}
 Duration = Annotated[
     timedelta,

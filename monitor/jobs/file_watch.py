@@ -1,21 +1,22 @@
-"""Notice that the content of a file has changed."""
+"""Notice that the content of files has changed."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 
 class FileWatch:
-    """Compares the content of a file with what is known of it.
+    """Compares the content of files with what is known of it.
 
     A change counts when two looks in a row see the same new content, since a file may be half written. A file that
     cannot be read is ignored: it may be about to be replaced. A symbolic link is followed at each look: Kubernetes
     replaces its target.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
         self.accept()
 
     def accept(self) -> None:
@@ -32,6 +33,6 @@ class FileWatch:
 
     def _read(self) -> bytes | None:
         try:
-            return hashlib.sha256(self._path.read_bytes()).digest()
+            return b"".join(hashlib.sha256(path.read_bytes()).digest() for path in self._paths)
         except OSError:
             return None

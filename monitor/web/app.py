@@ -64,7 +64,7 @@ def create_app(
         Route("/api/v1/breakers", board.all),
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),
-        Route("/metrics", health.metrics),
+        *([] if config.metrics else [Route("/metrics", health.metrics)]),
         *login.list_routes(),
         renderer.assets.route(),
         *api.routes(endpoints),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp, Scope
@@ -38,14 +39,28 @@ class Server:
         ``host:port``; with port 0 the system chooses a port, see :attr:`port`.
     beat
         Called ten times a second by the event loop, as a sign of life.
+    tls
+        The server speaks TLS with this context; without one, plain HTTP.
+    key
+        The setting with ``listen``, for messages of errors.
     """
 
-    def __init__(self, app: ASGIApp, listen: str, beat: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        listen: str,
+        beat: Callable[[], object] = lambda: None,
+        tls: ssl.SSLContext | None = None,
+        key: str = "server: listen:",
+    ) -> None:
         self.listen = listen
+        self._key = key
         self._host, self._port = split_listen(listen)
         self._server = _Uvicorn(
-            uvicorn.Config(
+            _TlsSettings(
+                tls,
                 app,
+                interface="asgi3",
                 loop="asyncio",
                 http=BoundedProtocol,
                 ws="none",
@@ -74,7 +89,7 @@ class Server:
         ConfigError
             When the address is not available.
         """
-        listener = _bind(self._host, self._port)
+        listener = _bind(self._host, self._port, self._key)
         self._port = listener.getsockname()[1]
         self.listen = f"{self.listen.rpartition(':')[0]}:{self._port}"
         self._thread = threading.Thread(
@@ -96,6 +111,19 @@ class Server:
             self._server.force_exit = True
             self._thread.join(1)
             self._thread = None
+
+
+class _TlsSettings(uvicorn.Config):
+    """Settings with a TLS context that exists already, whose certificate may be replaced."""
+
+    def __init__(self, tls: ssl.SSLContext | None, app: ASGIApp, **settings: Any) -> None:  # noqa: ANN401
+        super().__init__(app, **settings)
+        self._tls = tls
+
+    def load(self) -> None:
+        """Load the settings; called by uvicorn before it listens."""
+        super().load()
+        self.ssl = self._tls
 
 
 class _Uvicorn(uvicorn.Server):
@@ -172,13 +200,13 @@ def surplus(connections: Collection[BoundedProtocol]) -> BoundedProtocol:
     return min(connections, key=lambda one: (one.authorised, -counts[one.peer], one.since))
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, key: str) -> socket.socket:
     """Listen at once, so that a port in use is detected before anything else starts."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family[0], socket.SOCK_STREAM)
     except OSError as error:
-        raise ConfigError(f"`server: listen:` names {host!r}, which cannot be resolved: {error}.") from None
+        raise ConfigError(f"`{key}` names {host!r}, which cannot be resolved: {error}.") from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # asyncio sets it only on sockets that name their protocol; without it an answer waits 40 ms for its own ACK.
@@ -187,13 +215,13 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.listen(128)
     except OSError as error:
         listener.close()
-        raise ConfigError(_why_not(host, port, error)) from None
+        raise ConfigError(_why_not(host, port, key, error)) from None
     return listener
 
 
-def _why_not(host: str, port: int, error: OSError) -> str:
+def _why_not(host: str, port: int, key: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} of {host} is in use by another program; stop it, or change `server: listen:`."
+        return f"port {port} of {host} is in use by another program; stop it, or change `{key}`."
     if error.errno == errno.EACCES:
-        return f"this user may not listen on port {port}; set a port above 1024 in `server: listen:`."
+        return f"this user may not listen on port {port}; set a port above 1024 in `{key}`."
     return f"cannot listen on {host}:{port}: {error.strerror or error}."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from monitor.config.access import TlsConfig
 from monitor.config.models import Config
 from monitor.core.clock import Clock
 from monitor.jobs.liveness import Liveness
@@ -13,14 +14,18 @@ from monitor.store.database import Database
 from monitor.web.app import create_app
 from monitor.web.breakers import Board
 from monitor.web.health import Health
+from monitor.web.metrics_app import create_metrics_app
+from monitor.web.tls import ServerTls, load_context
 
 
 @dataclass(frozen=True)
 class ConfiguredApp:
-    """The application of one configuration, and its breakers in memory."""
+    """The applications of one configuration, its breakers in memory, and its certificate."""
 
     app: ASGIApp
     board: Board
+    metrics: ASGIApp | None
+    tls: TlsConfig | None
 
 
 class Site:
@@ -34,23 +39,31 @@ class Site:
     Raises
     ------
     ConfigError
-        When the server is reachable from other machines and no token is set.
+        When the server is reachable from other machines and no token is set, or its certificate cannot be used.
     """
 
     def __init__(self, database: Database, config: Config, clock: Clock, liveness: Liveness) -> None:
         self._database = database
         self._clock = clock
         self._liveness = liveness
+        self.tls = ServerTls(config.server.tls) if config.server.tls else None
         self._current = self.prepare(config)
 
     def prepare(self, config: Config) -> ConfiguredApp:
         """Make the application of a configuration, for :meth:`switch`; raises ConfigError if it cannot be served."""
         board = Board(self._database, config, self._clock)
         health = Health(self._database, config, self._liveness)
-        return ConfiguredApp(create_app(self._database, config, self._clock, board, health), board)
+        app, metrics = create_app(self._database, config, self._clock, board, health), None
+        if config.metrics is not None:
+            metrics = create_metrics_app(self._database, config, config.metrics, self._clock, health)
+        if config.server.tls is not None:
+            load_context(config.server.tls)
+        return ConfiguredApp(app, board, metrics, config.server.tls)
 
     def switch(self, made: ConfiguredApp) -> None:
         """Serve another application from the next request on."""
+        if self.tls is not None and made.tls is not None:
+            self.tls.load(made.tls)
         made.board.start()
         before, self._current = self._current, made
         before.board.stop()
@@ -62,6 +75,11 @@ class Site:
     def stop(self) -> None:
         """Stop reading the breakers."""
         self._current.board.stop()
+
+    async def serve_metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request to the listener of the metrics."""
+        if self._current.metrics is not None:
+            await self._current.metrics(scope, receive, send)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""

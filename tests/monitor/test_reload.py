@@ -138,13 +138,20 @@ def test_a_defect_while_it_is_applied_changes_nothing(running: Running, monkeypa
 
 def test_what_needs_a_restart_keeps_its_value_and_is_named(running: Running) -> None:
     before = running.reloader.config
-    running.change(store="sqlite:///other.db", server={"listen": "127.0.0.1:1", "token": "t0ken-t0ken"})
+    running.change(
+        store="sqlite:///other.db",
+        server={"listen": "127.0.0.1:1", "token": "t0ken-t0ken"},
+        metrics={"listen": "127.0.0.1:2"},
+    )
     running.clock.moment += SECOND
     with capture_logs() as logs:
         assert running.reloader.reload()
-    assert [line["keys"] for line in logs if line["event"] == "restart_needed"] == [["store", "server.listen"]]
+    assert [line["keys"] for line in logs if line["event"] == "restart_needed"] == [
+        ["store", "server.listen", "metrics"]
+    ]
     config = running.reloader.config
     assert (config.store, config.server.listen) == (before.store, before.server.listen)
+    assert config.metrics is None
     assert config.server.token is not None, "what can change has changed"
     assert running.tally.succeeded_at == START + SECOND
 
@@ -171,7 +178,7 @@ def test_signals_and_changes_are_counted_once(running: Running) -> None:
 def test_a_file_that_is_half_written_or_missing_has_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "driftd.yaml"
     path.write_text("one")
-    watch = FileWatch(path)
+    watch = FileWatch([path])
     looks: list[tuple[Callable[[], object], bool]] = [
         (lambda: None, False),
         (lambda: path.write_text("tw"), False),
@@ -190,12 +197,21 @@ def test_a_file_that_is_half_written_or_missing_has_not_changed(tmp_path: Path) 
         assert watch.look() is expected, place
 
 
+def test_a_renewed_certificate_is_a_reason_to_reload(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("driftd.yaml", "cert.pem", "key.pem")]
+    for path in paths:
+        path.write_text("one")
+    watch = FileWatch(paths)
+    paths[1].write_text("two")
+    assert [watch.look() for _ in range(3)] == [False, True, False]
+
+
 def test_a_link_to_another_file_is_followed(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("one")
     (tmp_path / "b").write_text("two")
     link = tmp_path / "driftd.yaml"
     link.symlink_to("a")
-    watch = FileWatch(link)
+    watch = FileWatch([link])
     link.unlink()
     link.symlink_to("b")
     assert [watch.look(), watch.look()] == [False, True]
