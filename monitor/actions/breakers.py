@@ -164,12 +164,6 @@ def firing_after(standing: Iterable[Incident], decisions: Sequence[Decision]) ->
     return frozenset(name for incident in after.values() for name in incident.firing_rules)
 
 
-def budget_column(monitor: Monitor, spec: BreakerSpec) -> str | None:
-    """Return the column `by:` of the budget of a breaker."""
-    check = monitor.find_budget(str(spec.budget))
-    return check.by if check else None
-
-
 def silence_name(spec: BreakerSpec) -> str:
     """Return the label `rule` of a breaker in silences."""
     return f"breaker.{spec.name}"

@@ -24,6 +24,7 @@ MEASURED: dict[str, Any] = {
     "baseline": {"start", "end", "file", "rolling"},
     "features": {"include", "exclude", "types", "limit"},
     "segments": True,
+    "classes": True,
     "traffic": {"__all__": {"column", "values"}},
     "signals": True,
 }
@@ -47,6 +48,8 @@ def definition(monitor: Monitor) -> str:
         measured["performance"] = [check.decision, check.positive, OUTCOME_VERSION]
     if not measured["traffic"]:
         del measured["traffic"]  # added later: omitted if it is not set
+    if not measured["classes"]:
+        del measured["classes"]  # added later, too
     if monitor.judged:
         measured["judged"] = sorted(monitor.judged)
     text = json.dumps(measured, sort_keys=True)

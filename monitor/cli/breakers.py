@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from monitor.actions.breakers import budget_column
+from monitor.actions.breaker_values import budget_column, stored_value
 from monitor.cli.connections import open_store
 from monitor.cli.options import (
     DEFAULT_CONFIG,
@@ -117,7 +117,8 @@ def _set(
     person: Person,
     how: tuple[str, timedelta | None],
 ) -> None:
-    monitor, _ = find_breaker(config, name, value)
+    monitor, spec = find_breaker(config, name, value)
+    value = stored_value(monitor, spec, value)
     reason, length = how
     operation = SetBreaker(monitor.name, name, value, state, length, reason=reason)
     with open_store(config) as database:

@@ -47,7 +47,7 @@ def _inspect(monitor: Monitor, entry: dict[str, Any]) -> None:
         used = {choice.name: choice for choice in choose(monitor, columns)}
         entry["columns"] = [_column(column, used.get(column.name)) for column in columns]
         notes += [
-            f"the column {choice.name!r} is {choice.reason}; take it out of `features:`, or log a hash."
+            f"the column {choice.name!r} is {choice.reason}; remove its class `category`, so that hashes are stored."
             for choice in used.values()
             if choice.personal
         ]

@@ -27,6 +27,7 @@ from monitor.config.models import ConfigError, Monitor
 from monitor.config.sections import nearest, parse_time
 from monitor.core.schedule import floor
 from monitor.sources import files
+from monitor.sources.protection import Protection
 from monitor.store import buckets
 from monitor.store import labels as store
 from monitor.store.database import Database
@@ -84,13 +85,15 @@ def import_labels(
     if "id" not in watched.source.columns and watched.source.preset is None:
         raise ConfigError(f"monitor {watched.name}: labels are joined by id; map the role `id` under `columns:` first.")
     stored = without = 0
+    protection = Protection.of(watched)
     starts: set[datetime] = set()
     with open_store(config, upgrade=True) as database:
         pages = _pages(file, columns)
         with typer.progressbar(pages, label="pages of 50,000 labels", hidden=quiet or as_json) as shown_pages:
             for page_labels, times, left_out in shown_pages:
+                stored_labels = {protection.replace("id", record): value for record, value in page_labels.items()}
                 with database.write() as connection:
-                    store.put(connection, watched.name, page_labels)
+                    store.put(connection, watched.name, stored_labels)
                 stored, without = stored + len(page_labels), without + left_out
                 starts |= {floor(at, watched.bucket) for at in times}
         again = _mark(database, watched, starts, period)

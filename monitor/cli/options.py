@@ -19,13 +19,16 @@ from monitor.checks.registry import config_models
 from monitor.config.load import load
 from monitor.config.models import Config, ConfigError
 from monitor.config.sections import parse_duration, parse_time
+from monitor.sources.protection import protect_config
+from monitor.store.hash_key import find_hash_key
 
 T = TypeVar("T")
 
 
 def load_config(path: Path, environment: dict[str, str] | None = None) -> Config:
-    """Read and validate a configuration file with all check kinds of this installation."""
-    return load(Path(path), environment, config_models())
+    """Read and validate a configuration file with all check kinds of this installation, and find its hash key."""
+    config = load(Path(path), environment, config_models())
+    return protect_config(config, find_hash_key(config))
 
 
 def time_option(*names: str, text: str) -> Any:  # noqa: ANN401

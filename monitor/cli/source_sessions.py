@@ -28,7 +28,7 @@ def _source_time(reader: Reader) -> datetime:
 
 
 def _connect(database: Database, monitor: Monitor) -> Reader:
-    return LabelOverlayReader(connect_monitor(monitor), database, monitor.name, judged=bool(monitor.judged))
+    return LabelOverlayReader(connect_monitor(monitor), database, monitor)
 
 
 def _now(clock: Clock, _reader: Reader) -> datetime:

@@ -172,7 +172,23 @@ def cross_check(config: Config, checks: Models = MODELS) -> list[Problem]:
         problems += _breakers((*at, "breakers"), monitor, config)
         problems += _comparisons(at, monitor, config)
         problems += find_problems(at, monitor, names)
+        problems += _free_text(at, monitor)
     return problems + _evaluations(config, names, known_actions) + _retention(config)
+
+
+def _free_text(where: tuple[str | int, ...], monitor: Monitor) -> list[Problem]:
+    """Return a problem for each column that is declared as free text and used where values are stored."""
+    listed = [] if monitor.features.include == "auto" else monitor.features.include
+    stored = {*listed, *monitor.features.types, *monitor.segments, *(check.by for check in monitor.budgets)}
+    return [
+        Problem(
+            (*where, "classes", column),
+            f"{column!r} is a feature, a segment or `by:` of a budget, whose values are stored; choose `identifier`, "
+            "which stores hashes, or remove it there.",
+        )
+        for column, declared in monitor.classes.items()
+        if declared == "free_text" and column in stored
+    ]
 
 
 def _retention(config: Config) -> list[Problem]:

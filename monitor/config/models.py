@@ -39,7 +39,7 @@ from monitor.config.operation import WithOperation
 from monitor.config.policies import PolicySpec
 from monitor.config.sections import DatabaseUrl, Duration, Section, Time, check_port, nearest
 from monitor.config.signals import Entry, column_name
-from monitor.config.source import Source
+from monitor.config.source import ColumnClass, Source, WithHashKey
 from monitor.config.traffic import RoleRule, TrafficMark, TrafficRole, UnservedRole, role_rules
 from monitor.core.yamlfile import ConfigError
 
@@ -223,7 +223,7 @@ class NoData(Section):
     """Whom to notify if nobody acknowledges the incident."""
 
 
-class Monitor(Section):
+class Monitor(WithHashKey):
     """A monitored application."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
@@ -244,6 +244,10 @@ class Monitor(Section):
     """Maximum age of the buckets that are evaluated after a start or an outage."""
     features: Annotated[Features, BeforeValidator(_features)] = Features()
     """Selects the columns that are monitored."""
+    classes: dict[str, ColumnClass] = {}
+    """By column: `identifier` (only keyed hashes of its values are stored and shown), `category` (values are stored as
+    they are) or `free_text` (nothing is). Columns without a class store values, except those with personal data or a
+    secret, of which they store hashes."""
     segments: list[str] = []
     """Columns, such as a model version or a tenant, whose values are also monitored separately."""
     max_segments: int = Field(20, ge=1, le=200)
@@ -519,6 +523,9 @@ class Config(WithOperation):
 
     store: DatabaseUrl = SecretStr("sqlite:///driftd.db")
     """SQLAlchemy URL of driftd's own database; `store_file` reads it from a file."""
+    hash_key: SecretStr | None = Field(None, min_length=16)
+    """Key of the hashes that stand for identifiers and personal data, long and random, such as `${DRIFTD_HASH_KEY}`;
+    `hash_key_file` reads it from a file. Default: a random key in the store."""
     server: ServerConfig = ServerConfig()
     """The HTTP server."""
     policies: dict[str, PolicySpec] = {}

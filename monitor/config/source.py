@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from monitor.config.presets import PRESETS
 from monitor.config.sections import DatabaseUrl, Duration, Section
+from monitor.core.pseudonym import HashKey, key_of_process
 
 ROLES = (
     "timestamp",
@@ -32,7 +33,26 @@ ROLES = (
     "label_probability",
     "traffic",
 )
+ColumnClass = Literal["identifier", "category", "free_text"]
+"""Declared class of a column, which decides what of its values may be stored and shown."""
 TEXT_ROLES = ("question", "context", "response", "samples", "logprobs")
+
+
+class WithHashKey(Section):
+    """A section with the key of the pseudonyms that stand for values which must not be stored."""
+
+    _hash_key: HashKey = PrivateAttr(default_factory=lambda: key_of_process)
+
+    @property
+    def hash_key(self) -> HashKey:
+        """Return what returns the key."""
+        return self._hash_key
+
+    def with_hash_key(self, key: HashKey) -> Self:
+        """Return a copy with another key."""
+        copy = self.model_copy()
+        copy._hash_key = key
+        return copy
 
 
 class ColumnSpec(Section):

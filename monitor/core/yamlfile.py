@@ -26,6 +26,7 @@ SECRET_KEYS = frozenset(
         "secret_key",
         "client_secret",
         "headers",
+        "hash_key",
     }
 )
 """Keys whose values are not shown in errors."""

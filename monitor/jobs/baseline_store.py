@@ -11,6 +11,7 @@ from monitor.baselines.definition import definition
 from monitor.checks.baseline import Baseline
 from monitor.checks.calibration import Calibration
 from monitor.config.models import Monitor
+from monitor.sources.protection import Protection
 from monitor.store import baselines
 from monitor.store.database import Database
 
@@ -41,9 +42,24 @@ class BaselineStore:
         return stored
 
     def load(self) -> Baseline | None:
-        """Read the baseline."""
+        """Read the baseline; retire one of an earlier release that has personal data or secrets as categories."""
         with self._database.read() as connection:
-            return baselines.newest(connection, self._monitor.name, self.definition)
+            baseline = baselines.newest(connection, self._monitor.name, self.definition)
+        column = self._find_unprotected(baseline) if baseline else None
+        if column is None:
+            return baseline
+        with self._database.write() as connection:
+            baselines.retire(connection, self._monitor.name)
+        detail = "its values had personal data or secrets; a new baseline is learnt, with hashes of them"
+        LOG.warning("baseline_retired", monitor=self._monitor.name, column=column, detail=detail)
+        return None
+
+    def _find_unprotected(self, baseline: Baseline) -> str | None:
+        """Return a column with a category or segment that must not be stored as it is."""
+        protection = Protection.of(self._monitor)
+        words = [(name, word) for name, layout in baseline.layouts.items() for word in layout.vocabulary]
+        words += [(column, value) for column, _, value in (str(one).partition("=") for one in baseline.profiles if one)]
+        return next((name for name, word in words if protection.replace(name, word) != word), None)
 
     def save_fixed_thresholds(self, baseline: Baseline, calibration_definition: str) -> None:
         """Store that a baseline without buckets uses fixed thresholds."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from detectors.binning import to_categories
 from monitor.config.models import ConfigError, Monitor
 from monitor.sources.base import Reader, read_in_steps
+from monitor.sources.protection import Protection
 from monitor.sources.traffic_roles import keep_monitored, role_columns
 
 
@@ -16,8 +17,9 @@ def busiest_models(reader: Reader, monitor: Monitor, first: datetime, last: date
     schema = reader.schema()
     if "model_version" not in schema:
         raise ConfigError("savings: map `model_version` under `columns:`; prices are looked up by model.")
-    counted: Counter[str] = Counter()
+    counted, protection = Counter[str](), Protection.of(monitor)
     columns = list(dict.fromkeys(["model_version", *role_columns(monitor, schema)]))
     for page in read_in_steps(reader, columns, first, last):
-        counted.update(name for name in to_categories(keep_monitored(page, monitor)["model_version"]) if name)
+        served = protection.protect(keep_monitored(page, monitor), ["model_version"])
+        counted.update(name for name in to_categories(served["model_version"]) if name)
     return [name for name, _ in counted.most_common(most)]

@@ -11,7 +11,7 @@ from monitor.config.money import Savings
 from monitor.config.signals import resolve
 from monitor.jobs.savings_columns import check_columns, required_columns, select_columns
 from monitor.jobs.savings_tally import find_tariff, tally_page
-from monitor.profiling.signals import with_signals
+from monitor.profiling.signals import protect_values, with_signals
 from monitor.profiling.weights import split_by_weight
 from monitor.sources.base import Reader, read_in_steps
 from monitor.sources.traffic_roles import keep_monitored
@@ -28,9 +28,11 @@ def count(reader: Reader, monitor: Monitor, plans: Sequence[Plan], start: dateti
     tariff = find_tariff(monitor)
     total: dict[str, Cells] = {plan.name: {} for plan in plans}
     keys = set[object]()
+    task = monitor.savings.task if monitor.savings else None
+    shown = [name for name in ("model_version", task) if name]
     for read in read_in_steps(reader, columns, start, end):
         weighted, _ = split_by_weight(keep_monitored(read, monitor).unseen(keys), monitor)
-        page = with_signals(weighted, made)
+        page = protect_values(with_signals(weighted, made), monitor, shown)
         for plan in plans if page.rows else ():
             total[plan.name] = merge([total[plan.name], tally_page(plan, page, tariff, monitor.savings or Savings())])
     return total

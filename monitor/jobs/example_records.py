@@ -15,7 +15,7 @@ from monitor.config.source import TEXT_ROLES
 from monitor.core.incident import Incident
 from monitor.core.record_batch import RecordBatch
 from monitor.jobs.shown_text import show_value
-from monitor.profiling.signals import with_signals
+from monitor.profiling.signals import protect_values, stored_columns, with_signals
 from monitor.profiling.source_columns import columns_to_read
 from monitor.sources.base import Reader, read_in_steps
 from monitor.sources.traffic_roles import keep_monitored
@@ -47,7 +47,8 @@ def read_examples(
     segment = incident.suspected_segment
     best: list[tuple[float, float, RecordBatch]] = []
     for page in read_in_steps(reader, names, end - monitor.window, end):
-        records = with_signals(_of_segment(keep_monitored(page, monitor), segment), monitor.signals)
+        logged = with_signals(keep_monitored(page, monitor), monitor.signals)
+        records = _of_segment(protect_values(logged, monitor, stored_columns(monitor, [scores.column])), segment)
         if scores.column not in records or not records.rows:
             continue
         values = scores.scores[assign_bins(records[scores.column], scores.layout)]

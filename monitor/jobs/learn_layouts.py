@@ -11,7 +11,7 @@ from monitor.config.signals import resolve
 from monitor.core.record_batch import RecordBatch
 from monitor.profiling.features import Choice, choose
 from monitor.profiling.learn import Learner
-from monitor.profiling.signals import with_signals
+from monitor.profiling.signals import protect_values, with_signals
 from monitor.profiling.source_columns import columns_to_read
 from monitor.profiling.weights import has_label_probability
 from monitor.sources.base import Reader, SourceError, read_in_steps
@@ -47,9 +47,11 @@ def learn_from_pages(
     computed = {signal.name for signal in resolve(monitor.signals)}
     screened = {choice.name for choice in choices if not choice.listed} - computed
     weighted = has_label_probability(monitor)
+    listed = [name for name, kind in kinds.items() if kind == "categorical" and name not in screened]
     learner = Learner(kinds, monitor.performance, monitor.rates, screened, weighted_labels=weighted)
     for page in pages:
-        learner.add(with_signals(keep_monitored(page, monitor), monitor.signals))
+        records = with_signals(keep_monitored(page, monitor), monitor.signals)
+        learner.add(protect_values(records, monitor, listed))
     layouts, out = learner.layouts(), learner.left_out
     note([Choice(each.name, None, out[each.name]) if each.name in out else each for each in choices])
     return layouts

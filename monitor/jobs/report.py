@@ -24,7 +24,7 @@ import numpy as np
 from detectors.binning import Binning, Kind, category, numbers
 from detectors.records import Column, Records, concatenate, row_count, take
 from monitor.config.models import ConfigError, Monitor
-from monitor.profiling.signals import with_signals
+from monitor.profiling.signals import protect_values, with_signals
 from monitor.profiling.source_columns import columns_to_read
 from monitor.sources.base import Reader, read_in_steps
 from monitor.sources.traffic_roles import keep_monitored
@@ -74,7 +74,8 @@ def sample(
         chosen = drawn < (keys.max() if len(keys) >= rows else np.inf)
         if not chosen.any():
             continue
-        fresh = _watched_columns(with_signals(page.take(chosen), monitor.signals), layouts)
+        logged = with_signals(page.take(chosen), monitor.signals)
+        fresh = _watched_columns(protect_values(logged, monitor, layouts), layouts)
         records, keys = concatenate([records, fresh] if records else [fresh]), np.concatenate([keys, drawn[chosen]])
         if len(keys) > rows:
             smallest = np.sort(np.argpartition(keys, rows)[:rows])

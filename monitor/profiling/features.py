@@ -11,7 +11,7 @@ from detectors.weights import ROLES as WEIGHTS
 from monitor.config.models import ConfigError, Monitor
 from monitor.config.sections import nearest
 from monitor.config.signals import resolve
-from monitor.config.source import TEXT_ROLES
+from monitor.config.source import TEXT_ROLES, ColumnClass
 from monitor.sources.base import ColumnInfo
 
 NOT_FEATURES = (
@@ -26,7 +26,8 @@ ENOUGH_TO_TELL = 50
 class Choice:
     """A column, its kind (None if it is not monitored), and the reason.
 
-    ``listed``: whether it is configured by name. ``personal``: whether its categories are personal data.
+    ``listed``: whether it is configured by name. ``personal``: whether categories with personal
+    data are stored as they are.
     """
 
     name: str
@@ -42,12 +43,13 @@ def choose(monitor: Monitor, columns: Sequence[ColumnInfo]) -> list[Choice]:
     `auto` selects all numeric and categorical columns except: mapped ids, times, labels, versions and texts; columns
     with unfit values (:mod:`monitor.sources.screen`: identifiers, counters, times, JSON, free text, personal data);
     texts longer than 64 characters on average, or more than half of which are distinct (free text or an id). A column
-    that is configured by name is always selected; the reason states if it has personal data.
+    that is configured by name is always selected; the reason states if it has personal data. A column that is declared
+    as an identifier or free text (`classes:`) is selected only if it is configured by name.
     """
     by_name = {column.name: column for column in columns}
     wanted = monitor.features.include
     names = list(by_name) if wanted == "auto" else list(wanted)
-    for name in [*([] if wanted == "auto" else wanted), *monitor.features.types, *monitor.segments]:
+    for name in [*([] if wanted == "auto" else wanted), *monitor.features.types, *monitor.segments, *monitor.classes]:
         if name not in by_name:
             raise ConfigError(
                 f"monitor {monitor.name}: the column {name!r} is not in the source. "
@@ -73,20 +75,28 @@ def _choose(monitor: Monitor, column: ColumnInfo, *, explicit: bool) -> Choice:
     features = monitor.features
     if column.name in features.exclude:
         return Choice(column.name, None, "excluded")
+    declared = monitor.classes.get(column.name)
     if column.name in features.types:
-        return _as_configured(column, features.types[column.name], "as declared")
+        return _as_configured(column, features.types[column.name], "as declared", declared)
     if explicit:
-        return _as_configured(column, "numeric" if column.type == "numeric" else "categorical", "listed")
+        return _as_configured(column, "numeric" if column.type == "numeric" else "categorical", "listed", declared)
+    if declared in ("identifier", "free_text"):
+        return Choice(column.name, None, f"declared as {declared}")
     if column.role in NOT_FEATURES:
         return Choice(column.name, None, f"is the {column.role}")
     return _by_type(column)
 
 
-def _as_configured(column: ColumnInfo, kind: Kind, reason: str) -> Choice:
+def _as_configured(column: ColumnInfo, kind: Kind, reason: str, declared: ColumnClass | None) -> Choice:
+    if declared == "identifier":
+        return Choice(column.name, "categorical", f"{reason}; its values are stored as hashes", listed=True)
     if kind != "categorical" or not column.personal:
         return Choice(column.name, kind, reason, listed=True)
-    warning = f"its values are personal data ({', '.join(column.personal)}) and are stored as they are"
-    return Choice(column.name, kind, f"{reason}; {warning}", personal=True, listed=True)
+    types = ", ".join(column.personal)
+    if declared == "category":
+        warning = f"its values are personal data ({types}) and are stored as they are"
+        return Choice(column.name, kind, f"{reason}; {warning}", personal=True, listed=True)
+    return Choice(column.name, kind, f"{reason}; values with personal data ({types}) are stored as hashes", listed=True)
 
 
 def _by_type(column: ColumnInfo) -> Choice:

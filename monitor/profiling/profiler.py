@@ -15,7 +15,7 @@ from monitor.profiling.ab_counts import Arms
 from monitor.profiling.count_records import count_records, group_rows
 from monitor.profiling.derived_columns import WHOLE_ONLY, derive_columns
 from monitor.profiling.facts import Facts
-from monitor.profiling.signals import with_signals
+from monitor.profiling.signals import protect_values, stored_columns, with_signals
 from monitor.profiling.weights import has_label_probability, split_by_weight, split_labels_by_weight
 from monitor.sources.traffic_roles import keep_monitored, keep_own_arms
 
@@ -40,6 +40,8 @@ class Profiler:
         self.costs = costs
         self._monitor = monitor
         self._layouts = layouts
+        categories = [name for name, layout in layouts.items() if layout.kind == "categorical"]
+        self._stored = stored_columns(monitor, categories)
         self._keys: set[object] = set() if keys is None else keys
         self._own_keys: dict[str, set[object]] = {}
         self._segments: dict[str | None, dict[str, Profile]] = {None: self._empty()}
@@ -61,6 +63,7 @@ class Profiler:
         if has_label_probability(monitor):
             records, invalid = split_labels_by_weight(records)
             self.facts.invalid_labels += invalid
+        records = protect_values(records, monitor, self._stored)
         count_records(self.facts, records, self._layouts, monitor.features)
         if self.costs is not None:
             self.costs.add(records)

@@ -21,6 +21,7 @@ from monitor.config.arms import Shadow
 from monitor.core.plain import plain
 from monitor.core.record_batch import RecordBatch
 from monitor.profiling.ab_counts import STATUS, metric_columns, metric_values, within
+from monitor.sources.screen import without_personal
 
 CHECK = "shadow"
 MOST_WAITING = 500_000
@@ -215,8 +216,8 @@ def _evidence(spec: Shadow, pair: ShadowPair, severity: float, closeness: float)
 
 
 def _storable(key: str) -> str:
-    """Return the key of a request in a form that every database can store."""
-    return key[:256].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    """Return the key of a request in a form that every database can store, without personal data and secrets."""
+    return without_personal(key[:256].replace("\x00", "\ufffd").encode("utf-8", "replace").decode())
 
 
 class Joiner:

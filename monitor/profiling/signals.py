@@ -1,15 +1,21 @@
-"""Add the columns of signals to records; in this process by default, in workers where strangers write the texts."""
+"""Add the columns of signals to records; in this process by default, in workers where strangers write the texts.
+
+Signals read the original values; afterwards, values that must not be stored are replaced.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 
 from detectors.records import Column, Records, concatenate, row_count, take
+from monitor.config.models import Monitor
 from monitor.config.signals import Entry, resolve
 from monitor.core.record_batch import RecordBatch
+from monitor.profiling.facts import VERSION_ROLES
+from monitor.sources.protection import Protection
 
 TOGETHER = 256
 """Number of records that pass through all signals at once, so that signals share cached analyses of a text."""
@@ -54,3 +60,14 @@ def evaluating_by(evaluator: Evaluator) -> Iterator[None]:
         yield
     finally:
         _evaluators.remove(evaluator)
+
+
+def protect_values(records: RecordBatch, monitor: Monitor, columns: Iterable[str]) -> RecordBatch:
+    """Return records whose named columns have only values that may be stored."""
+    return Protection.of(monitor).protect(records, columns)
+
+
+def stored_columns(monitor: Monitor, categories: Iterable[str]) -> list[str]:
+    """Return the columns whose values are stored: monitored categories, segments, versions and those of budgets."""
+    budgets = [check.by for check in monitor.budgets if check.by]
+    return list(dict.fromkeys([*categories, *monitor.segments, *VERSION_ROLES, *budgets]))

@@ -38,6 +38,8 @@ UNITS = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds"
 PARSED = 100
 """Number of texts that are parsed as JSON."""
 ID_WORDS = frozenset(("id", "ids", "uuid", "guid", "key", "hash", "number", "no", "nr", "seq", "sequence", "serial"))
+PROTECTED = ("pii", "secrets")
+"""Groups of what must not be stored."""
 _DATE = re.compile(
     r"\s*(?:(?:19|20)\d\d([-/.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d\d)"
     r"(?:[T ]\d.*)?"
@@ -116,12 +118,12 @@ def unfit_words(values: Iterable[str]) -> str | None:
 
 
 def personal_types(values: Iterable[str]) -> list[str]:
-    """Return the types of personal data in texts, sorted."""
+    """Return the types of personal data and secrets in texts, sorted."""
     return sorted({span.type for text in set(values) for span in _personal(text)})
 
 
 def without_personal(text: str) -> str:
-    """Return a text with personal data replaced by their type.
+    """Return a text with personal data and secrets replaced by their type.
 
     Examples
     --------
@@ -143,7 +145,7 @@ def count_words(text: str) -> int:
 
 
 def _personal(text: str) -> list[Span]:
-    return [span for span in scan(text, ("pii",)) if span.type not in PUBLIC]
+    return [span for span in scan(text, PROTECTED) if span.type not in PUBLIC]
 
 
 def _unfit_order(values: Sequence[str]) -> str | None:

@@ -70,6 +70,7 @@ TABLES: tuple[TableKind, ...] = (
     TableKind(tables.labels, "labels", "labels", tables.labels.c.at),
     TableKind(tables.verdicts, "labels", "100 days, by `monitor/store/judge_labels.py`", tables.verdicts.c.at),
     TableKind(tables.tokens, "access", "every token that a person made, for the audit log"),
+    TableKind(tables.hash_keys, "access", "one row, without which hashes cannot be compared"),
     TableKind(tables.sessions, "access", "until they expire", tables.sessions.c.expires_at),
 )
 """Every table; a test fails if one is missing."""

@@ -7,11 +7,18 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from monitor.core.pseudonym import PREFIX
 from monitor.store.database import now, upsert
-from monitor.store.tables import labels
+from monitor.store.tables import labels, verdicts
 
 AT_ONCE = 500
 _ANY = sa.select(labels.c.record).where(labels.c.monitor == sa.bindparam("monitor")).limit(1)
+_PSEUDONYMS = sa.union_all(
+    *(
+        sa.select(table.c.record).where(table.c.monitor == sa.bindparam("monitor"), table.c.record.startswith(PREFIX))
+        for table in (labels, verdicts)
+    )
+).limit(1)
 
 
 def put(connection: Connection, monitor: str, values: Mapping[str, str]) -> None:
@@ -24,6 +31,11 @@ def put(connection: Connection, monitor: str, values: Mapping[str, str]) -> None
 def has_labels(connection: Connection, monitor: str) -> bool:
     """Return whether a monitor has imported labels."""
     return connection.execute(_ANY, {"monitor": monitor}).first() is not None
+
+
+def has_pseudonyms(connection: Connection, monitor: str) -> bool:
+    """Return whether labels or verdicts of a monitor are stored by pseudonyms of ids."""
+    return connection.execute(_PSEUDONYMS, {"monitor": monitor}).first() is not None
 
 
 def load_labels(connection: Connection, monitor: str, records: Sequence[str]) -> dict[str, str]:

@@ -134,6 +134,7 @@ def _prepare(
             subject = Subject("silence", "", incident.monitor, incident.id)
             return subject, partial(_add_silence, connection, wanted, subject, author, at)
         case AddSilence():
+            silences.refuse_personal(operation.matchers)
             subject = Subject("silence", "", operation.monitor)
             return subject, partial(_add_silence, connection, operation, subject, author, at)
         case EndSilence():

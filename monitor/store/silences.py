@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -10,7 +10,9 @@ from sqlalchemy.engine import Connection
 
 from monitor.config.rules import UNMEASURED
 from monitor.core.matchers import Matcher, Silence, parse_matcher
+from monitor.core.operation import OperationError
 from monitor.core.payload import EventData
+from monitor.sources.screen import personal_types
 from monitor.store.rows import SilenceRow, read_all, read_first
 from monitor.store.tables import silences
 
@@ -20,6 +22,15 @@ _CURRENT = (
     .where(silences.c.starts_at <= sa.bindparam("at"), silences.c.ends_at > sa.bindparam("at"))
     .order_by(silences.c.id)
 )
+
+
+def refuse_personal(matchers: Sequence[str]) -> None:
+    """Raise OperationError if matchers that somebody wrote have personal data or a secret, which must not be stored."""
+    if types := personal_types(matchers):
+        raise OperationError(
+            f"a matcher has personal data or a secret ({', '.join(types)}), which is not stored; write the hash that "
+            'messages show instead, such as segment="tenant=id:1f3a9c0b7d52"'
+        )
 
 
 def add_silence(connection: Connection, row: Mapping[str, object]) -> int:

@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, Response
 
 from detectors.binning import LONGEST_CATEGORY
 from detectors.cost.breaker import Breaker, standing
-from monitor.actions.breakers import budget_column
+from monitor.actions.breaker_values import budget_column, stored_value
 from monitor.config.models import Config, Monitor
 from monitor.config.money import BreakerSpec
 from monitor.config.sections import nearest
@@ -96,6 +96,9 @@ class Board:
         """Read the breakers; on an error the previous snapshot remains."""
         at = self._clock.now()
         try:
+            for monitor, spec in self._specs.values():
+                if budget_column(monitor, spec):
+                    monitor.hash_key()  # so that no request waits for the store
             with self._database.read() as connection:
                 rows = breakers.rows(connection, list(self._specs))
         except Exception as error:  # noqa: BLE001  the thread must go on; the answers tell their age
@@ -119,7 +122,8 @@ class Board:
         if not value and by:
             return JSONResponse({"error": f"This breaker has a state per {by}; add `?{by}=…`."}, 400)
         claim = request.method == "POST"
-        return JSONResponse(self.answer(name, (value or "")[:LONGEST_CATEGORY], claim=claim))
+        stored = stored_value(monitor, spec, (value or "")[:LONGEST_CATEGORY])
+        return JSONResponse(self.answer(name, stored, claim=claim))
 
     async def all(self, _request: Request) -> Response:
         """Answer with the state of every breaker, and of each of its values that is not closed."""

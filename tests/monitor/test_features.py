@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
+from monitor.baselines.definition import definition
 from monitor.cli.connections import open_reader, open_store
 from monitor.cli.factory import make_daemon
 from monitor.config.load import load
@@ -192,6 +194,9 @@ ADDRESS = "jane.roe@example.com"
 CONFESSION = "My name is Jane and I owe the bank more than I can ever pay back"
 
 
+BASELINE = {"from": START.isoformat(), "to": (START + 6 * HOUR).isoformat()}
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path, f"sqlite:///{tmp_path / 'log.db'}")
@@ -202,8 +207,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def live(world: World, hours: float, **settings: Any) -> Any:
     """Run the daemon up to a moment and return its watch."""
-    baseline = {"from": START.isoformat(), "to": (START + 6 * HOUR).isoformat()}
-    config = load(world.configure(baseline=baseline, catch_up="3650d", **settings))
+    config = load(world.configure(baseline=BASELINE, catch_up="3650d", **settings))
     with open_store(config, upgrade=True) as database:
         daemon = make_daemon(database, config, Hand(START + hours * HOUR))
         daemon.tick_all()
@@ -220,7 +224,7 @@ def stored(world: World) -> str:
     metadata = sa.MetaData()
     metadata.reflect(engine)
     with engine.connect() as connection:
-        for each in metadata.tables.values():
+        for each in (table for table in metadata.tables.values() if table.name != "hash_keys"):
             for row in connection.execute(sa.select(each)).all():
                 found += [str(unpack(value, object)) if isinstance(value, bytes) else str(value) for value in row]
     engine.dispose()
@@ -263,23 +267,69 @@ def test_a_new_category_is_told_without_personal_data(world: World, value: str) 
     assert watch.lifecycle.baseline.layouts["note"].vocabulary == ("ok",)
     everything = stored(world)
     assert value not in everything
-    assert ("[EMAIL_ADDRESS]" if value == ADDRESS else "(free text)") in everything
+    assert re.search(r"id:[0-9a-f]{12}", everything) if value == ADDRESS else "(free text)" in everything
 
 
-def test_a_column_that_is_asked_for_by_name_is_kept_until_relearnt_and_config_check_warns(world: World) -> None:
+def test_a_column_that_is_asked_for_by_name_stores_hashes_of_personal_data(world: World) -> None:
     world.log(rows_of(START, 7 * HOUR))
     note(world, ADDRESS, 1, 2000)
-    note(world, "jim.roe@example.com", 2001, 5000)
+    note(world, "ok", 2001, 3000)
+    note(world, "jim.roe@example.com", 3001, 5000)
     watch = live(world, 7, features=["note", "amount"])
+    vocabulary = watch.lifecycle.baseline.layouts["note"].vocabulary
+    assert len(vocabulary) == 3 and sum(word.startswith("id:") for word in vocabulary) == 2
+    assert ADDRESS not in stored(world)
+    _, (told,) = world.json("config", "check")
+    (row,) = (column for column in told["columns"] if column["name"] == "note")
+    assert row["why"] == "listed; values with personal data (email_address) are stored as hashes"
+    assert not [said for said in told["notes"] if "'note'" in said]
+
+
+def test_the_class_category_stores_values_as_they_are_until_relearnt_and_config_check_warns(world: World) -> None:
+    world.log(rows_of(START, 7 * HOUR))
+    note(world, ADDRESS, 1, 5000)
+    watch = live(world, 7, features=["note", "amount"], classes={"note": "category"})
     assert ADDRESS in watch.lifecycle.baseline.layouts["note"].vocabulary
     assert world.run("baseline", "relearn").returncode == 0
     assert ADDRESS not in stored(world)
-    code, (told,) = world.json("config", "check")
-    assert code == 0
+    _, (told,) = world.json("config", "check")
     (row,) = (column for column in told["columns"] if column["name"] == "note")
     assert "personal data (email_address)" in row["why"]
     (warning,) = (said for said in told["notes"] if "'note'" in said)
-    assert "log a hash" in warning
+    assert "remove its class" in warning
+
+
+def test_a_baseline_with_personal_data_of_an_earlier_release_is_learnt_again(world: World) -> None:
+    world.log(rows_of(START, 7 * HOUR))
+    note(world, ADDRESS, 1, 5000)
+    live(world, 6.5, features=["note", "amount"], classes={"note": "category"})
+    engine = sa.create_engine(world.store_url)
+    with engine.begin() as connection:  # as if the earlier release had learnt it: the settings are the same
+        config = load(world.configure(features=["note", "amount"], baseline=BASELINE)).monitors[0]
+        connection.execute(sa.text("UPDATE baselines SET definition = :d"), {"d": definition(config)})
+    engine.dispose()
+    with capture_logs() as logs:
+        watch = live(world, 7, features=["note", "amount"])
+    assert ADDRESS not in watch.lifecycle.baseline.layouts["note"].vocabulary
+    (said,) = (entry for entry in logs if entry["event"] == "baseline_retired")
+    assert said["column"] == "note"
+
+
+def test_the_class_identifier_stores_hashes_of_every_value(world: World) -> None:
+    world.log(rows_of(START, 7 * HOUR))
+    watch = live(world, 7, features=["plan", "amount"], segments=["plan"], classes={"plan": "identifier"})
+    vocabulary = watch.lifecycle.baseline.layouts["plan"].vocabulary
+    assert len(vocabulary) == 3 and all(word.startswith("id:") for word in vocabulary)
+    segments = {segment for segment in watch.lifecycle.baseline.profiles if segment}
+    assert segments == {f"plan={word}" for word in vocabulary}
+    watch = live(world, 7, classes={"plan": "identifier", "note": "free_text"})
+    assert not {"plan", "note"} & set(watch.lifecycle.baseline.layouts)
+
+
+def test_free_text_cannot_be_a_segment(world: World) -> None:
+    world.configure(segments=["plan"], classes={"plan": "free_text"})
+    done = world.run("config", "check")
+    assert done.returncode == 2 and "choose `identifier`" in done.stderr
 
 
 def test_config_check_says_what_is_left_out_and_why(world: World) -> None:

@@ -161,12 +161,12 @@ def test_an_imported_label_wins_over_the_sources_own(config: Path) -> None:
     data = yaml.safe_load(config.read_text())
     data["monitors"][0]["source"]["columns"]["label"] = "own"
     config.write_text(yaml.safe_dump(data))
-    source = load(config, {}).monitors[0].source
+    monitor = load(config, {}).monitors[0]
     database = Database(f"sqlite:///{config.parent / 'driftd.db'}")
     with open_store(load(config, {}), upgrade=True), database.write() as connection:
         labels.put(connection, "bot", {"00006": "yes"})
         labels.put(connection, "another", {"00005": "yes"})
-    reader = LabelOverlayReader(connect(source), database, "bot")
+    reader = LabelOverlayReader(connect(monitor.source), database, monitor)
 
     def read() -> Column:
         (page,) = reader.read(START, START + HOUR / 60, ["id", "label"])

@@ -362,3 +362,13 @@ def test_a_breaker_is_changed_in_the_transaction_of_its_entry(database: Database
         perform(database, operation, replace(ANN, role="viewer"), CLOCK, change=change)
     assert len(made) == 3
     assert [one.operation for one in log(database)] == ["set_breaker"] * 4
+
+
+def test_a_silence_with_personal_data_is_refused_and_not_stored(database: Database) -> None:
+    matcher = 'segment="tenant=jane.roe@example.com"'
+    with pytest.raises(OperationError, match="write the hash that messages show"):
+        perform(database, AddSilence(HOUR, "bot", matchers=[matcher]), ANN, CLOCK)
+    with database.read() as connection:
+        assert silences.load_silences(connection, "bot", START) == []
+    perform(database, AddSilence(HOUR, "bot", matchers=['segment="tenant=id:43c915a5fb2a"']), ANN, CLOCK)
+    assert "jane.roe" not in str(log(database))

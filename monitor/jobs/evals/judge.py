@@ -49,7 +49,7 @@ async def judge_cases(
     async with Client(judge.endpoint, judge.parameters) as client:
 
         async def ask(job: tuple[int, int, Case, str]) -> float | None:
-            outcome = await client.ask(judge_messages(judge.rubric, job[2], job[3]))
+            outcome = await client.ask(judge_messages(judge, job[2], job[3]))
             progress(1)
             return read_judgement(outcome.text) if isinstance(outcome, Answer) else None
 

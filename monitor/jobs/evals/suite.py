@@ -173,6 +173,18 @@ class Judge(Section):
     """Share of the cases that are judged, the same in every run."""
     parameters: Parameters = Parameters(temperature=0)
     """Sampling parameters of the judge."""
+    redact: bool = True
+    """Whether personal data and secrets in questions, contexts and answers are replaced by their types, such as
+    `[EMAIL_ADDRESS]`, before they are sent."""
+    reason: str | None = Field(None, min_length=10)
+    """For `redact: false`, which needs it: why the judge may read the original texts."""
+
+    @model_validator(mode="after")
+    def _raw_for_a_reason(self) -> Judge:
+        if not self.redact and self.reason is None:
+            text = "`redact: false` sends personal data to the judge; state under `reason:` why it may read it"
+            raise PydanticCustomError("redact", text)
+        return self
 
 
 class Suite(Section):

@@ -15,6 +15,7 @@ from monitor.config.models import Monitor
 from monitor.jobs.evals.client import Answer, Failure
 from monitor.jobs.evals.suite import Budget, Case, Daily, Suite
 from monitor.sources.base import Reader
+from monitor.sources.protection import Protection
 from monitor.sources.traffic_roles import keep_monitored, role_columns
 from monitor.store.judge_labels import LONGEST_ID
 
@@ -71,11 +72,13 @@ def sample(
             place = -sampling_place(suite.name, record)
             if -place < traffic.share and all(record != other for _, other, _ in sampled):
                 (heapq.heappush if len(sampled) < traffic.most else heapq.heappushpop)(sampled, (place, record, values))
+    protection = Protection.of(monitor) if monitor else None
     cases: list[Case] = []
     answers: dict[str, list[Answer | Failure]] = {}
     for _, record, (question, context, response) in sorted(sampled, reverse=True):
-        cases.append(Case(id=record, prompt=question or "", context=context))
-        answers[record] = [Answer(response)]
+        stored = protection.replace("id", record) if protection else record
+        cases.append(Case(id=stored, prompt=question or "", context=context))
+        answers[stored] = [Answer(response)]
     return SampledTraffic(cases, answers, rows)
 
 

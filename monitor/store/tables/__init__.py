@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.store.tables.access import sessions, tokens
+from monitor.store.tables.access import hash_keys, sessions, tokens
 from monitor.store.tables.answers import (
     evaluation_cases,
     evaluation_turns,
@@ -54,6 +54,7 @@ __all__ = [
     "evaluations",
     "finding_history",
     "findings",
+    "hash_keys",
     "incidents",
     "labels",
     "ledger_hours",

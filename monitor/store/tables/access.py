@@ -1,8 +1,8 @@
-"""Our tables of who may use the server."""
+"""Our tables of who may use the server, and of the key of hashed values."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, String, Table
+from sqlalchemy import Column, Integer, LargeBinary, String, Table
 
 from monitor.store.types import Json, Utc, metadata
 
@@ -31,4 +31,13 @@ sessions = Table(
     Column("created_at", Utc, nullable=False),
     Column("expires_at", Utc, nullable=False, index=True),
     comment="browsers that are signed in",
+)
+
+hash_keys = Table(
+    "hash_keys",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    comment="the key of the hashes that stand for identifiers and personal data: one row",
 )
