@@ -116,6 +116,24 @@ ALERTS = (
         "Monitor fewer columns or segments. All findings are on the web page.",
     ),
     Alert(
+        "DriftdClockSkew",
+        "abs(driftd_clock_skew_seconds) > 5",
+        "2m",
+        "warning",
+        "The clock of {{ $labels.instance }} differs from that of the store by {{ $value | humanizeDuration }}",
+        "This replica delivers no effects until the difference is at most 5 s. Compare `chronyc tracking` or "
+        "`timedatectl` on its host with that of the store's database, and synchronise the wrong one.",
+    ),
+    Alert(
+        "DriftdRecordsQuarantined",
+        "sum by (monitor, reason) (increase(driftd_quarantined_records_total[1h])) > 0",
+        "0m",
+        "info",
+        "{{ $labels.monitor }} has records without signals ({{ $labels.reason }})",
+        "Computing their signals took too much time or memory, crashed or failed. The log (`records_quarantined`, "
+        "`signal_failed`) and `driftd status` have more; somebody may send texts that are meant to do this.",
+    ),
+    Alert(
         "DriftdConfigReloadFailed",
         "driftd_config_last_reload_successful == 0",
         "5m",

@@ -20,13 +20,14 @@ from grafana_foundation_sdk.models.dashboard import DataSourceRef, GridPos, Thre
 
 from dashboards.alerts import ALERTS, rule_file
 from monitor.metrics import list_metrics
+from monitor.metrics.process import PROCESS_ROWS
 
 FOLDER = Path(__file__).parent
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 LEGEND = "{{check}} {{column}} {{segment}}"
 PICKED = 'monitor=~"$monitor"'
 FINDING = PICKED + ', check=~"$check", column=~"$column"'
-HELP = {row.name: row.help for row in list_metrics()}
+HELP = {row.name: row.help for row in (*list_metrics(), *PROCESS_ROWS)}
 
 
 @dataclass(frozen=True)
@@ -571,6 +572,15 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 [("driftd_store_bytes", "{{kind}}")],
                 unit="bytes",
                 about=HELP["driftd_store_bytes"],
+            ),
+            Panel(
+                "Records without signals, and lost fences",
+                "timeseries",
+                [
+                    (f"driftd_quarantined_records_total{{{PICKED}}}", "{{monitor}} {{reason}}"),
+                    ("sum by (kind) (driftd_fences_lost_total)", "lost fences {{kind}}"),
+                ],
+                about=HELP["driftd_quarantined_records_total"],
             ),
             Panel(
                 "Findings not exported",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import os
 import queue
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -23,6 +24,18 @@ def _show_control_characters(_logger: WrappedLogger, _name: str, event: EventDic
 
 
 LOG = structlog.get_logger(__name__)
+LASTING = frozenset(
+    {
+        *("turn_failed", "catch_up_failed", "job_failed", "deliver_failed", "expire_failed", "clock_skewed"),
+        *("store_down", "lease_not_renewed", "guard_busy", "guard_worker_replaced"),
+        *("signal_failed", "records_quarantined"),
+    }
+)
+"""Events that are logged again every second, or with every request, while their cause lasts."""
+REPEAT_SECONDS = 600.0
+"""For how long an equal line of such an event is dropped after one that was logged."""
+MOST_KEPT = 1_000
+"""Maximum number of different lines that are remembered; the line that was seen last is forgotten last."""
 MOST_LINES = 10_000
 """Maximum number of lines that wait to be written; further lines are dropped and counted."""
 
@@ -35,6 +48,7 @@ def set_up(level: str = "info", *, pretty: bool | None = None) -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            _drop_repeats,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info,
@@ -45,6 +59,48 @@ def set_up(level: str = "info", *, pretty: bool | None = None) -> None:
         cache_logger_on_first_use=False,
     )
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
+
+
+class RepeatFilter:
+    """Drops a line that repeats an earlier one, for some minutes; the next one has the number of those dropped.
+
+    A line repeats another if event, level, texts and type of the exception are the same; numbers are not compared.
+
+    Parameters
+    ----------
+    clock
+        Seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._logged: dict[object, tuple[float, int]] = {}  # when it was last logged, and how often not since then
+
+    def count(self, event: EventDict) -> int | None:
+        """Return how many equal lines were dropped before this one; None if this one is dropped, too."""
+        error = sys.exc_info()[0] if event.get("exc_info") else None
+        key = (error, *sorted((name, value) for name, value in event.items() if isinstance(value, str)))
+        now = self._clock()
+        with self._lock:
+            at, dropped = self._logged.pop(key, (-math.inf, 0))
+            is_dropped = now - at < REPEAT_SECONDS
+            self._logged[key] = (at, dropped + 1) if is_dropped else (now, 0)
+            if len(self._logged) > MOST_KEPT:
+                del self._logged[next(iter(self._logged))]
+        return None if is_dropped else dropped
+
+
+def _drop_repeats(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    if not _filters or event["event"] not in LASTING:
+        return event
+    dropped = _filters[-1].count(event)
+    if dropped is None:
+        raise structlog.DropEvent
+    return {**event, "repeated": dropped} if dropped else event
+
+
+_filters: list[RepeatFilter] = []
 
 
 class Buffer(io.TextIOBase):
@@ -113,9 +169,10 @@ _buffers: list[Buffer] = []
 
 @contextmanager
 def buffer_stderr() -> Iterator[None]:
-    """Replace ``sys.stderr`` by a non-blocking :class:`Buffer`."""
-    stream, buffer = sys.stderr, Buffer(sys.stderr.fileno())
+    """Replace ``sys.stderr`` by a non-blocking :class:`Buffer`, and drop repeats."""
+    stream, buffer, repeats = sys.stderr, Buffer(sys.stderr.fileno()), RepeatFilter()
     _buffers.append(buffer)
+    _filters.append(repeats)
     sys.stderr = buffer
     try:
         yield
@@ -123,6 +180,7 @@ def buffer_stderr() -> Iterator[None]:
         flush(1.0)
         sys.stderr = stream
         _buffers.remove(buffer)
+        _filters.remove(repeats)
 
 
 def flush(seconds: float) -> None:

@@ -30,6 +30,7 @@ MAY_BE_EMPTY = (
     "driftd_series_truncated > 0",
     "driftd_store_up == 0",
     "absent(",
+    "driftd_quarantined_records_total",
     "driftd_reaction_seconds",
     "driftd_verifications",
 )

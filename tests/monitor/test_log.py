@@ -75,6 +75,46 @@ def test_a_pipe_that_nobody_reads_makes_nobody_wait_and_the_loss_is_told_once(mo
         os.close(reader)
 
 
+def test_what_lasts_is_logged_once_and_then_with_the_number_of_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk, for example, fails a turn every second, each time with a traceback."""
+    seconds = [0.0]
+    monkeypatch.setattr(log.RepeatFilter.__init__, "__defaults__", (lambda: seconds[0],))
+    with pipe_for_errors(monkeypatch, 1000) as reader:
+        for turn in range(700):
+            seconds[0] = float(turn)
+            for error in (OSError("disk full"), OSError("disk full"), ValueError() if turn == 5 else None):
+                try:
+                    if error:
+                        raise error
+                except (OSError, ValueError):
+                    LOG.exception("turn_failed", monitor="shop", number=turn)
+            LOG.warning("turn_failed", monitor="other")
+            LOG.warning("reload_failed")
+        LOG.info("end")
+        lines = read_lines(reader, "end")
+        os.close(reader)
+    turns = [line for line in lines if line["event"] == "turn_failed"]
+    assert [(line["monitor"], line.get("number"), line.get("repeated")) for line in turns] == [
+        ("shop", 0, None),
+        ("other", None, None),
+        ("shop", 5, None),
+        ("shop", 600, 1199),
+        ("other", None, 599),
+    ]
+    assert [line["exception"].splitlines()[-1] for line in turns if "exception" in line] == [
+        "OSError: disk full",
+        "ValueError",
+        "OSError: disk full",
+    ]
+    assert sum(line["event"] == "reload_failed" for line in lines) == 700
+
+
+def test_the_filter_forgets_what_was_longest_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "MOST_KEPT", 2)
+    repeats = log.RepeatFilter(lambda: 0.0)
+    assert [repeats.count({"event": name}) for name in "aababca"] == [0, None, 0, None, None, 0, 0]
+
+
 def test_a_closed_pipe_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     with pipe_for_errors(monkeypatch) as reader:
         os.close(reader)
