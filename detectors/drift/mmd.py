@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import optimize, special
@@ -65,10 +66,9 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     """
     old, new = (side.counts[..., -FEATURES:] / SCALE / np.expand_dims(side.n, -1) for side in (baseline, window))
     squared = np.sum((new - old) ** 2, axis=-1) * 2 / FEATURES
-    parts = _variances(baseline, np.asarray(old))
-    variance = float(parts.sum())
-    second, third = (float(np.sum((parts / max(variance, TINY)) ** power)) for power in (2, 3))
-    shape = 2 * second, 8 * third
+    layout = baseline.layout
+    means = np.asarray(baseline.counts / SCALE / max(1, baseline.n), dtype=np.float64)
+    variance, *shape = _cumulants(len(layout.vocabulary), layout.paired, means.tobytes())
     # A constant column has no variance: assume one additional row with another value.
     usual = (variance + FARTHEST**2 / (baseline.n + window.n)) * variance_factor(baseline, window)
     distance = np.sqrt(squared)
@@ -81,19 +81,24 @@ def measure(baseline: Counted, window: Counted) -> Measurement:
     return Measurement(distance, noise, p_value=p_value)
 
 
-def _variances(baseline: Counted, means: np.ndarray) -> np.ndarray:
-    """Return the principal variances of the features of one record.
+@lru_cache(maxsize=256)
+def _cumulants(names: int, paired: int, means: bytes) -> tuple[float, float, float]:
+    """Return the variance of the features of a record, and the cumulants 2 and 3 of the squared distance, in means.
 
-    In unchanged windows the squared distance is a sum of squares of normal variables with these variances. The columns
-    are taken as normal, with the baseline's correlations, and the centres and variances that reproduce its features.
+    In unchanged windows the squared distance is a sum of squares of normal variables with the covariance of the
+    features. The columns are taken as normal, with the baseline's correlations, and the centres and variances that
+    reproduce its features. A baseline is measured against every window, so the last results are kept.
     """
-    columns = len(baseline.layout.vocabulary) or COLUMNS
-    law = NormalColumns(*waves(columns), _correlations(baseline, columns))
-    if baseline.layout.vocabulary:
-        centres, variances = _fit(law, means)
+    columns, parts = names or COLUMNS, np.frombuffer(means)
+    law, features = NormalColumns(*waves(columns), _correlations(parts, columns, paired)), parts[-FEATURES:]
+    if names:
+        centres, variances = _fit(law, features)
     else:
-        centres, variances = np.zeros(columns), _spread_alike(law, 1.0 - float(np.sum(means**2)) * 2 / FEATURES)
-    return np.maximum(0.0, np.linalg.eigvalsh(law.covariance(centres, variances))) * 2 / FEATURES
+        centres, variances = np.zeros(columns), _spread_alike(law, 1.0 - float(np.sum(features**2)) * 2 / FEATURES)
+    covariance = law.covariance(centres, variances) * 2 / FEATURES
+    total = max(float(np.trace(covariance)), TINY)
+    relative = covariance / total
+    return total, 2 * float(np.sum(relative**2)), 8 * float(np.sum(relative @ relative * relative))
 
 
 @dataclass(frozen=True)
@@ -157,11 +162,10 @@ def _spread_alike(law: NormalColumns, total: float) -> np.ndarray:
     return np.full(columns, SCORES if excess(SCORES) <= 0 else optimize.brentq(excess, LEAST_VARIANCE, SCORES))
 
 
-def _correlations(baseline: Counted, columns: int) -> np.ndarray:
+def _correlations(means: np.ndarray, columns: int, paired: int) -> np.ndarray:
     """Return the correlations of the normal scores of paired columns; 0 for others."""
-    correlations, paired = np.zeros((columns, columns)), baseline.layout.paired
-    products = baseline.counts[1 : 1 + pair_count(paired)] / SCALE / max(1, baseline.n)
-    correlations[np.triu_indices(paired, 1)] = np.clip(products / SCORES, -1.0, 1.0)
+    correlations = np.zeros((columns, columns))
+    correlations[np.triu_indices(paired, 1)] = np.clip(means[1 : 1 + pair_count(paired)] / SCORES, -1.0, 1.0)
     return correlations + correlations.T + np.eye(columns)
 
 
