@@ -28,6 +28,7 @@ from monitor.actions.incident_actions import note_notification, plan_incidents
 from monitor.actions.messages_due import MessageDue, backlog_pause, find_news, message_for, repeat_messages
 from monitor.actions.plan import plan, split_open
 from monitor.actions.plan_context import PlanContext
+from monitor.actions.restraints import FREEZE
 from monitor.actions.retraining_requests import find_retraining_requests
 from monitor.alerting.alert_context import AlertContext
 from monitor.alerting.decide import decide
@@ -453,6 +454,26 @@ def test_an_effect_is_planned_from_the_history_of_the_monitor() -> None:
     assert effect.state == "awaiting_approval"
     assert effect.reason.startswith("3 of 3 monitors fire at the same time")
     assert effect.sequence == 7
+
+
+@pytest.mark.parametrize(
+    ("mode", "before", "expected"),
+    [
+        ("approve", {"state": "expired", "missed": True}, [("slack", "update"), ("r", "rollback")]),
+        ("auto", {"state": "expired", "missed": True}, [("r", "rollback")]),
+        ("auto", {"state": "held", "reason": f"{FREEZE} nights: …"}, [("slack", "update"), ("r", "rollback")]),
+        ("auto", {"state": "held", "reason": f"{FREEZE} nights: …", "name": "other"}, [("r", "rollback")]),
+    ],
+)
+def test_whoever_has_a_message_learns_that_an_effect_waits_or_that_its_freeze_window_has_ended(
+    mode: str, before: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    rows = [message(MINUTE), replace(past("", MINUTE, incident="i-1", sequence=1), **before)]
+    going = incident_of(opened_at=START - HOUR, fired_at=START - HOUR, evidence={"k": evidence_of()})
+    specs = {"r": webhook(mode=mode), "slack": SLACK}
+    context = DecisionContext(BUCKET, START, sequence=2, past=rows)
+    planned = plan(monitor_of(), Decision(going, None, ""), ["slack", "r"], specs, context)
+    assert [(one.name, one.kind) for one in planned] == expected
 
 
 def test_an_effect_that_was_missed_is_decided_anew_by_a_bad_bucket_only() -> None:

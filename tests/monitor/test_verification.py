@@ -13,6 +13,7 @@ import pytest
 from detectors.base import Finding, Status
 from detectors.quality.traffic import Traffic
 from monitor.actions.effects import REPEATED
+from monitor.actions.identity import MESSAGE_NOT_AFTER, identity
 from monitor.actions.incident_actions import plan_incidents
 from monitor.actions.plan_context import PlanContext
 from monitor.actions.verification import conclude_verifications, find_failure
@@ -26,7 +27,7 @@ from monitor.alerting.messages.times import Times
 from monitor.alerting.verification import find_hold, find_last_effect, find_start, judge_effects
 from monitor.checks.window import BucketSummary, Window
 from monitor.config.models import Monitor
-from monitor.core.action import AlertHistory, PastAction
+from monitor.core.action import Action, AlertHistory, PastAction
 from monitor.core.incident import Decision, Incident
 from monitor.core.payload import Verification
 from monitor.profiling.facts import Facts
@@ -264,14 +265,19 @@ RECEIVERS = {"slack": SLACK, "r": webhook(), "boss": webhook("notify")}
 TOLD = PastAction("slack", START - 10 * MINUTE, "delivered", "m-1", "i-1", "firing", at=START - 10 * MINUTE)
 
 
-def plan(status: Any, monitor: Monitor | None = None, incident: Incident | None = None) -> dict[tuple[str, str], str]:
-    """Return by receiver and kind what is planned when the time of a verification has passed."""
+def plan_ended(status: Any, monitor: Monitor | None = None, incident: Incident | None = None) -> list[Action]:
+    """Return what is planned when the time of a verification has passed."""
     going = incident or incident_of(opened_at=START - HOUR, fired_at=START - HOUR)
     history = AlertHistory(open={"traffic": going}, past=[TOLD, SENT], sequences={"i-1": 7})
     chosen = monitor or monitor_of(do=["slack", "r"], escalate=[{"after": "3h", "do": ["boss"]}])
     decisions = Decisions((), [Decision(going, None, "still firing")], outcomes={"i-1": outcome(status, HOUR)})
     ended = conclude_verifications(decisions.outcomes, decisions.incidents, history)
-    _, actions = plan_incidents(chosen, RECEIVERS, decisions, PlanContext(history, BUCKET, START), ended)
+    return plan_incidents(chosen, RECEIVERS, decisions, PlanContext(history, BUCKET, START), ended)[1]
+
+
+def plan(status: Any) -> dict[tuple[str, str], str]:
+    """Return the texts of what is planned, by receiver and kind."""
+    actions = plan_ended(status)
     texts = [render(one.kind, one.payload).title + one.payload["data"]["summary"] for one in actions]
     return {(one.name, one.kind): text for one, text in zip(actions, texts, strict=True)}
 
@@ -283,6 +289,24 @@ def test_an_effect_that_did_not_help_escalates_to_everybody() -> None:
     assert planned["slack", "effect"].startswith(f"bot: {text}")
     assert "does not repeat this action" in planned["slack", "effect"]
     assert f"Escalated: {text}." in planned["boss", "firing"]
+
+
+def test_a_message_about_a_verification_has_an_id_and_the_severity_of_its_incident() -> None:
+    told = plan_ended("bad")[-1]
+    assert told.id == identity("i-1", "slack", "effect/r/1/not_verified", 7)
+    assert (told.monitor, told.incident, told.kind, told.mode, told.state) == (
+        "bot",
+        "i-1",
+        "effect",
+        "auto",
+        "pending",
+    )
+    assert (told.reason, told.sequence) == ("people are notified of the result of an effect", 7)
+    assert (told.created_at, told.not_after, told.dry_run) == (START, START + MESSAGE_NOT_AFTER, False)
+    data = told.payload["data"]
+    assert (told.payload["type"], told.payload["timestamp"]) == ("driftd.effect.not_verified", START.isoformat())
+    assert (data["monitor"], data["severity"], data["incident"]["id"]) == ("bot", "critical", "i-1")
+    assert data["action"]["verification"]["state"] == "not_verified"
 
 
 def test_what_could_not_be_verified_is_no_success_and_does_not_escalate() -> None:
