@@ -62,7 +62,7 @@ def describe_freeze(times: Mapping[str, MuteTimes], effect: EffectSettings, now:
     current = next((one for one in named if one.contains(now)), None)
     if current is None:
         return None
-    end = now.replace(second=0, microsecond=0) + STEP
+    end = now + STEP
     while any(one.contains(end) for one in named):
         if end - now >= LONGEST_FREEZE:
             return f"{FREEZE} {current.name}: effects are held until further notice"

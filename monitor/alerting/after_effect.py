@@ -33,23 +33,17 @@ def measure_outcome(
 
     ``stretch`` is the bad traffic before it, if the window still has some.
     """
-    bad, clean, unmeasured = list[Finding](), list[Finding](), list[Finding | None]()
-    for item in list_items(incident):
-        finding = _find(item, effect, measured)
-        if finding is not None and finding.status in MEASURED and _is_bad(monitor, incident, finding):
-            bad.append(finding)
-        elif finding is not None and is_clean(monitor, incident, finding, after, stretch):
-            clean.append(finding)
-        elif item["segment"] in (None, bad_segment(effect)) and not _is_never_measured(finding):
-            unmeasured.append(finding)
+    found = [(item, _find(item, effect, measured)) for item in list_items(incident)]
+    bad = [one for _, one in found if one is not None and one.status in MEASURED and _is_bad(monitor, incident, one)]
+    clean = [one is not None and is_clean(monitor, incident, one, after, stretch) for _, one in found]
+    needed = [item["segment"] in (None, bad_segment(effect)) and not _is_never_measured(one) for item, one in found]
     records = count_records(after)
-    end = after.starts[-1] + monitor.bucket
-    outcome = EffectOutcome(effect, "clean", after.starts[0], end, records)
+    outcome = EffectOutcome(effect, "clean", after.starts[0], after.starts[-1] + monitor.bucket, records)
     if bad:
         return replace(outcome, status="bad", reason=most_harmful(bad).reason.partition("; ")[0])
-    if unmeasured or not clean:
-        finding = next((one for one in unmeasured if one is not None), None)
-        return replace(outcome, status="unmeasured", reason=_explain_unmeasured(finding, records))
+    if not any(clean) or any(awaited and not good for awaited, good in zip(needed, clean, strict=True)):
+        reason = f"{records} records after it are too few" if records else NO_TRAFFIC
+        return replace(outcome, status="unmeasured", reason=reason)
     return outcome
 
 
@@ -93,8 +87,11 @@ def is_clean(
 
     An accumulated statistic needs as much time as passed before the incident fired, and `min_samples` records. Others
     are told apart from the bad traffic. If that has left the window or cannot be compared, they have a threshold below
-    their worst value, or half as many records as when they were last bad, most of which may have been good.
+    their worst value, or half as many records as when they were last bad, most of which may have been good. What has
+    become better than the baseline is clean.
     """
+    if finding.status is Status.DRIFTED:
+        return not finding.is_adverse
     if finding.status is not Status.OK or _is_bad(monitor, incident, finding):
         return False
     if "state" in finding.detail:
@@ -112,10 +109,3 @@ def is_clean(
 def _is_never_measured(finding: Finding | None) -> bool:
     """Return whether a finding needs more than traffic: labels that come later, or another process."""
     return finding is not None and finding.status not in MEASURED and not finding.reason.startswith("too_few")
-
-
-def _explain_unmeasured(finding: Finding | None, records: int) -> str:
-    if not records:
-        return NO_TRAFFIC
-    few = finding is not None and (finding.status is Status.OK or finding.reason.startswith("too_few"))
-    return f"{records} records after it are too few" if few or finding is None else finding.reason

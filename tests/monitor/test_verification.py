@@ -112,13 +112,20 @@ def test_only_effects_that_were_sent_and_are_verified_count() -> None:
 
 def test_clean_bad_and_not_measured_are_three_outcomes() -> None:
     assert measure(clean()).status == "clean"
-    assert measure(clean()).records == 200
+    assert measure(clean()) == EffectOutcome(SENT, "clean", START - 5 * MINUTE, START, 200)
     bad = measure(finding(0.2, reason="hallucination rate 58 %; threshold 0.1"))
     assert (bad.status, bad.reason) == ("bad", "hallucination rate 58 %")
     few = measure(unmeasured(reason="too_few: the window has 12 rows, 100 needed"), window=after(rows=10))
     assert (few.status, few.reason) == ("unmeasured", "10 records after it are too few")
     none = measure(window=after(rows=0))
     assert (none.status, none.reason) == ("unmeasured", "no records after it were measured")
+
+
+def test_what_has_become_better_than_the_baseline_is_clean() -> None:
+    better = finding(0.3, direction="better")
+    assert measure(better).status == "clean"
+    assert measure(better, window=after(rows=10)).status == "clean"
+    assert measure(replace(better, direction="neutral")).status == "bad"
 
 
 def test_a_finding_within_the_hysteresis_of_the_rule_is_still_bad() -> None:
