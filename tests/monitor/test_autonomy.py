@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -54,6 +54,13 @@ def times(start: str = "00:00", end: str = "06:00", **more: Any) -> dict[str, Mu
 def test_a_freeze_window_says_until_when(start: str, end: str, expected: str | None) -> None:
     assert describe_freeze(times(start, end), FROZEN, START) == expected
     assert describe_freeze(times(start, end), limited(freeze=["other"]), START) is None
+
+
+@pytest.mark.parametrize(("now", "expected"), [("16T23:59", "further notice"), ("17T00:00", "2026-12-01 00:00 UTC")])
+def test_the_end_of_a_freeze_window_is_named_if_it_is_less_than_two_weeks_away(now: str, expected: str) -> None:
+    months = {"nights": MuteTimes.model_validate({"name": "nights", "time_intervals": [{"months": ["november"]}]})}
+    reason = describe_freeze(months, FROZEN, datetime.fromisoformat(f"2026-11-{now}:00Z"))
+    assert reason == f"freeze window nights: effects are held until {expected}"
 
 
 def test_freeze_windows_that_follow_each_other_are_one() -> None:

@@ -11,7 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from monitor.actions.decide_and_plan import decide_and_plan
+from monitor.actions.decision_context import DecisionContext
 from monitor.actions.plan_actions import ActionPlan
+from monitor.actions.recipients import Recipients, find_escalations
 from monitor.alerting.alert_context import AlertContext
 from monitor.checks.evaluation import Evaluation
 from monitor.config.load import load
@@ -159,6 +161,25 @@ def test_receivers_of_escalations_must_exist_and_get_messages(tmp_path: Path) ->
     assert "the receiver 'back' gets a rollback" in text
     assert "unknown name 'nobody'" in text
     assert "unknown name 'no-one'" in text
+
+
+def test_an_incident_that_is_over_escalates_to_nobody_although_its_effect_did_not_help() -> None:
+    boss = Recipients(["slack"], None, escalating().rules[0].escalate)
+    for state, names in (("firing", ["boss"]), ("resolved", [])):
+        context = DecisionContext(Bucket(START - MINUTE, START), START, sequence=0, failure="it did not help")
+        assert list(find_escalations(boss, incident_of(state=state), context)) == names
+
+
+@pytest.mark.parametrize(("minutes", "names"), [(0, []), (1, ["boss"])])
+def test_an_incident_escalates_again_by_what_was_announced_after_its_acknowledgement(
+    minutes: int, names: list[str]
+) -> None:
+    boss = Recipients(["slack"], None, escalating().rules[0].escalate)
+    sent = PastAction("slack", START + minutes * MINUTE, "delivered", incident="i-1", kind="update")
+    handling = Handling(START, "ann", "info")  # it has become more severe since
+    now = START + 9 * MINUTE
+    context = DecisionContext(Bucket(now - MINUTE, now), now, sequence=1, past=[sent], handling=handling)
+    assert list(find_escalations(boss, incident_of(), context)) == names
 
 
 def test_the_message_of_an_escalation_says_so() -> None:

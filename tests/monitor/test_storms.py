@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -15,12 +16,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from monitor.actions.identity import MESSAGE_NOT_AFTER, identity
+from monitor.actions.identity import MESSAGE_NOT_AFTER, NAMESPACE, identity
 from monitor.actions.messages_due import find_news
 from monitor.actions.receivers import make_receivers
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult
+from monitor.actions.storms import Announcement, QueueState, group_waiting
 from monitor.alerting.messages.render import render
-from monitor.config.receivers import ReceiverConfig
+from monitor.config.receivers import DigestSettings, ReceiverConfig
 from monitor.core.action import Action, PastAction
 from monitor.core.incident import Decision, Incident
 from monitor.jobs.delivery import deliver_due, expire_late
@@ -519,3 +521,58 @@ def test_slack_takes_a_digest_and_turns_it_green(database: Database) -> None:
     assert last["thread_ts"] == update["ts"]
     assert "all resolved after" in str(update["text"])
     assert ":large_orange_circle:" not in json.dumps(update["blocks"])
+
+
+# ---- which messages join, decided from inputs made by hand -----------------------------------------------------------
+
+
+def waiting(number: int, kind: Any = "firing", place: int = 0, **data: Any) -> Action:
+    """Return a waiting message about an incident."""
+    body: Any = {"type": "x", "timestamp": "", "data": data}
+    key = f"i-{number}/{place}"
+    return Action(key, f"bot-{number}", f"i-{number}", "slack", kind, "auto", "pending", "", body, START, place)
+
+
+def group(state: QueueState, *messages: Action) -> dict[str, list[str]]:
+    """Return the ids of the messages that join, by storm, where two incidents are many."""
+    joined = group_waiting("slack", messages, state, DigestSettings(incidents=2))
+    return {storm: [one.id for one in parts] for storm, parts in joined.items()}
+
+
+NEW = str(uuid.uuid5(NAMESPACE, "storm/slack/i-2/0"))
+ALONE = Announcement(waiting(1))
+
+
+def test_the_announcements_of_a_new_storm_are_named_by_the_first() -> None:
+    assert group(QueueState(), waiting(2)) == {}
+    assert group(QueueState(), waiting(2), waiting(3)) == {NEW: ["i-2/0", "i-3/0"]}
+    assert group(QueueState(), waiting(2), waiting(2, "firing", 1)) == {}
+    assert group(QueueState([ALONE]), waiting(2)) == {NEW: ["i-2/0"]}
+    assert group(QueueState([ALONE]), waiting(1, "firing", 1)) == {}
+
+
+def test_an_announcement_joins_the_newest_storm_that_has_not_ended() -> None:
+    old, going = replace(ALONE, storm="old"), replace(ALONE, storm="going")
+    assert group(QueueState([old, going, ALONE]), waiting(2)) == {"going": ["i-2/0"]}
+    assert group(QueueState([going, old], ended=["old"]), waiting(2)) == {"going": ["i-2/0"]}
+    assert group(QueueState([old], ended=["old"]), waiting(2)) == {NEW: ["i-2/0"]}
+
+
+@pytest.mark.parametrize("kind", ["update", "expired", "effect", "reminder", "resolved"])
+def test_later_messages_follow_the_announcement_into_its_digest_and_what_is_notable_only_in_a_storm(kind: str) -> None:
+    is_notable = kind in ("update", "expired", "effect")
+    state = QueueState(storms={"i-3": "going"})
+    assert group(state, waiting(3, kind)) == ({} if is_notable else {"going": ["i-3/0"]})
+    assert group(replace(state, recent=[ALONE, Announcement(waiting(2))]), waiting(3, kind)) == {"going": ["i-3/0"]}
+    assert group(replace(state, ended=["going"]), waiting(3, kind)) == {}
+    assert group(state, waiting(4, kind), waiting(3, "resolved")) == {"going": ["i-3/0"]}
+    assert group(QueueState(), waiting(2), waiting(3), waiting(2, kind, 1)) == {NEW: ["i-2/0", "i-3/0", "i-2/1"]}
+
+
+def test_an_incident_that_fires_again_after_its_storm_is_announced_like_a_new_one() -> None:
+    state = QueueState([ALONE], storms={"i-2": "old"}, ended=["old"])
+    assert group(state, waiting(2, "update", news={"again": True})) == {NEW: ["i-2/0"]}
+    for news in ({"again": False}, {"findings": []}, None):
+        assert group(state, waiting(2, "update", news=news)) == {}
+    assert group(state, waiting(2, "reminder", news={"again": True})) == {}
+    assert group(replace(state, storms={}), waiting(2, "update", news={"again": True})) == {}
