@@ -63,7 +63,9 @@ def describe_bad(rule: Rule, progress: RuleProgress, bucket: timedelta) -> str:
     if isinstance(rule.for_, BucketQuorum):
         fires = "" if progress["firing"] else f", fires at {needed}"
         return f"bad in {progress['bad']} of the last {rule.for_.of} buckets{fires}"
-    return f"bad for {progress['bad']}{'' if progress['firing'] else f' of {needed}'} buckets"
+    if progress["firing"]:
+        return f"bad for {progress['bad']} bucket{'s' * (progress['bad'] > 1)}"
+    return f"bad for {progress['bad']} of {needed} buckets"
 
 
 def choose_lead(

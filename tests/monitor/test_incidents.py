@@ -159,7 +159,7 @@ def test_the_reason_has_the_explanation_of_the_worst_finding_or_of_another_metho
         decision = judged(found, rule={"when": ["*"]})
         assert decision is not None
         more = f"{len(found) - 1} more finding{'s' * (len(found) > 2)}"
-        assert decision.reason == f"novelty rose; {more}{words}; bad for 1 buckets"
+        assert decision.reason == f"novelty rose; {more}{words}; bad for 1 bucket"
     first = judged([mine], rule={"for": 2})
     assert first is not None
     (item,) = first.incident.evidence.values()

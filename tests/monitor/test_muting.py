@@ -43,7 +43,7 @@ def test_an_incident_whose_findings_are_all_silenced_is_recorded_and_alerts_nobo
     plan = course.step([PRICE], [OF_PRICE])
     (decision,) = plan.incidents
     assert (plan.actions, decision.mute) == ([], WHY)
-    assert decision.reason == f"price rose; bad for 1 buckets ({WHY})"
+    assert decision.reason == f"price rose; bad for 1 bucket ({WHY})"
     assert (decision.incident.state, decision.incident.evidence[PRICE.key]["mute"]["reason"]) == ("firing", WHY)
     assert course.decisions.findings == [PRICE]
 

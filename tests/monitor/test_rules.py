@@ -269,7 +269,7 @@ def test_findings_are_explained_before_they_are_decided(monkeypatch: pytest.Monk
     decided = decide(monitor, evaluation, AlertContext(history, baseline), BUCKET)
     assert asked == [(monitor, baseline, window, [finding(0.3)], history.open, changes, START)]
     assert [one.detail["explanation"]["text"] for one in decided.findings] == ["mostly pro"]
-    assert [one.reason for one in decided.incidents] == ["novelty rose; mostly pro; bad for 1 buckets"]
+    assert [one.reason for one in decided.incidents] == ["novelty rose; mostly pro; bad for 1 bucket"]
 
 
 def test_verdicts_are_decided_with_the_silences_of_their_comparisons() -> None:
