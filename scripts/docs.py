@@ -102,6 +102,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "server.tls": access_config.TlsConfig,
     "metrics": operation.MetricsConfig,
     "heartbeat": operation.HeartbeatConfig,
+    "tracing": operation.TracingConfig,
     "server": models.ServerConfig,
     "server.auth": access_config.AuthConfig,
     "server.auth.proxy": access_config.ProxyConfig,

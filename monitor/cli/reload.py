@@ -89,11 +89,12 @@ def keep_fixed(running: Config, new: Config) -> tuple[Config, list[str]]:
         "server.listen": then.listen != now.listen,
         "server.tls": (then.tls is None) != (now.tls is None),
         "metrics": new.metrics != running.metrics,
+        "tracing": new.tracing != running.tracing,
     }
     tls = now.tls if changed["server.tls"] else then.tls
     server = then.model_copy(update={"listen": now.listen, "tls": tls})
-    kept = new.model_copy(update={"store": running.store, "metrics": running.metrics, "server": server})
-    return kept, [key for key, is_changed in changed.items() if is_changed]
+    kept = {"store": running.store, "metrics": running.metrics, "tracing": running.tracing, "server": server}
+    return new.model_copy(update=kept), [key for key, is_changed in changed.items() if is_changed]
 
 
 def list_watched(path: Path, config: Config) -> list[Path]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from monitor.cli.factory import make_daemon
 from monitor.config.models import Config
 from monitor.core.clock import Clock
 from monitor.daemon import Daemon
 from monitor.jobs.evals.schedule import SuiteSchedule
 from monitor.jobs.evals.suite_job import plan_jobs
+from monitor.metrics.traces import tracing
+from monitor.profiling.signal_workers import isolate_signals
 from monitor.store.database import Database
-from monitor.web.serve import settle_memory
+from monitor.web.serve import serve_web, settle_memory
 from monitor.web.site import Site
 
 
@@ -19,6 +24,14 @@ def make_whole_daemon(database: Database, config: Config, clock: Clock, running:
     if suites := plan_jobs(config, database.url.render_as_string(hide_password=False)):
         daemon.suites = SuiteSchedule(suites, database)
     return daemon
+
+
+@contextmanager
+def start_surroundings(daemon: Daemon, config: Config) -> Iterator[Site]:
+    """Start what runs beside the jobs of the daemon: the processes of signals, traces, and the web server."""
+    web = serve_web(daemon.database, config, daemon.clock, daemon.liveness)
+    with isolate_signals(), tracing(config.tracing), web as site:
+        yield site
 
 
 def replace_running(daemon: Daemon, site: Site, config: Config) -> None:

@@ -12,14 +12,12 @@ from monitor.checks import evidently
 from monitor.cli.connections import open_store
 from monitor.cli.options import DEFAULT_CONFIG, ConfigPath, load_config
 from monitor.cli.reload import Reloader
-from monitor.cli.replacement import make_whole_daemon, replace_running
+from monitor.cli.replacement import make_whole_daemon, replace_running, start_surroundings
 from monitor.cli.startup_checks import refuse_impossible, warn_of_another_store, warn_of_old_forms
 from monitor.config.models import Config
 from monitor.core import log
 from monitor.core.clock import SystemClock
-from monitor.profiling.signal_workers import isolate_signals
 from monitor.shutdown import leave, stop_on_signals
-from monitor.web.serve import serve_web
 
 LOG = structlog.get_logger(__name__)
 
@@ -47,8 +45,7 @@ def _serve(path: Path, config: Config, stopping: threading.Event, reloading: thr
         LOG.info("store", url=database.url.render_as_string(hide_password=True))
         daemon = make_whole_daemon(database, config, clock)
         daemon.stopping, liveness = stopping, daemon.liveness
-        web = serve_web(database, config, clock, liveness)
-        with isolate_signals(), liveness.watchdog.running(leave), web as site:
+        with liveness.watchdog.running(leave), start_surroundings(daemon, config) as site:
             apply = partial(replace_running, daemon, site)
             daemon.reload = Reloader(path, config, apply, reloading, liveness.reloads, clock).run
             return daemon.run()

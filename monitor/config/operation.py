@@ -44,6 +44,19 @@ class MetricsConfig(Section):
     _check_port = field_validator("listen")(check_port)
 
 
+class TracingConfig(Section):
+    """An OpenTelemetry collector that gets a trace of every bucket, by OTLP over HTTP; needs the extra `otel`."""
+
+    endpoint: str = Field(pattern=r"^https?://[^@]+$")
+    """Address that takes traces, such as `http://collector:4318/v1/traces`."""
+    headers: dict[str, SecretStr] = {}
+    """Headers of its requests, such as `authorization`."""
+    sampling_fraction: float = Field(1.0, ge=0, le=1)
+    """Fraction of the buckets that are traced."""
+    timeout: Duration = Field(timedelta(seconds=10), ge=timedelta(seconds=1), le=timedelta(minutes=1))
+    """Timeout of a request; spans that cannot be sent are dropped."""
+
+
 class WithOperation(WithRetention):
     """The keys of the file that this module, the retention and the receivers define."""
 
@@ -51,3 +64,5 @@ class WithOperation(WithRetention):
     """A dead-man service that gets a heartbeat while every monitor is current."""
     metrics: MetricsConfig | None = None
     """A listener of its own for the metrics."""
+    tracing: TracingConfig | None = None
+    """An OpenTelemetry collector that gets a trace of every bucket."""

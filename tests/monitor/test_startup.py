@@ -20,7 +20,7 @@ REGISTERED = {
     for registry in [*DETECTORS, GROUPS, METRIC_GROUPS, PRESETS, DIALECTS]
     for entry in registry.entries.values()
 }
-LIBRARIES = {"evidently", "numpy", "pandas", "scipy", "sqlalchemy"}
+LIBRARIES = {"evidently", "opentelemetry", "numpy", "pandas", "scipy", "sqlalchemy"}
 HEAVY = LIBRARIES | {"httpx", "prometheus_client", "slack_sdk", "starlette", "structlog", "uvicorn", "yaml"}
 
 
@@ -56,6 +56,6 @@ def test_a_command_loads_nothing_that_it_does_not_use(arguments: list[str]) -> N
 
 
 def test_the_daemon_loads_no_library_that_only_some_checks_need() -> None:
-    modules = loaded("import monitor.daemon")
-    assert "monitor.daemon" in modules
-    assert modules & {"evidently", "pandas", "scipy.optimize", "scipy.sparse", "scipy.stats"} == set()
+    modules = loaded("import monitor.daemon, monitor.cli.run")
+    assert {"monitor.daemon", "monitor.metrics.traces"} <= modules
+    assert modules & {"evidently", "opentelemetry", "pandas", "scipy.optimize", "scipy.sparse", "scipy.stats"} == set()

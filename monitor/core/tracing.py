@@ -1,0 +1,43 @@
+"""Spans of the work on a bucket. Without a tracer a span is a call that returns a constant."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+Attribute = str | int | float | bool
+
+
+class TraceSpan(Protocol):
+    """A part of the work that is being done."""
+
+    def set(self, **attributes: Attribute) -> None:
+        """Add attributes. They are names from the configuration and numbers, and never text of records."""
+
+
+class Tracer(Protocol):
+    """What records spans."""
+
+    def start(self, name: str, **attributes: Attribute) -> AbstractContextManager[TraceSpan]:
+        """Return a span that begins and ends with the block, within the one around it."""
+
+
+class NoSpan:
+    """A span that is not recorded."""
+
+    def set(self, **attributes: Attribute) -> None:
+        """Do nothing."""
+
+
+_NOTHING: AbstractContextManager[TraceSpan] = nullcontext(NoSpan())
+_tracers: list[Tracer] = []
+
+
+def use_tracer(tracer: Tracer | None) -> None:
+    """Record the spans of this process from now on; None ends that."""
+    _tracers[:] = [] if tracer is None else [tracer]
+
+
+def span(name: str, **attributes: Attribute) -> AbstractContextManager[TraceSpan]:
+    """Return a span of the work in the block."""
+    return _tracers[0].start(name, **attributes) if _tracers else _NOTHING
