@@ -97,6 +97,9 @@ bench-objectives: $(OK)  ## False alerts and detection delays of service level o
 bench-rates: $(OK)  ## Coverage and warnings of rates with random, stratified and complaint-driven labels, five minutes
 	$(BIN)/python -m benchmarks.rate_interval $(ARGS)
 
+bench-hostile: $(OK)  ## Hostile texts and files: slowest record, delay of other monitors, memory; ten minutes (ARGS="--texts 1000")
+	$(BIN)/python -m benchmarks.hostile $(ARGS)
+
 bench-traces: $(OK)  ## Tokens, cost, percentiles and errors of real traces against pandas on the raw files, a minute
 	$(BIN)/python -m benchmarks.traces $(ARGS)
 

@@ -25,6 +25,8 @@ from monitor.core.yamlfile import ConfigError
 
 TOGETHER = 256
 """Records per page; the signals of a page share the analysis of its texts."""
+LONGEST_PAGE = 32_000_000
+"""Code points of a page; a longer one is not extended."""
 BAD_SHOWN = 5
 NOT_BY_DEFAULT = ("json_schema", "matches", "entailment")
 """Signals that have no result without options."""
@@ -71,6 +73,7 @@ def _select_signals(names: str | None) -> tuple[Signal, ...] | None:
 
 def _pages(rows: Iterator[Row], bad: list[str], advance: Any) -> Iterator[list[tuple[object, dict[str, Any]]]]:  # noqa: ANN401
     page: list[tuple[object, dict[str, Any]]] = []
+    length = 0
     for number, record, problem in rows:
         advance()
         if record is None:
@@ -78,9 +81,10 @@ def _pages(rows: Iterator[Row], bad: list[str], advance: Any) -> Iterator[list[t
             continue
         identity = record.get("id")
         page.append((number if identity is None else identity, record))
-        if len(page) == TOGETHER:
+        length += sum(len(value) for value in record.values() if isinstance(value, str))
+        if len(page) == TOGETHER or length > LONGEST_PAGE:
             yield page
-            page = []
+            page, length = [], 0
     if page:
         yield page
 

@@ -24,7 +24,7 @@ REPLY = struct.Struct(">I")
 """Length of the body."""
 GRACE_SECONDS = 1.0
 """How long a request may exceed its deadline before its process ends."""
-NICE = 10
+NICE = 5
 OUT_OF_MEMORY = 3
 """Exit code of a process that has reached its limit of memory."""
 
@@ -42,12 +42,12 @@ def serve(make_answer: Callable[[bytes], Answer]) -> None:
     """
     number, memory, yields = map(int, sys.argv[1:4])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, which sends it to all processes
-    yield_cpu(always=bool(yields))
     if memory:
         resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     connection = socket.socket(fileno=number)
     with connection, connection.makefile("rb") as requests, suppress(OSError):
         answer = make_answer(requests.read(*REPLY.unpack(requests.read(REPLY.size))))
+        yield_cpu(always=bool(yields))  # not before: somebody waits for the start
         while len(head := requests.read(REQUEST.size)) == REQUEST.size:
             length, seconds, cpu_seconds = REQUEST.unpack(head)
             body = requests.read(length)

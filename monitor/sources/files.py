@@ -62,9 +62,10 @@ def frames(path: Path, *, as_text: bool = False) -> Iterator[pd.DataFrame]:
         elif ending in (".jsonl", ".ndjson"):
             yield from pd.read_json(path, lines=True, chunksize=PAGE, convert_dates=False, dtype=not as_text)
         elif ending in (".parquet", ".pq"):
-            whole = pd.read_parquet(path)
-            for start in range(0, len(whole), PAGE):
-                yield whole.iloc[start : start + PAGE]
+            from pyarrow import parquet
+
+            with parquet.ParquetFile(path) as file:  # in pages: a small file may have billions of rows
+                yield from (batch.to_pandas() for batch in file.iter_batches(PAGE))
         else:
             raise SourceError("other", f"{path} is not a .csv, .tsv, .jsonl or .parquet file; convert it to one.")
     except FileNotFoundError:
