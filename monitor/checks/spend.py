@@ -41,7 +41,9 @@ class Spend(Check[SpendConfig]):
         elif config.per_request_tokens:
             yield Finding(config.finding_name, "tokens", "per_request", None, Status.INCONCLUSIVE, NO_LEDGER)
         for period in PERIODS:
-            if config.budget(period) is None and not any(config.budget(period, value) for value in config.limits):
+            if config.budget(period) is None and not any(
+                config.budget(period, value) for value in config.stored_limits
+            ):
                 continue
             if spending is None:
                 yield self._unknown(period, NO_LEDGER)

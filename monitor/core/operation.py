@@ -14,7 +14,7 @@ Channel = Literal["cli", "api", "web", "slack"]
 Role = Literal["viewer", "responder", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "responder", "admin")
 """Roles in order: each may do all that the ones before it may."""
-SubjectKind = Literal["action", "incident", "silence", "token", "receiver", "breaker"]
+SubjectKind = Literal["action", "incident", "silence", "token", "receiver", "breaker", "column"]
 Result = Literal["done", "refused"]
 LONGEST_NAME = 128
 LONGEST_TEXT = 2000
@@ -224,6 +224,38 @@ class SetBreaker(Operation):
     value: str
     state: Literal["open", "closed"]
     length: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class ColumnOperation(Operation):
+    """Something that concerns one value of a column; the log does not have the value.
+
+    Parameters
+    ----------
+    monitor
+        Empty for all monitors.
+    detail
+        What the log has of it.
+    """
+
+    column: str
+    detail: Mapping[str, object]
+    monitor: str = ""
+
+
+@dataclass(frozen=True)
+class Erase(ColumnOperation):
+    """Erase a value from our database; the detail are the numbers of rows by kind."""
+
+    name = "erase"
+    least_role = "admin"
+
+
+@dataclass(frozen=True)
+class Reveal(ColumnOperation):
+    """Look up in the source which value a pseudonym stands for; the detail is the pseudonym."""
+
+    name = "reveal"
 
 
 @dataclass(frozen=True)

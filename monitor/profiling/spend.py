@@ -44,7 +44,7 @@ def make_accumulator(monitor: Monitor, schema: Collection[str]) -> CostAccumulat
     by: dict[str, set[str]] = {}
     for check in monitor.budgets:
         if check.by:
-            by.setdefault(check.by, set()).update(check.limits)
+            by.setdefault(check.by, set()).update(check.stored_limits)
     limits = sorted({check.per_request_tokens for check in monitor.budgets if check.per_request_tokens})
     most = max((check.max_values for check in monitor.budgets), default=0)
     has_cost = bool(monitor.budgets) and knows_cost(monitor, schema)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -36,6 +37,7 @@ def _may_be_shown(text: str, *, is_version: bool) -> bool:
     return not set(personal_types([text[:SCANNED]])) - (LIKE_VERSIONS if is_version else set())
 
 
+@dataclass(frozen=True)
 class Protection:
     """Replaces values that must not be stored by pseudonyms.
 
@@ -56,9 +58,8 @@ class Protection:
     True
     """
 
-    def __init__(self, classes: Mapping[str, str], key: HashKey) -> None:
-        self._classes = classes
-        self._key = key
+    classes: Mapping[str, str]
+    key: HashKey
 
     @classmethod
     def of(cls, monitor: Monitor) -> Protection:
@@ -71,7 +72,7 @@ class Protection:
 
     def pseudonym(self, value: str) -> str:
         """Return the pseudonym of a value, which may be one already."""
-        return value if is_pseudonym(value) else pseudonym(self._key(), value)
+        return value if is_pseudonym(value) else pseudonym(self.key(), value)
 
     def protect(self, records: RecordBatch, columns: Iterable[str]) -> RecordBatch:
         """Return records whose named columns have only values that may be stored."""
@@ -82,13 +83,13 @@ class Protection:
         return records.with_columns(replaced) if replaced else records
 
     def _may_be_stored(self, column: str, value: str) -> bool:
-        declared = self._classes.get(column)
+        declared = self.classes.get(column)
         if declared is not None:
             return declared != "identifier"
         return _may_be_shown(value, is_version=column in VERSIONS)
 
     def _protect_column(self, name: str, column: Column) -> Column:
-        is_identifier = self._classes.get(name) == "identifier"
+        is_identifier = self.classes.get(name) == "identifier"
         if column.values.dtype != object and not is_identifier:
             return column
         values = column.values.tolist()
@@ -99,6 +100,18 @@ class Protection:
         made = np.empty(len(values), dtype=object)
         made[:] = [_look_up(hidden, value, convert=is_identifier) for value in values]
         return Column(made, column.missing)
+
+
+@dataclass(frozen=True)
+class ColumnProtection:
+    """The protection of the values of one column."""
+
+    protection: Protection
+    column: str
+
+    def __call__(self, value: str) -> str:
+        """Return a value as it may be stored."""
+        return self.protection.replace(self.column, value)
 
 
 def _look_up(hidden: Mapping[str, str], value: object, *, convert: bool) -> object:
@@ -115,9 +128,7 @@ def protect_config(config: Config, key: HashKey) -> Config:
 def _protect_limits(monitor: Monitor) -> Monitor:
     protection = Protection.of(monitor)
     checks = [
-        check.model_copy(
-            update={"limits": {protection.replace(check.by, value): limit for value, limit in check.limits.items()}}
-        )
+        check.with_stored_form(ColumnProtection(protection, check.by))
         if isinstance(check, SpendConfig) and check.by
         else check
         for check in monitor.checks

@@ -12,7 +12,7 @@ import structlog
 
 from monitor.config.models import Config
 from monitor.core.pseudonym import HashKey, key_of_process
-from monitor.store.database import Connection, Database, DatabaseError, StoreError, now, upsert
+from monitor.store.database import Connection, Database, DatabaseError, StoreError, now, sqlite_path, upsert
 from monitor.store.tables import hash_keys
 
 LOG = structlog.get_logger(__name__)
@@ -44,6 +44,9 @@ class StoredKey:
     def __call__(self) -> bytes:
         """Return the key."""
         if self.store not in _loaded:
+            path = sqlite_path(self.store)
+            if path is not None and not path.exists():
+                return key_of_process()
             try:
                 with closing(Database(self.store)) as database:
                     _loaded[self.store] = _load_or_create(database)

@@ -48,7 +48,7 @@ def spending(connection: Connection, monitor: Monitor, bucket: Bucket, bill: Cos
         for period in PERIODS:
             start, _ = bounds(bucket.end, period, check.zone)
             if check.by and (check.by, start) not in values:
-                named = {value for c in monitor.budgets if c.by == check.by for value in c.limits}
+                named = {value for c in monitor.budgets if c.by == check.by for value in c.stored_limits}
                 totals = by_value(connection, monitor.name, check.by, start, bucket.start, named)
                 values[check.by, start] = _with(totals, check.by, bill)
     sums = {start: spent + own for start, spent in before.items()}

@@ -19,6 +19,7 @@ from monitor.core.operation import (
     Assign,
     AuditEntry,
     Author,
+    ColumnOperation,
     Comment,
     CreateToken,
     EndSilence,
@@ -144,6 +145,9 @@ def _prepare(
         case SetBreaker() if change is not None:
             subject = Subject("breaker", f"{operation.breaker} {operation.value}".strip()[:128], operation.monitor)
             return subject, lambda: (subject, change(connection, at))
+        case ColumnOperation():
+            subject = Subject("column", operation.column[:128], operation.monitor)
+            return subject, lambda: (subject, dict(operation.detail))
         case Rehearse():
             subject = Subject("receiver", operation.receiver[:128], "")
             return subject, lambda: (subject, _save_test(connection, operation))

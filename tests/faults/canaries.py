@@ -90,10 +90,10 @@ _SOUGHT = {name: {text.encode() for text in spellings(value)} for name, value in
 
 def search(data: bytes) -> list[str]:
     """Return the names of the canaries in data, also in its compressed parts."""
-    return sorted({name for part in _inflate(data) for name, texts in _SOUGHT.items() if any(t in part for t in texts)})
+    return sorted({name for part in inflate(data) for name, texts in _SOUGHT.items() if any(t in part for t in texts)})
 
 
-def _inflate(data: bytes) -> Iterator[bytes]:
+def inflate(data: bytes) -> Iterator[bytes]:
     """Yield data, and what is compressed by zlib in it, such as the packed columns of a store."""
     yield data
     for found in re.finditer(rb"\x78[\x01\x5e\x9c\xda]", data):

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from monitor.config.checks.base import AlsoAccepts, CheckConfig, Columns
 from monitor.config.sections import Section, Zone
+
+StoredForm = Callable[[str], str]
+"""Returns a value as it is stored, see :mod:`monitor.sources.protection`."""
+
+
+def _unchanged(value: str) -> str:
+    return value
 
 
 class SpendLimit(Section):
@@ -52,6 +60,9 @@ class SpendConfig(CheckConfig):
     currency: str = "USD"
     """Currency of the costs, for messages."""
 
+    _stored: StoredForm = PrivateAttr(default_factory=lambda: _unchanged)
+    _limits: dict[str, SpendLimit] | None = PrivateAttr(None)
+
     @model_validator(mode="before")
     @classmethod
     def _is_whole(cls, settings: dict[str, Any]) -> dict[str, Any]:
@@ -73,9 +84,22 @@ class SpendConfig(CheckConfig):
         read = {str(value): {periods[0]: limit} if value in plain else limit for value, limit in limits.items()}
         return {**settings, "limits": read}
 
+    def with_stored_form(self, stored: StoredForm) -> SpendConfig:
+        """Return a copy whose values of `by:` are stored in another form."""
+        copy = self.model_copy()
+        copy._stored, copy._limits = stored, None
+        return copy
+
+    @property
+    def stored_limits(self) -> Mapping[str, SpendLimit]:
+        """Return `limits:` by value as it is stored; the first use may read the store, for the key of pseudonyms."""
+        if self._limits is None:
+            self._limits = {self._stored(value): limit for value, limit in self.limits.items()}
+        return self._limits
+
     def budget(self, period: str, value: str | None = None) -> float | None:
         """Return the budget of a period (`daily` or `monthly`), in total or for one value of `by:`; None if not set."""
-        own = self.limits.get(value or "")
+        own = self.stored_limits.get(value or "")
         amount = getattr(own, period) if own else None
         budget: float | None = getattr(self, period) if amount is None else amount
         return budget
