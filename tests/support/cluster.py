@@ -19,6 +19,12 @@ KINDS = {
     "Deployment": "io.k8s.api.apps.v1.Deployment",
     "ReplicaSetList": "io.k8s.api.apps.v1.ReplicaSetList",
     "Scale": "io.k8s.api.autoscaling.v1.Scale",
+    "Service": "io.k8s.api.core.v1.Service",
+    "ServiceAccount": "io.k8s.api.core.v1.ServiceAccount",
+    "ConfigMap": "io.k8s.api.core.v1.ConfigMap",
+    "PersistentVolumeClaim": "io.k8s.api.core.v1.PersistentVolumeClaim",
+    "NetworkPolicy": "io.k8s.api.networking.v1.NetworkPolicy",
+    "PodDisruptionBudget": "io.k8s.api.policy.v1.PodDisruptionBudget",
     "Rollout": "Rollout",
 }
 MERGE, JSON_PATCH = "application/merge-patch+json", "application/json-patch+json"
