@@ -35,6 +35,7 @@ COMMANDS = {  # name: (module and function, summary in `driftd --help`)
     "baseline": ("monitor.cli.baseline:baseline", "Show or relearn the data that windows are compared with."),
     "actions": ("monitor.cli.actions:actions", "List, show, approve, reject and resend actions; test receivers."),
     "audit": ("monitor.cli.audit:audit", "List what people did, when, by which channel, and why."),
+    "reveal": ("monitor.cli.reveal:reveal", "Look up in the source which value a hash stands for."),
     "erase": ("monitor.cli.erase:erase", "Erase what the store has about a record, a tenant or another value."),
     "tokens": ("monitor.cli.tokens:tokens", "Create, list and revoke tokens of people and machines."),
     "events": ("monitor.cli.events:events", "Record and list deployments, which incidents name."),

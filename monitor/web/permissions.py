@@ -89,6 +89,7 @@ PERMISSIONS: Mapping[str, Permission] = {
     "POST /api/v1/silences": RESPONDER,
     "DELETE /api/v1/silences/{number:int}": RESPONDER,
     "GET /api/v1/audit": VIEWER,
+    "POST /api/v1/monitors/{name}/reveal": RESPONDER,
     "GET /api/v1/events": VIEWER,
     "POST /api/v1/events": Permission("responder", "events"),
     "GET /api/v1/spend": VIEWER,

@@ -1,4 +1,4 @@
-"""The routes of the API that write: operations on incidents, actions and silences, and deploy events."""
+"""The routes of the API that write: operations on incidents, actions and silences, deploy events, hashes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from monitor.web.actions_api import ActionsApi
 from monitor.web.endpoints import Endpoints
 from monitor.web.events_api import EventsApi
 from monitor.web.responses_api import ResponsesApi
+from monitor.web.reveal_api import RevealApi
 from monitor.web.silences_api import SilencesApi
 from monitor.web.slack_interactions import SlackInteractions
 
@@ -23,6 +24,7 @@ def write_routes(database: Database, config: Config, clock: Clock, endpoints: En
         ActionsApi(database, config, clock),
         SilencesApi(database, names, clock),
         EventsApi(database, names, clock),
+        RevealApi(database, config, clock),
     )
     slack = SlackInteractions(database, config.receivers, clock)
     return [*slack.routes(), *(route for api in apis for route in api.routes(endpoints))]

@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from starlette.testclient import TestClient
 
 from monitor.cli.connections import open_store
 from monitor.cli.factory import make_daemon
 from monitor.cli.options import load_config
+from monitor.config.models import Config
+from monitor.core.clock import SystemClock
 from monitor.sources.protection import Protection
 from monitor.store import audit, labels, silences
 from monitor.store.database import Database
 from monitor.store.erasure import ErasedValue, rewrite
+from monitor.web.app import create_app
 from tests.faults.canaries import inflate
 from tests.support.hand import Hand
 from tests.support.world import START, World, rows_of
@@ -116,6 +120,35 @@ def test_the_label_of_a_record_is_erased(world: World) -> None:
     with database.read() as connection:
         assert labels.load_labels(connection, "shop", [ID, "4712"]) == {"4712": "no"}
     database.close()
+
+
+def test_a_hash_is_looked_up_in_the_source_and_the_lookup_is_in_the_audit_log(world: World) -> None:
+    config = load_config(world.folder / "driftd.yaml")
+    with open_store(config, upgrade=True) as database:
+        hidden = Protection.of(config.monitors[0]).pseudonym(JANE)
+    code, told = world.json("reveal", hidden, "--reason", "call back", "--by", "ann")
+    assert (code, told["value"]) == (0, JANE)
+    assert world.run("reveal", "id:000000000000").returncode == 1
+    assert "is no hash" in world.run("reveal", JANE).stderr
+    assert "no column" in world.run("reveal", hidden, "--column", "nothing").stderr
+    database = Database(world.store_url)
+    app = create_app(database, with_examples(config), SystemClock())
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        body = {"column": "tenant", "hash": hidden, "by": "bob"}
+        assert client.post("/api/v1/monitors/shop/reveal", json=body).json()["value"] == JANE
+        assert client.post("/api/v1/monitors/shop/reveal", json={**body, "column": "nothing"}).status_code == 404
+    with TestClient(create_app(database, config, SystemClock()), base_url="http://127.0.0.1") as client:
+        assert client.post("/api/v1/monitors/shop/reveal", json=body).status_code == 404
+    with database.read() as connection:
+        entries = audit.load_entries(connection)
+    database.close()
+    assert {(one.by, one.channel) for one in entries} >= {("ann", "cli"), ("bob", "api")}
+    assert {one.operation for one in entries} == {"reveal"}
+    assert JANE not in str(entries) and JANE.encode() not in contents(world)
+
+
+def with_examples(config: Config) -> Config:
+    return config.model_copy(update={"server": config.server.model_copy(update={"examples": True})})
 
 
 def test_one_value_must_be_named(tmp_path: Path) -> None:

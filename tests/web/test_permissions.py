@@ -46,6 +46,7 @@ FOR_RESPONDERS = {
     *(f"POST /actions/{{id}}/{kind}" for kind in ("approve", "reject", "replay")),
     "POST /silences",
     "POST /silences/{id:int}/end",
+    "POST /api/v1/monitors/{name}/reveal",
 }
 
 
