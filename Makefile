@@ -23,7 +23,7 @@ $(OK): .FORCE
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test nightly check faults mutants browser bench docs lock clean .FORCE $(BENCHMARKS:%=bench-%)
+.PHONY: help setup demo test nightly check faults mutants browser bench docs lock sbom licenses audit clean .FORCE $(BENCHMARKS:%=bench-%)
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-19s %s\n", $$1, $$2}'
@@ -150,6 +150,16 @@ lock: $(UV)  ## Resolve the dependencies into requirements*.lock
 	$(COMPILE) -c requirements-dev.lock --all-extras pyproject.toml -o requirements.lock
 	$(COMPILE) -c requirements-dev.lock --group pyproject.toml:build -o requirements-build.lock
 	$(BIN)/python scripts/check_locks.py
+
+sbom: $(OK)  ## Write the software bill of materials (CycloneDX 1.6) to build/sbom.cdx.json
+	@mkdir -p build
+	$(BIN)/python -m scripts.sbom > build/sbom.cdx.json
+
+licenses: $(OK)  ## Print the licence of every package that is installed with driftd
+	$(BIN)/python -m scripts.sbom --licenses
+
+audit: $(OK)  ## Compare the locked packages with a copy of the advisories (DATA=all.zip or a folder; exit 2 without)
+	$(BIN)/python -m scripts.audit $(if $(DATA),--data $(DATA)) $(ARGS)
 
 clean:  ## Remove .venv, .tools, and all build and cache files
 	rm -rf $(VENV) .tools build dist .coverage .coverage.* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache \
