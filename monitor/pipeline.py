@@ -27,32 +27,24 @@ def process_bucket(
 ) -> BucketResult:
     """Compute a claimed bucket and commit its result."""
     bucket = claim.bucket
-    start = bucket.start.isoformat()
-    with span("bucket", monitor=claim.monitor, bucket=start, revision=claim.revision) as whole:
-        with span("observe"):
-            observed = observe(source, plan, bucket, labels_imported=cache.labels_imported)
-        with span("load_state"), database.read() as connection:
-            state = load_state(connection, plan, claim, observed.profiled, cache)
-        with span("observe_late"):
-            if state.labels_imported and cache.labels_imported is False:
-                observed = observe(
-                    source, plan, bucket, labels_imported=True
-                )  # the first labels were imported after the last bucket
-            cache.update(state)
-            observed = observe_late(source, plan, observed, state.sums, again=claim.revision > 0)
+    observed = observe(source, plan, bucket, labels_imported=cache.labels_imported)
+    with span("load_state"), database.read() as connection:
+        state = load_state(connection, plan, claim, observed.profiled, cache)
+    if state.labels_imported and cache.labels_imported is False:
+        observed = observe(
+            source, plan, bucket, labels_imported=True
+        )  # the first labels were imported after the last bucket
+    cache.update(state)
+    observed = observe_late(source, plan, observed, state.sums, again=claim.revision > 0)
 
-        with span("evaluate"):
-            evaluation = evaluate(plan, observed, state.sums, measure_in_child)
-        audits = audits_passed(source.prepared_at - bucket.end, plan.monitor.audit_ages)
-        result = BucketResult(observed.profiled, plan.layout, evaluation, audits=audits)
-        if state.live:  # a bucket that is computed again sends no alerts
-            with span("decide"):
-                decisions = decide_bucket(plan, evaluation, state.alerts, bucket)
-            with span("plan_actions"):
-                actions = plan_bucket(source, plan, observed, evaluation, decisions, state.actions)
-            result = replace(result, decisions=decisions, plan=actions)
+    evaluation = evaluate(plan, observed, state.sums, measure_in_child)
+    audits = audits_passed(source.prepared_at - bucket.end, plan.monitor.audit_ages)
+    result = BucketResult(observed.profiled, plan.layout, evaluation, audits=audits)
+    if state.live:  # a bucket that is computed again sends no alerts
+        decisions = decide_bucket(plan, evaluation, state.alerts, bucket)
+        actions = plan_bucket(source, plan, observed, evaluation, decisions, state.actions)
+        result = replace(result, decisions=decisions, plan=actions)
 
-        with span("commit"), database.write() as connection:
-            commit(connection, claim, result)
-        whole.set(rows=observed.profiled.counts.rows, result=result.result)
+    with span("commit"), database.write() as connection:
+        commit(connection, claim, result)
     return result

@@ -15,6 +15,7 @@ from monitor.checks.evaluation import Evaluation, Observed
 from monitor.checks.monitor_plan import MonitorPlan
 from monitor.checks.observe import BucketSource
 from monitor.core.action import AlertHistory
+from monitor.core.tracing import traced
 from monitor.profiling.spend import SpendState
 
 
@@ -40,6 +41,7 @@ class ActionState:
     retraining: RetrainingHistory | None = None
 
 
+@traced("plan_actions")
 def plan_bucket(
     source: BucketSource,
     plan: MonitorPlan,

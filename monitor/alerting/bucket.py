@@ -14,6 +14,7 @@ from monitor.checks.evaluation import Evaluation
 from monitor.checks.monitor_plan import MonitorPlan
 from monitor.core.action import AlertHistory
 from monitor.core.schedule import Bucket
+from monitor.core.tracing import traced
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class AlertState:
     plateaus: Plateaus = field(default_factory=dict)
 
 
+@traced("decide")
 def decide_bucket(plan: MonitorPlan, evaluation: Evaluation, state: AlertState, bucket: Bucket) -> Decisions:
     """Decide the incidents of a monitor from the evaluation of a bucket.
 

@@ -13,8 +13,10 @@ from monitor.checks.stattests import Stattests
 from monitor.checks.usage import usage_by_segment
 from monitor.checks.window_sum import sum_window
 from monitor.core.incident import Change
+from monitor.core.tracing import traced
 
 
+@traced("evaluate")
 def evaluate(
     plan: MonitorPlan, observed: Observed, stored: StoredSums, stattests: Stattests | None = None
 ) -> Evaluation:

@@ -12,6 +12,7 @@ from monitor.checks.monitor_plan import MonitorPlan
 from monitor.checks.window_sum import StoredWindow, newest_time
 from monitor.config.arms import Shadow
 from monitor.core.schedule import Bucket
+from monitor.core.tracing import traced
 from monitor.profiling.comparison_reads import join_shadow
 from monitor.profiling.profile import Profiled, profile_bucket
 from monitor.sources.base import Reader
@@ -35,6 +36,7 @@ class BucketSource(Protocol):
         """Return the time of the source's clock at the start of the current run of the monitor."""
 
 
+@traced("observe")
 def observe(source: BucketSource, plan: MonitorPlan, bucket: Bucket, *, labels_imported: bool | None) -> Observed:
     """Read and profile a bucket."""
     reader = source.bucket_reader(labels_imported=labels_imported)
@@ -42,6 +44,7 @@ def observe(source: BucketSource, plan: MonitorPlan, bucket: Bucket, *, labels_i
     return Observed(bucket, profile_bucket(reader, plan.monitor, layouts, bucket))
 
 
+@traced("observe_late")
 def observe_late(
     source: BucketSource, plan: MonitorPlan, observed: Observed, stored: StoredSums, *, again: bool
 ) -> Observed:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from functools import wraps
+from typing import ParamSpec, Protocol, TypeVar
 
 Attribute = str | int | float | bool
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class TraceSpan(Protocol):
@@ -41,3 +45,17 @@ def use_tracer(tracer: Tracer | None) -> None:
 def span(name: str, **attributes: Attribute) -> AbstractContextManager[TraceSpan]:
     """Return a span of the work in the block."""
     return _tracers[0].start(name, **attributes) if _tracers else _NOTHING
+
+
+def traced(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator with which every call of a function is a span."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            with span(name):
+                return function(*args, **kwargs)
+
+        return call
+
+    return decorate

@@ -5,10 +5,12 @@ from __future__ import annotations
 import structlog
 
 from monitor.core.process_counters import QUARANTINED_RECORDS
+from monitor.core.tracing import span
 from monitor.jobs.bucket_planner import BucketPlanner
 from monitor.jobs.source_session import SourceSession
 from monitor.pipeline import process_bucket
 from monitor.store import claims
+from monitor.store.commit import BucketResult
 from monitor.store.database import Database
 from monitor.store.state import BucketCache
 
@@ -37,8 +39,7 @@ class BucketWorker:
                 LOG.error("bucket_given_up", monitor=name, start=start, reason=reason)
                 return True
             with claims.renewing(self._database, claim):
-                plan = self._planner.plan(claim.bucket)
-                result = process_bucket(self._database, self._source, plan, claim, self._cache)
+                result = self._process(claim)
             for why, number in result.profiled.facts.quarantined.items():
                 QUARANTINED_RECORDS.add(name, why, number=number)
             LOG.debug("bucket", monitor=name, start=start, result=result.result)
@@ -53,6 +54,14 @@ class BucketWorker:
             LOG.exception("bucket_failed", monitor=name, start=start, attempt=claim.attempts, given_up=ended)
             return ended
         return True
+
+    def _process(self, claim: claims.Claim) -> BucketResult:
+        plan = self._planner.plan(claim.bucket)
+        start = claim.bucket.start.isoformat()
+        with span("bucket", monitor=claim.monitor, bucket=start, revision=claim.revision) as whole:
+            result = process_bucket(self._database, self._source, plan, claim, self._cache)
+            whole.set(rows=result.profiled.counts.rows, result=result.result)
+        return result
 
     def _find_reason_to_give_up(self, claim: claims.Claim) -> str | None:
         """Return why a claimed bucket is not retried: it ended the process, or the source has deleted its rows."""

@@ -21,7 +21,7 @@ from monitor.cli.factory import make_daemon
 from monitor.cli.options import load_config
 from monitor.config.models import ConfigError
 from monitor.config.operation import TracingConfig
-from monitor.core.tracing import span
+from monitor.core.tracing import span, traced
 from monitor.metrics import traces
 from monitor.metrics.traces import tracing
 from tests.support.hand import Hand
@@ -99,6 +99,7 @@ def test_a_trace_of_each_bucket_has_its_steps(world: World, collector: Receiver)
 def test_a_span_of_an_error_has_its_type_and_not_its_message(
     world: World, collector: Receiver, monkeypatch: pytest.MonkeyPatch, failures: list[dict[str, Any]]
 ) -> None:
+    @traced("evaluate")
     def fail(*_: object) -> None:
         raise ValueError(TEXT)
 
