@@ -57,8 +57,7 @@ faults: export DRIFTD_ANSWER_SECONDS := 1
 faults: export DRIFTD_NEMESIS_SECONDS := $(or $(SECONDS),20)
 faults: $(OK)  ## Fault tests: a kill at every step, a nemesis, stalls, full disks, wrong clocks, deliberate bugs (SEEDS=4,5 SECONDS=60)
 	scripts/ensure-tools
-	$(BIN)/python -m pytest tests/faults $(ARGS)
-	$(BIN)/python -m scripts.mutants --only "Fault: " --sample 0 --workers $(WORKERS)
+	WORKERS=$(WORKERS) $(BIN)/python -m scripts.faults $(ARGS)
 
 mutants: $(OK)  ## Run the mutation tests, half an hour (ARGS="--sample 100 --seed 2")
 	$(BIN)/python -m scripts.mutants --workers $(WORKERS) $(ARGS)

@@ -6,6 +6,7 @@ and no signal handler of Python could end it.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import signal
@@ -25,6 +26,7 @@ REPLY = struct.Struct(">I")
 GRACE_SECONDS = 1.0
 """How long a request may exceed its deadline before its process ends."""
 NICE = 5
+PR_SET_PDEATHSIG = 1
 OUT_OF_MEMORY = 3
 """Exit code of a process that has reached its limit of memory."""
 
@@ -41,6 +43,7 @@ def serve(make_answer: Callable[[bytes], Answer]) -> None:
         Called once with the setup of the pool.
     """
     number, memory, yields = map(int, sys.argv[1:4])
+    _end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, which sends it to all processes
     if memory:
         resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
@@ -67,6 +70,12 @@ def _answer_or_end(answer: Answer, body: bytes, seconds: float) -> bytes:
         sys.stderr.write(f"a worker ended with {type(error).__name__} at {find_place(error)}\n")
         sys.stderr.flush()
         os._exit(1)
+
+
+def _end_with_parent() -> None:
+    """Let the kernel end this process with its parent, also within a request; only Linux does so."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end_after(seconds: float, cpu_seconds: float) -> None:

@@ -16,6 +16,7 @@ from monitor.core.action import Action
 from monitor.store import outbox
 from monitor.store.database import Database
 from monitor.store.tables import actions, aggregates, buckets, findings
+from tests.faults import tally
 from tests.support.process import eventually
 from tests.support.receiver import Receiver, Request, listening
 from tests.support.replicas import Replica
@@ -95,6 +96,7 @@ def test_a_bucket_is_committed_by_the_replica_that_took_it_over(world: World) ->
     assert stored(database, buckets, aggregates, findings) == before
     assert {row.revision for row in finished(database)} == {1}
     assert len(first.events("fence_lost")) == 1
+    tally.count("fences lost")
     assert "Traceback" not in first.log.read_text()
     database.close()
 
@@ -125,6 +127,7 @@ def test_an_effect_is_recorded_by_the_replica_that_took_it_over(patch: str, sent
                 first.send(signal.SIGCONT)
                 eventually(lambda: first.events("action_attempted"), 60, "the first replica to go on")
         assert first.events("action_attempted")[0]["state"] == "taken_over"
+        tally.count("fences lost")
         assert outcome() == taken_over
         assert (taken_over.attempts, taken_over.fence) == (2, 2)
         assert Counter(map(identity, receiver.requests)) == {"a-1": sent}

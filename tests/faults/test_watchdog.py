@@ -46,8 +46,9 @@ STOPS = {
     "the scheduler": "scheduler.BackgroundScheduler.wakeup = wait_forever\n"
     "scheduler.BackgroundScheduler._process_jobs = wait_forever",
     "the web server": "server._Uvicorn.on_tick = block",
-    "monitor shop": "scheduler.Job.__init__.__defaults__ = (*scheduler.Job.__init__.__defaults__[:2], "
-    "timedelta(seconds=1))\nobserve.profile_bucket = wait_forever",
+    "monitor shop": "initialise = scheduler.Job.__init__\n"
+    "scheduler.Job.__init__ = lambda *each, **named: initialise(*each, **{**named, 'limit': timedelta(seconds=1)})\n"
+    "observe.profile_bucket = wait_forever",
 }
 """What stops each part of the process."""
 

@@ -19,15 +19,15 @@ from tests.support.process import eventually
 ODD = "tests.support.odd_worker"
 
 
-def ask(*bodies: bytes, memory: int = 0, yields: bool = False, seconds: float = 20.0, cpu: float = 0.0) -> list[str]:
+def ask(*bodies: bytes, memory: int = 0, seconds: float = 20.0, cpu: float = 0.0) -> list[str]:
     """Return the replies of a pool of one worker, or why there was none."""
 
     async def each() -> list[str]:
-        pool, replies = WorkerPool(WorkerSpec(ODD, b">", memory, yields), 1), []
+        pool, replies = WorkerPool(WorkerSpec(ODD, b">", memory), 1), []
         for body in bodies:
             try:
                 async with pool.lend(5) as worker:
-                    replies.append((await worker.ask(body, seconds, cpu)).decode())
+                    replies.append((await worker.ask(body, seconds if body == b"sleep" else 20.0, cpu)).decode())
             except WorkerLost as lost:
                 replies.append(lost.reason)
         return replies
