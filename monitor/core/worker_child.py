@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from monitor.core.plain import find_place
 
@@ -44,6 +45,8 @@ def serve(make_answer: Callable[[bytes], Answer]) -> None:
     """
     number, memory, yields = map(int, sys.argv[1:4])
     _end_with_parent()
+    with suppress(OSError):  # where memory is short, the kernel ends this process rather than the daemon
+        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, which sends it to all processes
     if memory:
         resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))

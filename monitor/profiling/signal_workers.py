@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,9 @@ REAL_SECONDS = 120.0
 """Limit of the real time of a chunk, for signals that wait. On a busy machine it is much longer than the CPU time."""
 QUEUE_SECONDS = 1200.0
 """Limit of the wait for a free worker."""
-MEMORY = 2 << 30
-"""Limit of the data of a worker, in bytes."""
+MEMORY, LEAST_MEMORY = 2 << 30, 512 << 20
+"""Limit of the data of a worker, in bytes; in a container half of its memory, and at least the second."""
+CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 FIRST_CHUNK = 32
 CHUNK_SECONDS = 1.0
 """Time that a chunk should take at most; after one that took longer, half as many records are sent."""
@@ -144,10 +146,18 @@ async def _prepare(worker: Worker, entries: Sequence[Entry]) -> None:
     worker.prepared.add(key)
 
 
+def find_memory_limit() -> int:
+    """Return the limit of the data of a worker, which a container must have room for beside the daemon."""
+    for file in CONTAINER_LIMITS:
+        with suppress(OSError, ValueError):  # `max` is no limit
+            return min(MEMORY, max(LEAST_MEMORY, int(Path(file).read_text("ascii")) // 2))
+    return MEMORY
+
+
 @contextmanager
 def isolate_signals() -> Iterator[None]:
     """Evaluate the signals of this process in workers, which are started when they are first needed."""
-    workers = SignalWorkers()
+    workers = SignalWorkers(memory=find_memory_limit())
     try:
         with evaluating_by(workers):
             yield

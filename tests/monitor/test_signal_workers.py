@@ -18,6 +18,7 @@ from monitor.cli.factory import make_daemon
 from monitor.config.load import load
 from monitor.core.process_counters import QUARANTINED_RECORDS
 from monitor.core.record_batch import RecordBatch
+from monitor.profiling import signal_workers
 from monitor.profiling.facts import Facts
 from monitor.profiling.signal_workers import MOST_FAILED, SignalsUnavailable, SignalWorkers
 from monitor.profiling.signals import QUARANTINED, evaluate_here, evaluating_by, with_signals
@@ -92,6 +93,19 @@ def test_records_have_the_reason_only_where_there_is_one(odd: SignalWorkers) -> 
     with evaluating_by(odd):
         assert set(with_signals(batch, ["odd"])) == {"timestamp", "response", "odd"}
     assert with_signals(batch, ["odd", "relevance"])["odd"].values.tolist() == [1, 1]  # `question` is not logged
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [("max", 2 << 30), (str(4 << 30), 2 << 30), (str(3 << 29), 3 << 28), (str(1 << 20), 1 << 29)],
+)
+def test_a_worker_gets_half_of_the_memory_of_a_container(
+    written: str, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "limit").write_text(f"{written}\n")
+    limits = (str(tmp_path / "absent"), str(tmp_path / "limit"))
+    monkeypatch.setattr(signal_workers, "CONTAINER_LIMITS", limits)
+    assert signal_workers.find_memory_limit() == expected
 
 
 def test_facts_of_buckets_add_up() -> None:
