@@ -33,10 +33,14 @@ def measure_outcome(
 
     ``stretch`` is the bad traffic before it, if the window still has some.
     """
-    found = [(item, _find(item, effect, measured)) for item in list_items(incident)]
-    bad = [one for _, one in found if one is not None and one.status in MEASURED and _is_bad(monitor, incident, one)]
-    clean = [one is not None and is_clean(monitor, incident, one, after, stretch) for _, one in found]
-    needed = [item["segment"] in (None, bad_segment(effect)) and not _is_never_measured(one) for item, one in found]
+    measurements = [(item, _find(item, effect, measured)) for item in list_items(incident)]
+    bad = [
+        one for _, one in measurements if one is not None and one.status in MEASURED and _is_bad(monitor, incident, one)
+    ]
+    clean = [one is not None and is_clean(monitor, incident, one, after, stretch) for _, one in measurements]
+    needed = [
+        item["segment"] in (None, bad_segment(effect)) and not _is_never_measured(one) for item, one in measurements
+    ]
     records = count_records(after)
     outcome = EffectOutcome(effect, "clean", after.starts[0], after.starts[-1] + monitor.bucket, records)
     if bad:

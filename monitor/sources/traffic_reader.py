@@ -87,12 +87,12 @@ class TrafficReader(SqlReader):
             inner = rows.select_from(self._from(name, start, read)).where(self._within(time, start, end)).subquery()
             groups = [inner.c[value.name] for value in values]
             counts = [sa.func.count(), *(sa.func.count(inner.c[mark.name]) for mark in marked)]
-            found = connection.execute(sa.select(*groups, *counts).select_from(inner).group_by(*groups)).all()
-        parts = list(zip(*found, strict=True)) or [()] * (len(columns) + len(counts))
+            answer = connection.execute(sa.select(*groups, *counts).select_from(inner).group_by(*groups)).all()
+        parts = list(zip(*answer, strict=True)) or [()] * (len(columns) + len(counts))
         counted = zip((ROWS, *marks), parts[len(columns) :], strict=True)
         return RecordBatch(
             {
-                "timestamp": Column.floats(np.full(len(found), start.timestamp())),
+                "timestamp": Column.floats(np.full(len(answer), start.timestamp())),
                 **{name: self._decoder.column(name, part) for name, part in zip(columns, parts, strict=False)},
                 **{name: Column.floats(np.array(part)) for name, part in counted},
             }

@@ -140,10 +140,12 @@ def _load_sizes(connection: Connection) -> dict[str, int]:
 
 def _find_last_changes(connection: Connection, monitors: Collection[str]) -> dict[tuple[str, str], datetime]:
     """Return the time of the newest version of each role, and of the newest deploy event of each kind, by monitor."""
-    seen = sa.select(versions.c.monitor, versions.c.role, sa.func.max(versions.c.first_seen))
+    appeared = sa.select(versions.c.monitor, versions.c.role, sa.func.max(versions.c.first_seen))
     deployed = sa.select(deploy_events.c.monitor, deploy_events.c.kind, sa.func.max(deploy_events.c.at))
     rows = [
-        *connection.execute(seen.where(versions.c.monitor.in_(monitors)).group_by(versions.c.monitor, versions.c.role)),
+        *connection.execute(
+            appeared.where(versions.c.monitor.in_(monitors)).group_by(versions.c.monitor, versions.c.role)
+        ),
         *connection.execute(
             deployed.where(deploy_events.c.monitor.in_(monitors)).group_by(
                 deploy_events.c.monitor, deploy_events.c.kind

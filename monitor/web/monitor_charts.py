@@ -41,8 +41,8 @@ def draw_spark(connection: Any, item: reads.MonitorState, monitor: Monitor) -> M
 
 def find_marks(connection: Any, monitor: Monitor, start: datetime, end: datetime) -> list[charts.Mark]:
     """Return the newest changes and deploy events within a time range."""
-    seen = reads.change_rows(connection, monitor.name, MOST_CHANGES)
-    changes = [*seen, *(event.change for event in load_events(connection, [monitor.name]))]
+    versions = reads.change_rows(connection, monitor.name, MOST_CHANGES)
+    changes = [*versions, *(event.change for event in load_events(connection, [monitor.name]))]
     newest = sorted(changes, key=lambda change: change.first_seen, reverse=True)
     within = [change for change in newest if start <= change.first_seen <= end]
     return [charts.Mark(change.first_seen, describe_change(change)) for change in within[:MOST_MARKS]]

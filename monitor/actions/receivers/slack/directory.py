@@ -72,20 +72,20 @@ class RoleDirectory:
     def _ask(self, method: str, key: str, deadline: Deadline) -> Sequence[str]:
         """Return the e-mail of a user, or the members of a group."""
         with self._lock:
-            asked_at, found = self._kept.get((method, key), (None, ()))
+            asked_at, values = self._kept.get((method, key), (None, ()))
         if asked_at is not None and deadline.started_at - asked_at < KEPT:
-            return found
+            return values
         try:
             answer = self._reads.read(method, {"user" if method == USER else "usergroup": key}, deadline)
         except NotDelivered as failure:
             why = failure.result.detail or failure.result.reason
             raise UnknownRole(f"Slack did not answer {method} ({why}); it needs the scope {SCOPES[method]}") from None
-        found = _read_email(answer) if method == USER else _read_members(answer)
+        values = _read_email(answer) if method == USER else _read_members(answer)
         with self._lock:
             if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()
-            self._kept[method, key] = (deadline.started_at, found)
-        return found
+            self._kept[method, key] = (deadline.started_at, values)
+        return values
 
 
 def _read_email(answer: Mapping[str, object]) -> Sequence[str]:
