@@ -23,6 +23,18 @@ def _show_control_characters(_logger: WrappedLogger, _name: str, event: EventDic
     return {key: visible(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
+def _hide_values(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """Replace personal data and secrets in a traceback, whose message may quote a value of a record, by their types."""
+    if "exception" not in event:
+        return event
+    from detectors.policy import redact
+    from detectors.scan import PUBLIC, scan
+
+    text = str(event["exception"])
+    spans = [span for span in scan(text, ("pii", "secrets")) if span.type not in {*PUBLIC, "ip_address"}]
+    return {**event, "exception": redact(text, spans)}
+
+
 LOG = structlog.get_logger(__name__)
 LASTING = frozenset(
     {
@@ -52,6 +64,7 @@ def set_up(level: str = "info", *, pretty: bool | None = None) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info,
+            _hide_values,
             *(renderers if is_pretty else [structlog.processors.JSONRenderer()]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

@@ -137,3 +137,16 @@ def test_the_end_of_the_process_waits_for_the_log_only_so_long(tmp_path: Path) -
         buffer.write("two\n")
         buffer.drain(30)
     assert (tmp_path / "log").read_text() == "one\ntwo\n"
+
+
+def test_a_traceback_quotes_no_personal_data_and_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = ("jane.roe@example.com", "ghp_" + "a1B2c3D4e5" * 3 + "f6G7h8")
+    with pipe_for_errors(monkeypatch) as reader:
+        try:
+            float(" ".join(values))
+        except ValueError:
+            LOG.exception("failed")
+        (line,) = read_lines(reader, "failed")
+        os.close(reader)
+    assert "could not convert string to float: '[EMAIL_ADDRESS] [GITHUB_TOKEN]'" in line["exception"]
+    assert not [value for value in values if value in line["exception"]]
