@@ -171,7 +171,8 @@ def main() -> int:
     """Run the mutants of a task; return pytest's exit code."""
     task = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     session = MutantSession(task["mutants"], task["workers"])
-    options = ["-q", "-p", "no:cacheprovider", "-o", "timeout=0", *task["arguments"], *task["tests"]]
+    # other tracebacks parse the module, which has become long, whenever a test fails
+    options = ["-q", "--tb=native", "-p", "no:cacheprovider", "-o", "timeout=0", *task["arguments"], *task["tests"]]
     code = pytest.main(options, plugins=[session])
     Path(sys.argv[2]).write_text(json.dumps({"states": session.states, "failed": session.failed}), "utf-8")
     return int(code)

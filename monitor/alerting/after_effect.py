@@ -37,15 +37,18 @@ def measure_outcome(
     bad = [
         one for _, one in measurements if one is not None and one.status in MEASURED and _is_bad(monitor, incident, one)
     ]
-    clean = [one is not None and is_clean(monitor, incident, one, after, stretch) for _, one in measurements]
-    needed = [
-        item["segment"] in (None, bad_segment(effect)) and not _is_never_measured(one) for item, one in measurements
+    states = [
+        (
+            item["segment"] in (None, bad_segment(effect)) and not _is_never_measured(one),
+            one is not None and is_clean(monitor, incident, one, after, stretch),
+        )
+        for item, one in measurements
     ]
     records = count_records(after)
     outcome = EffectOutcome(effect, "clean", after.starts[0], after.starts[-1] + monitor.bucket, records)
     if bad:
         return replace(outcome, status="bad", reason=most_harmful(bad).reason.partition("; ")[0])
-    if not any(clean) or any(awaited and not good for awaited, good in zip(needed, clean, strict=True)):
+    if not any(good for _, good in states) or any(is_needed and not good for is_needed, good in states):
         reason = f"{records} records after it are too few" if records else NO_TRAFFIC
         return replace(outcome, status="unmeasured", reason=reason)
     return outcome

@@ -77,7 +77,9 @@ def find_hold(monitor: Monitor, window: Window, effect: PastAction, start: datet
 
     If it still is, everything from ``start`` on is measured.
     """
-    role, value = effect.observed or ("", "")
+    if effect.observed is None:
+        return start
+    role, value = effect.observed
     parts = [(at, part.facts) for at, part in zip(window.starts, window.parts, strict=True) if at >= start]
     rows = [(at, facts.versions.get(role, {}).get(value, [0.0])[0], max(1, facts.rows)) for at, facts in parts]
     served = [at for at, of_version, of_all in rows if of_version >= IN_SERVICE * of_all]

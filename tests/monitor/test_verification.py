@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from monitor.actions.identity import MESSAGE_NOT_AFTER, identity
 from monitor.actions.incident_actions import plan_incidents
 from monitor.actions.plan_context import PlanContext
 from monitor.actions.verification import conclude_verifications, find_failure
+from monitor.alerting import verification
 from monitor.alerting.after_effect import measure_outcome
+from monitor.alerting.bad_stretch import BadStretch
 from monitor.alerting.decisions import Decisions
 from monitor.alerting.effect_outcome import EffectOutcome
 from monitor.alerting.first_bad import find_first_bad
@@ -76,11 +78,30 @@ def after(buckets: int = 5, rows: int = 200) -> Window:
     return Window({}, Traffic(), [START - (buckets - place) * MINUTE for place in range(buckets)], parts=parts)
 
 
+@dataclass
+class Stretch:
+    """The bad traffic before an effect, which says whether the traffic after it is told apart from it."""
+
+    answer: bool | None
+    asked: list[tuple[Finding, Window]] = field(default_factory=list)
+
+    def is_over(self, finding: Finding, after: Window) -> bool | None:
+        self.asked.append((finding, after))
+        return self.answer
+
+
 def measure(
-    *findings: Finding, evidence: dict[str, Any] | None = None, window: Window | None = None, **incident: Any
+    *findings: Finding,
+    evidence: dict[str, Any] | None = None,
+    window: Window | None = None,
+    effect: PastAction = SENT,
+    stretch: Any = None,
+    monitor: Monitor | None = None,
+    **incident: Any,
 ) -> EffectOutcome:
     going = incident_of(evidence=EVIDENCE if evidence is None else evidence, **incident)
-    return measure_outcome(monitor_of(), going, SENT, {one.key: one for one in findings}, window or after())
+    measured = {one.key: one for one in findings}
+    return measure_outcome(monitor or monitor_of(), going, effect, measured, window or after(), stretch)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +136,7 @@ def test_clean_bad_and_not_measured_are_three_outcomes() -> None:
     assert measure(clean()) == EffectOutcome(SENT, "clean", START - 5 * MINUTE, START, 200)
     bad = measure(finding(0.2, reason="hallucination rate 58 %; threshold 0.1"))
     assert (bad.status, bad.reason) == ("bad", "hallucination rate 58 %")
+    assert measure(finding(0.2, reason="a; b; c")).reason == "a"
     few = measure(unmeasured(reason="too_few: the window has 12 rows, 100 needed"), window=after(rows=10))
     assert (few.status, few.reason) == ("unmeasured", "10 records after it are too few")
     none = measure(window=after(rows=0))
@@ -131,6 +153,16 @@ def test_what_has_become_better_than_the_baseline_is_clean() -> None:
 def test_a_finding_within_the_hysteresis_of_the_rule_is_still_bad() -> None:
     assert measure(finding(0.091, Status.OK)).status == "bad"
     assert measure(finding(0.089, Status.OK)).status == "clean"
+    half = monitor_of(
+        {"rules": [{"name": "drift", "when": ["drift"]}, {"name": "half", "when": ["*"], "hysteresis": 0.5}]}
+    )
+    both: Any = {"drift": {}, "half": {}}
+    assert measure(finding(0.05, Status.OK), monitor=half, rules=both).status == "bad"
+    assert measure(finding(0.049, Status.OK), monitor=half, rules=both).status == "clean"
+    assert measure(finding(0.05, Status.OK), monitor=half, rule="half", rules={}).status == "bad"
+    assert measure(finding(0.05, Status.OK), monitor=half, rule="drift", rules={}).status == "clean"
+    for value, status in ((0.099, "clean"), (0.15, "bad")):
+        assert measure(finding(value, Status.OK), rule="of old", rules={}).status == status
 
 
 def test_a_window_that_is_too_small_to_show_the_same_change_verifies_nothing() -> None:
@@ -138,9 +170,20 @@ def test_a_window_that_is_too_small_to_show_the_same_change_verifies_nothing() -
     assert measure(blunt).status == "unmeasured"
     assert measure(replace(blunt, threshold=0.29)).status == "clean"
     assert measure(replace(blunt, threshold=None)).status == "unmeasured"
+    assert measure(replace(blunt, threshold=0.3)).status == "unmeasured"
+    assert measure(replace(blunt, n_window=450)).status == "unmeasured"
+    one = {WHOLE.key: evidence_of(n_window=1)}
+    assert measure(replace(blunt, n_window=1), evidence=one).status == "clean"
     before = {WHOLE.key: evidence_of(n_window=900)}
     assert measure(replace(blunt, n_window=449), evidence=before).status == "unmeasured"
     assert measure(replace(blunt, n_window=450), evidence=before).status == "clean"
+
+
+@pytest.mark.parametrize(("answer", "status"), [(True, "clean"), (False, "unmeasured"), (None, "unmeasured")])
+def test_what_is_told_apart_from_the_bad_traffic_is_clean(answer: bool | None, status: str) -> None:
+    blunt, window, stretch = finding(0.01, Status.OK, threshold=0.31), after(), Stretch(answer)
+    assert measure(blunt, window=window, stretch=stretch).status == status
+    assert stretch.asked == [(blunt, window)]
 
 
 def test_an_accumulated_statistic_needs_the_time_that_it_took_to_fire_and_enough_records() -> None:
@@ -149,13 +192,20 @@ def test_an_accumulated_statistic_needs_the_time_that_it_took_to_fire_and_enough
     assert measure(state, window=after(4), **opened).status == "clean"
     assert measure(state, window=after(3), **opened).status == "unmeasured"
     assert measure(state, window=after(4, rows=99), **opened).status == "unmeasured"
+    assert measure(state, window=after(4, rows=100), **opened).status == "clean"
     assert measure(replace(state, statistic=0.099), window=after(4), **opened).status == "clean"
 
 
 def test_what_an_effect_cannot_mend_is_not_measured() -> None:
     pipe, neutral = evidence_of(about="pipe"), evidence_of(direction="neutral")
     assert measure(clean(), evidence={"p": pipe, WHOLE.key: evidence_of(), "n": neutral}).status == "clean"
-    assert measure(evidence={"p": pipe}).status == "unmeasured"
+    for other in (pipe, neutral):
+        assert measure(clean(), evidence={"o": other}).status == "unmeasured"
+    old = {name: value for name, value in evidence_of().items() if name != "direction"}
+    assert measure(clean(), evidence={WHOLE.key: old}).status == "clean"
+    volume = clean(column=None)
+    assert measure(volume, evidence={volume.key: evidence_of(column=None)}).status == "clean"
+    assert measure(clean(), effect=replace(SENT, observed=None)).status == "clean"
     late = unmeasured(reason="no labels yet", column="accuracy")
     both = {**EVIDENCE, late.key: evidence_of(column="accuracy")}
     assert measure(clean(), late, evidence=both).status == "clean"
@@ -185,16 +235,137 @@ def test_the_traffic_is_that_after_the_last_bucket_of_the_bad_version_unless_it_
     assert find_hold(monitor_of(), window, replace(SENT, observed=None), START - 3 * MINUTE) == START - 3 * MINUTE
 
 
-def judge(incident: Incident, *findings: Finding, effect: PastAction = SENT) -> list[Finding]:
-    """Return the findings by which an incident is decided; the window has nothing after the effect."""
-    history = AlertHistory(open={"traffic": incident}, past=[effect])
-    judged, outcomes = judge_effects(monitor_of(), None, after(), findings, history, START)
-    assert outcomes["i-1"].status == "unmeasured"
-    return list(judged)
+BASELINE: Any = object()
+OTHER = finding(0.2, column="length")
+BLUNT = finding(0.01, Status.OK, threshold=0.31)
+STATE = clean(detail={"state": {"up": 0.0}})
+GONE = finding(0.4, column="tokens", segment="model_version=small")
 
 
-def test_without_a_measurement_the_findings_of_the_window_stay() -> None:
-    assert judge(incident_of(evidence=EVIDENCE), WHOLE) == [WHOLE]
+class Judged:
+    """A window of fifteen minutes, of which the last ten are after the effect, and what is detected in these."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.monitor, self.stretch = monitor_of(), Stretch(None)
+        self.measured: Sequence[Finding] = ()
+        self.calls: list[Any] = []
+        self.window: Window | None = after(15, rows=1500)
+        self.incident = incident_of(evidence=EVIDENCE)
+        monkeypatch.setattr(verification, "detect", self._detect)
+        monkeypatch.setattr(BadStretch, "find", self._find)
+
+    def _detect(self, monitor: Monitor, baseline: Any, window: Window) -> Sequence[Finding]:
+        assert (monitor, baseline) == (self.monitor, BASELINE)
+        self.calls.append(window)
+        return self.measured
+
+    def _find(self, *arguments: Any) -> Stretch:
+        assert arguments == (self.monitor, BASELINE, self.window, self.incident, SENT)
+        return self.stretch
+
+    def judge(
+        self, *findings: Finding, baseline: Any = BASELINE, **history: Any
+    ) -> tuple[list[Finding], dict[str, EffectOutcome]]:
+        known = AlertHistory(**{"open": {"traffic": self.incident}, "past": [SENT], **history})
+        judged, outcomes = judge_effects(self.monitor, baseline, self.window, findings, known, START)
+        return list(judged), outcomes
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> Judged:
+    return Judged(monkeypatch)
+
+
+@pytest.mark.parametrize(("minutes", "baseline"), [(None, BASELINE), (0, None), (-11, BASELINE)])
+def test_without_a_measurement_the_findings_of_the_window_stay(
+    judged: Judged, minutes: int | None, baseline: Any
+) -> None:
+    """There is no window, no baseline, or nothing after the effect."""
+    early = [] if minutes is None else [replace(after(), starts=[at + minutes * MINUTE for at in after().starts])]
+    judged.window = early[0] if early else None
+    findings, outcomes = judged.judge(WHOLE, baseline=baseline)
+    assert findings == [WHOLE]
+    assert outcomes == {
+        "i-1": EffectOutcome(SENT, "unmeasured", START - 10 * MINUTE, START, reason="no records after it were measured")
+    }
+    assert judged.calls == []
+
+
+def test_every_incident_with_an_effect_has_an_outcome(judged: Judged) -> None:
+    judged.window = None
+    rows = [SENT, replace(SENT, incident="i-2"), replace(SENT, incident="i-3")]
+    incidents = [incident_of(id=f"i-{number}") for number in range(4)]
+    known = {"open": {"a": incidents[0], "b": incidents[1]}, "older": [incidents[2]], "acted": [incidents[3]]}
+    assert list(judged.judge(past=rows, **known)[1]) == ["i-1", "i-2", "i-3"]
+
+
+def test_a_window_that_is_wholly_after_the_effect_is_measured_already(judged: Judged) -> None:
+    judged.window = after(10)
+    findings, outcomes = judged.judge(clean(), OTHER)
+    assert (findings, judged.calls) == ([clean(), OTHER], [])
+    assert outcomes["i-1"] == EffectOutcome(SENT, "clean", START - 10 * MINUTE, START, 200)
+    assert judged.judge(BLUNT)[1]["i-1"].status == "unmeasured"
+
+
+def test_a_window_that_is_partly_after_the_effect_is_measured_anew(judged: Judged) -> None:
+    judged.measured = [clean()]
+    findings, outcomes = judged.judge(OTHER, WHOLE)
+    assert findings == [OTHER, clean()]
+    assert outcomes["i-1"] == EffectOutcome(SENT, "clean", START - 10 * MINUTE, START, 1000)
+    (window,) = judged.calls
+    assert window.starts == [START - place * MINUTE for place in range(10, 0, -1)]
+
+
+def test_the_traffic_that_is_measured_begins_after_the_bad_version(judged: Judged) -> None:
+    assert judged.window is not None
+    facts = judged.window.parts[7].facts
+    facts.versions["model_version"] = {"small": [90.0, 0, 0]}
+    judged.measured = [clean()]
+    assert judged.judge(WHOLE)[1]["i-1"].start == START - 7 * MINUTE
+
+
+def test_what_is_told_apart_from_the_bad_traffic_takes_the_place_of_the_finding(judged: Judged) -> None:
+    judged.measured = [BLUNT]
+    assert judged.judge(WHOLE)[0] == [WHOLE]
+    judged.stretch.answer = True
+    findings, outcomes = judged.judge(WHOLE)
+    assert (findings, outcomes["i-1"].status) == ([BLUNT], "clean")
+
+
+def ended(one: Finding) -> Finding:
+    return replace(one, status=Status.INCONCLUSIVE, reason=verification.ENDED, statistic=None)
+
+
+PIPE = finding(0.3, about="pipe")
+PSI = finding(0.3, method="psi")
+
+
+@pytest.mark.parametrize(
+    ("seen", "measured", "state", "expected"),
+    [
+        (WHOLE, [finding(0.2)], "firing", finding(0.2)),  # it is still bad
+        (WHOLE, [BLUNT], "firing", WHOLE),  # it is not known yet
+        (WHOLE, [BLUNT], "resolved", ended(WHOLE)),
+        (WHOLE, [], "firing", WHOLE),
+        (WHOLE, [], "resolved", ended(WHOLE)),
+        (WHOLE, [STATE], "firing", ended(STATE)),  # it accumulates anew
+        (PSI, [clean()], "firing", ended(PSI)),  # the incident is clean
+        (PSI, [BLUNT], "firing", PSI),
+        (PIPE, [clean()], "firing", PIPE),
+        (OTHER, [clean(), clean(column="length")], "firing", OTHER),  # of another incident
+        (replace(WHOLE, segment="tenant=a"), [clean()], "firing", replace(WHOLE, segment="tenant=a")),
+        (GONE, [BLUNT], "firing", ended(GONE)),  # of the bad version, which has no traffic
+        (GONE, [replace(GONE, statistic=0.2)], "firing", replace(GONE, statistic=0.2)),
+    ],
+)
+def test_the_findings_of_an_incident_are_those_after_its_effect_as_far_as_they_are_known(
+    judged: Judged, seen: Finding, measured: list[Finding], state: Any, expected: Finding
+) -> None:
+    judged.measured = measured
+    long_ago = {"opened_at": START - 9 * HOUR, "fired_at": START - HOUR}  # what accumulates needs as long again
+    judged.incident = incident_of(evidence=EVIDENCE, state=state, **(long_ago if measured == [STATE] else {}))
+    findings, _ = judged.judge(OTHER, seen)
+    assert findings == [OTHER, expected]
 
 
 def outcome(status: Any, end: timedelta = timedelta(0), effect: PastAction = SENT) -> EffectOutcome:
