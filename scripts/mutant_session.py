@@ -67,6 +67,8 @@ class MutantSession:
         migrated.make_template()  # here, so that no fork has to
         self._session, self._config, self._items = session, session.config, session.items
         self._folder = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+        if session.testsfailed:
+            raise session.Failed("some tests could not be collected")
         self._observe_calls()
         for name in [] if self.failed else self._names:
             tests = self._choose_tests(name)

@@ -177,7 +177,7 @@ def run_session(copy: Path, mutants: Sequence[str], chosen: ModuleSet, workers: 
     command = [sys.executable, "-m", "scripts.mutant_session", str(task), str(result)]
     environment = {**os.environ, "PYTHONPATH": str(copy)}
     done = subprocess.run(command, cwd=copy, env=environment, stdout=subprocess.PIPE, text=True, check=False)
-    if not result.exists():
+    if done.returncode != 0:
         raise MutantError(f"the mutants could not be run:\n{done.stdout[-5000:]}")
     outcome = json.loads(result.read_text("utf-8"))
     if outcome["failed"]:

@@ -44,13 +44,13 @@ def judge_effects(
         if effect is None:
             continue
         start = find_start(monitor, effect)
-        after = select_after(window, find_hold(monitor, window, effect, start)) if window is not None else None
-        if baseline is None or after is None:
+        after = None if window is None else select_after(window, find_hold(monitor, window, effect, start))
+        if window is None or baseline is None or after is None:
             outcomes[incident.id] = EffectOutcome(effect, "unmeasured", start, at, reason=NO_TRAFFIC)
             continue
-        is_whole = window is not None and len(after.parts) == len(window.parts)
+        is_whole = len(after.parts) == len(window.parts)
         measured = {one.key: one for one in (findings if is_whole else detect(monitor, baseline, after))}
-        stretch = None if window is None else BadStretch.find(monitor, baseline, window, incident, effect)
+        stretch = BadStretch.find(monitor, baseline, window, incident, effect)
         outcome = measure_outcome(monitor, incident, effect, measured, after, stretch)
         outcomes[incident.id] = outcome
         if not is_whole:
@@ -81,8 +81,8 @@ def find_hold(monitor: Monitor, window: Window, effect: PastAction, start: datet
         return start
     role, value = effect.observed
     parts = [(at, part.facts) for at, part in zip(window.starts, window.parts, strict=True) if at >= start]
-    rows = [(at, facts.versions.get(role, {}).get(value, [0.0])[0], max(1, facts.rows)) for at, facts in parts]
-    served = [at for at, of_version, of_all in rows if of_version >= IN_SERVICE * of_all]
+    rows = [(at, facts.versions.get(role, {}).get(value, [0.0])[0], facts.rows) for at, facts in parts]
+    served = [at for at, of_version, of_all in rows if of_version > 0 and of_version >= IN_SERVICE * of_all]
     return served[-1] + monitor.bucket if served and served[-1] != window.starts[-1] else start
 
 

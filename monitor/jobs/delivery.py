@@ -73,9 +73,8 @@ def deliver_due(
             deadline = Deadline.after(at, LONGEST_ATTEMPT)  # begins before the lease, so that it ends before the lease
             if only is not None and config is not None:
                 digests.collect_digests(connection, only, config, at)
-            others = () if only else list(receivers)
             effects = not is_skewed(clock, at)
-            claimed = outbox.claim_next(connection, at, OWNER, only=only, without=others, effects=effects)
+            claimed = outbox.claim_next(connection, at, OWNER, only=only, without=list(receivers), effects=effects)
             is_held = claimed is not None and hold_in_storm(connection, claimed, at)
         if claimed is None:
             break

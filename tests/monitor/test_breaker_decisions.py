@@ -14,10 +14,10 @@ from detectors.cost.budget import SpendTotals
 from detectors.cost.ledger import ALL, MISSING, OTHER, CostSummary
 from monitor.actions import breakers
 from monitor.actions.breaker_actions import plan_transition
+from monitor.actions.breaker_values import budget_column
 from monitor.actions.breakers import (
     BreakerInput,
     BreakerUpdate,
-    budget_column,
     evaluate_breakers,
     firing_after,
     observe_breaker,

@@ -17,7 +17,7 @@ from monitor.actions.receivers import base
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult, RequestPreview
 from monitor.core.action import Action
 from monitor.core.clock import SystemClock
-from monitor.jobs.delivery import FIRST_DELAY, LONGEST_DELAY, after, delay, deliver_due, expire_late
+from monitor.jobs.delivery import FIRST_DELAY, LONGEST_DELAY, OWNER, after, delay, deliver_due, expire_late, is_skewed
 from monitor.store import migrate, outbox
 from monitor.store.database import Database, decision_time, now
 from monitor.store.tables import actions
@@ -170,6 +170,20 @@ def test_a_defect_of_a_receiver_is_tried_again_and_its_words_are_not_kept(databa
     }
 
 
+def test_an_action_is_leased_by_the_process_that_sends_it(database: Database) -> None:
+    owners: list[str] = []
+
+    class Watching(Sink):
+        def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
+            owners.append(row_of(database).owner)
+            return super().deliver(delivery, deadline)
+
+    put(database)
+    deliver_due(database, {"back": Watching()}, Hand(NOW), "back")
+    assert owners == [OWNER]
+    assert row_of(database).owner is None
+
+
 def test_an_attempt_whose_lease_was_taken_over_says_so(database: Database) -> None:
     class Slow(Sink):
         def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
@@ -207,12 +221,86 @@ def test_one_call_attempts_a_bounded_number_and_ends_when_told(
     assert [message.id for message, _ in sink.sent] == [f"a-{number}" for number in range(8)]
 
 
+def test_an_effect_that_is_held_in_a_storm_is_not_sent_and_delays_no_other(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hold(connection: sa.Connection, claimed: Any, at: datetime) -> bool:
+        assert at == NOW
+        if claimed.id == "a-0":
+            connection.execute(sa.update(actions).where(actions.c.id == "a-0").values(state="awaiting_approval"))
+        return bool(claimed.id == "a-0")
+
+    monkeypatch.setattr("monitor.jobs.delivery.hold_in_storm", hold)
+    for number in range(3):
+        put(database, number)
+    sink = Sink()
+    with capture_logs() as lines:
+        assert deliver_due(database, {"back": sink}, Hand(NOW), "back") == 2
+    assert [delivery.id for delivery, _ in sink.sent] == ["a-1", "a-2"]
+    held = {"event": "effect_held", "action": "a-0", "name": "back", "reason": "most monitors fire"}
+    assert lines[0] == {**held, "log_level": "warning"}
+
+
+def test_digests_are_collected_for_a_receiver_with_a_configuration(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collected: list[Any] = []
+    monkeypatch.setattr("monitor.jobs.delivery.digests.collect_digests", lambda *asked: collected.append(asked[1:]))
+    config: Any = object()
+    for only, given in ((None, config), ("back", None), ("back", config)):
+        deliver_due(database, {}, Hand(NOW), only, config=given)
+    assert collected == [("back", config, NOW)]
+
+
+def test_a_dry_run_of_a_receiver_that_is_no_longer_configured_says_so(database: Database) -> None:
+    put(database, dry_run=True)
+    assert deliver_due(database, {}, Hand(NOW)) == 1
+    row = row_of(database)
+    assert (row.state, row.reason, row.receipt) == ("dry_run", "delivered: dry run: nothing was sent", {})
+
+
+def test_people_learn_that_an_effect_was_sent_once_and_by_who_sent_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notices: list[Any] = []
+    monkeypatch.setattr(
+        "monitor.jobs.delivery.save_sent_notice",
+        lambda connection, claimed, *rest: notices.append((type(connection), claimed.id, *rest)),
+    )
+
+    class Slow(Sink):
+        def deliver(self, delivery: Delivery, deadline: Deadline) -> DeliveryResult:
+            if delivery.id == "a-0":
+                with database.write() as connection:
+                    connection.execute(sa.update(actions).values(fence=actions.c.fence + 1, state="delivered"))
+            return super().deliver(delivery, deadline)
+
+    first = {"first_bad_at": (NOW - timedelta(seconds=90)).isoformat()}
+    put(database, 0)
+    deliver_due(database, {"back": Slow()}, Hand(NOW), "back")
+    put(database, 1, kind="firing")
+    put(database, 2, payload={"data": first})
+    put(database, 3, dry_run=True)
+    deliver_due(database, {"back": Slow()}, Hand(NOW), "back")
+    assert notices == [(sa.Connection, "a-2", 90.0, NOW)]
+
+
+def test_an_action_may_be_sent_at_the_last_moment(database: Database) -> None:
+    sink = Sink()
+    put(database, not_after=NOW)
+    deliver_due(database, {"back": sink}, Hand(NOW), "back")
+    assert (len(sink.sent), row_of(database).state) == (1, "delivered")
+
+
 def test_late_actions_expire_and_others_stay(database: Database) -> None:
     for number, (state, not_after) in enumerate(
         [("pending", NOW - MINUTE), ("awaiting_approval", NOW - MINUTE), ("pending", NOW + MINUTE), ("pending", None)]
     ):
         put(database, number, state=state, not_after=not_after)
-    expire_late(database, Hand(NOW))
+    with capture_logs() as lines:
+        expire_late(database, Hand(NOW))
+        expire_late(database, Hand(NOW))
+    assert lines == [{"event": "actions_expired", "count": 2, "log_level": "warning"}]
     assert [row_of(database, number).state for number in range(4)] == ["expired", "expired", "pending", "pending"]
     assert row_of(database).finished_at == NOW
 
@@ -303,10 +391,17 @@ def test_a_host_with_a_wrong_clock_delivers_messages_and_no_effects(seconds: int
         assert deliver_due(database, {"back": sink}, clock, "back") == 1
     assert [delivery.id for delivery, _ in sink.sent] == ["a-1"]
     assert (row_of(database).state, row_of(database).attempts) == ("pending", 0)
-    assert round(next(line["seconds"] for line in logs if line["event"] == "clock_skewed")) == seconds
+    (line,) = [line for line in logs if line["event"] == "clock_skewed"][:1]
+    assert round(line["seconds"]) == seconds
+    assert (line["detail"], line["log_level"]) == ("No effect is delivered; set the host's clock.", "warning")
     clock.skew = timedelta(seconds=4)
     assert deliver_due(database, {"back": sink}, clock, "back") == 1
     assert row_of(database).state == "delivered"
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(5, False), (-5, False), (5.001, True)])
+def test_a_clock_may_differ_by_five_seconds(seconds: float, expected: bool) -> None:
+    assert is_skewed(Hand(NOW + timedelta(seconds=seconds)), NOW) is expected
 
 
 def test_a_process_that_was_suspended_after_its_claim_sends_nothing(
@@ -324,7 +419,9 @@ def test_a_process_that_was_suspended_after_its_claim_sends_nothing(
     monkeypatch.setattr(outbox, "claim_next", suspended)
     deliver_due(database, {"back": sink}, Hand(NOW), "back")
     assert sink.sent == []
-    assert row_of(database).reason == "timeout: nothing was sent, as the time for the attempt had passed"
+    row = row_of(database)
+    assert (row.state, row.attempts) == ("pending", 1)
+    assert row.reason == "timeout: nothing was sent, as the time for the attempt had passed"
 
 
 def test_an_attempt_ends_before_the_action_expires(database: Database) -> None:

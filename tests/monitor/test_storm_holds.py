@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult
 from monitor.core.incident import Decision, Incident
@@ -84,7 +85,10 @@ def row_of(world: SlackWorld) -> Any:
 def test_an_effect_that_was_planned_before_the_others_fired_waits_for_approval(world: SlackWorld) -> None:
     sink = Sink()
     fire(world, 4)
-    deliver(world, sink)
+    with capture_logs() as lines:
+        deliver(world, sink)
+    held = {"event": "effect_held", "action": EFFECT, "name": "deploy", "reason": "most monitors fire"}
+    assert {**held, "log_level": "warning"} in lines
     assert sink.sent == []
     row = row_of(world)
     assert (row.state, row.reason, row.attempts, row.owner) == ("awaiting_approval", STORM, 0, None)

@@ -39,7 +39,6 @@ from tests.support.decisions import (
     BUCKET,
     HOUR,
     MINUTE,
-    SLACK,
     START,
     clean,
     evidence_of,
@@ -51,6 +50,7 @@ from tests.support.decisions import (
     webhook,
 )
 from tests.support.receiver import Receiver, listening, slack
+from tests.support.receivers import settings_of
 from tests.support.world import START as MIDNIGHT
 from tests.support.world import World, rows_of
 
@@ -233,6 +233,24 @@ def test_the_traffic_is_that_after_the_last_bucket_of_the_bad_version_unless_it_
     window = Window({}, Traffic(), [START - (3 - place) * MINUTE for place in range(3)], parts=parts)
     assert find_hold(monitor_of(), window, SENT, START - 3 * MINUTE) == START - minutes * MINUTE
     assert find_hold(monitor_of(), window, replace(SENT, observed=None), START - 3 * MINUTE) == START - 3 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_in_service"),
+    [
+        (Facts(rows=10, versions={"model_version": {"small": [1.0, 0, 0]}}), True),
+        (Facts(rows=10, versions={"model_version": {"big": [10.0, 0, 0]}}), False),
+        (Facts(rows=10), False),
+        (Facts(), False),
+    ],
+)
+def test_a_version_is_in_service_while_some_records_are_its_own(facts: Facts, is_in_service: bool) -> None:
+    parts = [BucketSummary(one, {}) for one in (Facts(), facts, Facts())]
+    window = Window({}, Traffic(), [START - (3 - place) * MINUTE for place in range(3)], parts=parts)
+    held = find_hold(monitor_of(), window, SENT, START - 3 * MINUTE)
+    assert held == START - (1 if is_in_service else 3) * MINUTE
+    with pytest.raises(ValueError, match="zip"):
+        find_hold(monitor_of(), replace(window, starts=window.starts[:2]), SENT, START - 3 * MINUTE)
 
 
 BASELINE: Any = object()
@@ -439,7 +457,7 @@ def test_an_incident_that_was_resolved_before_is_verified_as_well() -> None:
     assert conclude_verifications({"i-1": outcome("clean")}, [], history)["i-1"].verification["state"] == "verified"
 
 
-RECEIVERS = {"slack": SLACK, "r": webhook(), "boss": webhook("notify")}
+RECEIVERS = {"slack": settings_of("slack", external_url="https://d.example"), "r": webhook(), "boss": webhook("notify")}
 TOLD = PastAction("slack", START - 10 * MINUTE, "delivered", "m-1", "i-1", "firing", at=START - 10 * MINUTE)
 
 
@@ -485,6 +503,7 @@ def test_a_message_about_a_verification_has_an_id_and_the_severity_of_its_incide
     assert (told.payload["type"], told.payload["timestamp"]) == ("driftd.effect.not_verified", START.isoformat())
     assert (data["monitor"], data["severity"], data["incident"]["id"]) == ("bot", "critical", "i-1")
     assert data["action"]["verification"]["state"] == "not_verified"
+    assert data["link"] == "https://d.example/incidents/i-1"
 
 
 def test_what_could_not_be_verified_is_no_success_and_does_not_escalate() -> None:
