@@ -129,6 +129,9 @@ bench-roles: $(OK)  ## Findings, incidents and actions with and without shadow, 
 bench-short: $(OK)  ## Detection delays of changed rates, on a LiteLLM log and on flags, half an hour (ARGS="--only litellm")
 	$(BIN)/python -m benchmarks.short $(ARGS)
 
+bench-soak: $(OK)  ## Memory, descriptors, threads and store size of 40 monitors over a day, ten minutes (ARGS="--monitors 1 --days 30")
+	$(BIN)/python -m benchmarks.soak $(ARGS)
+
 bench-startup: $(OK)  ## CPU time and memory of `driftd version`, `health`, `--help` and of loading the configuration, ten seconds
 	$(BIN)/python -m benchmarks.startup $(ARGS)
 
