@@ -730,8 +730,8 @@ server:
 ```
 
 A renewed certificate is noticed within seconds. Container health checks then need `driftd health --tls`, or `DRIFTD_TLS=1`. A
-connection counts towards the limit of 256 only after its handshake, for which a client has a minute: where clients are not trusted,
-put a reverse proxy in front.
+client has 10 seconds for the handshake, and only then counts towards the limit of 256 connections: where clients are not trusted, put
+a reverse proxy in front.
 
 ## A port for the metrics
 

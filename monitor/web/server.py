@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, cast
 
 import uvicorn
@@ -24,6 +25,8 @@ STOP_SECONDS = 3
 CONNECTIONS = 256
 EXCHANGE_SECONDS = 30.0
 """Deadline of an exchange in seconds, from the first byte of a request to the last byte of its response."""
+HANDSHAKE_SECONDS = 10.0
+"""Deadline of a TLS handshake in seconds; connections count towards the limit only after it."""
 TASKS = 4 * CONNECTIONS
 """Maximum number of running requests, including those of disconnected clients."""
 
@@ -132,6 +135,14 @@ class _Uvicorn(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, beat: Callable[[], object]) -> None:
         super().__init__(config)
         self._beat = beat
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; uvicorn has no setting for the deadline of the handshake, so its own event loop is given one."""
+        if self.config.ssl is not None:
+            loop = asyncio.get_running_loop()
+            listen = partial(loop.create_server, ssl_handshake_timeout=HANDSHAKE_SECONDS)
+            loop.create_server = listen  # type: ignore[method-assign]
+        await super().startup(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """Give the sign of life; called by uvicorn ten times a second."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -114,6 +115,15 @@ def test_a_bad_configuration_changes_nothing(running: Running, keys: dict[str, A
     assert (running.daemon.monitors, running.site._current) == (before, application)
     assert not running.tally.is_successful
     assert running.tally.succeeded_at == START
+
+
+def test_what_was_replaced_is_freed(running: Running) -> None:
+    replaced: list[weakref.ref[Any]] = []
+    for timeout in range(1, 6):
+        replaced += [weakref.ref(running.site._current.app), weakref.ref(running.daemon.monitors[0])]
+        running.change(receivers={"hook": {**HOOK, "timeout": f"{timeout}s"}})
+        assert running.reloader.reload()
+    assert [one() for one in replaced] == [None] * 10
 
 
 def test_every_source_being_impossible_is_a_bad_configuration(running: Running) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from monitor.core.clock import SystemClock
 from monitor.jobs.liveness import Liveness
 from monitor.store import migrate
 from monitor.store.database import Database
+from monitor.web import server as server_module
 from monitor.web.server import Server
 from monitor.web.site import Site
 from monitor.web.tls import ServerTls
@@ -97,6 +99,16 @@ def test_old_versions_of_tls_are_refused(database: Database, certificates: dict[
     with served(database, with_token(str(database.url), tls=tls_of(certificates["old"]))) as (site, _, _):
         assert site.tls is not None
         assert site.tls.context.minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+def test_a_client_that_does_not_finish_its_handshake_is_disconnected(
+    database: Database, certificates: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "HANDSHAKE_SECONDS", 0.2)
+    with served(database, with_token(str(database.url), tls=tls_of(certificates["old"]))) as (_, server, _):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as silent:
+            assert silent.recv(1) == b""
+        assert get(server, "/healthz", certificates["old"]).text == "ok"
 
 
 def test_a_certificate_that_cannot_be_used_is_an_error_and_the_previous_one_stays(
