@@ -1,7 +1,7 @@
 """Process one bucket: observe, load the state, evaluate, decide, plan actions, and commit.
 
 Our database is read once, in one snapshot, and written once. All steps between are pure functions of the observed data
-and the loaded state; only the context of late records is read again from the source.
+and the loaded state; only the context of late records, and rows for tests of Evidently, are read from the source again.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import replace
 from monitor.actions.bucket import plan_bucket
 from monitor.alerting.bucket import decide_bucket
 from monitor.checks.evaluate import evaluate
-from monitor.checks.evidently import measure_in_child
 from monitor.checks.monitor_plan import MonitorPlan
 from monitor.checks.observe import BucketSource, observe, observe_late
+from monitor.checks.row_values import RowStattests
 from monitor.core.schedule import audits_passed
 from monitor.core.tracing import span
 from monitor.store.claims import Claim
@@ -37,7 +37,8 @@ def process_bucket(
     cache.update(state)
     observed = observe_late(source, plan, observed, state.sums, again=claim.revision > 0)
 
-    evaluation = evaluate(plan, observed, state.sums, measure_in_child)
+    stattests = RowStattests(source.reader, plan.monitor, plan.baseline, bucket.end)
+    evaluation = evaluate(plan, observed, state.sums, stattests)
     audits = audits_passed(source.prepared_at - bucket.end, plan.monitor.audit_ages)
     result = BucketResult(observed.profiled, plan.layout, evaluation, audits=audits)
     if state.live:  # a bucket that is computed again sends no alerts

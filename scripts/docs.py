@@ -402,7 +402,7 @@ def checks() -> str:
         "## Checks of the records as a whole\n",
         table(["check", "description"], [[f"`{name}`", first_line(run)] for name, run in TRAFFIC_CHECKS.items()]),
         "## Statistical tests of Evidently\n",
-        "`method: evidently:NAME` runs a statistical test of Evidently on the binned data, with Evidently's default threshold\n"
+        "`method: evidently:NAME` runs a statistical test of Evidently on values of a sample of rows, with Evidently's default threshold\n"
         "or with `threshold:` in Evidently's unit. For tests with a p-value, findings show its negative decimal logarithm, so\n"
         "that larger is worse. These tests are not calibrated to the alert budget, and backtests leave them out. They need\n"
         "`pip install driftd[report]`.\n",

@@ -2,15 +2,16 @@
 
 Importing Evidently takes seconds and 280 MB, so it is imported by one spawned child, which is reused, and terminated if
 it exceeds the time limit. A test that times out three times in a row is suspended for ten minutes, later for longer.
-The child receives neither the environment nor rows, only values that are reconstructed from counts.
+The child does not receive the environment, and of rows only the values of single columns.
 
 Limits
 ------
-Tests use reconstructed values: values inside a bin are replaced by its middle, those beyond the baseline's extremes by
-these, and at most ``most`` of them are reconstructed, so a p-value is that of a sample of this size and not of the
-window's. The distribution functions are exact at the quantile edges, and between them a value is off by at most half
-its bin, so the error of a Kolmogorov-Smirnov distance is under 0.004 for 1,500 rows against 4,000. Heavy tails have
-larger errors: for a log-normal column the error of a Wasserstein distance is up to 0.04 baseline standard deviations.
+Tests of numbers use values of a sample of rows, in the proportions of the profiles
+(:mod:`monitor.checks.row_values`), and those of categories the counted categories. At most ``most`` values are used,
+so a p-value is that of a sample of this size and not of the window's. If the rows cannot be read any more, values
+inside a bin are replaced by its middle, and those beyond the baseline's extremes by these: a value is then off by at
+most half its bin, so the error of a Kolmogorov-Smirnov distance is under 0.004 for 1,500 rows against 4,000, and that
+of a Wasserstein distance up to 0.04 baseline standard deviations for a log-normal column.
 `chisquare` and `g_test` treat the baseline's shares as exact: with a small baseline they report drift too often.
 `mannw` is Evidently's one-sided test, which detects a rise of values and never a fall.
 """
@@ -23,7 +24,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from monitor.config.stattests import NOT_SUPPORTED, P_VALUES, STATTESTS
@@ -70,13 +71,18 @@ class Request:
     kind
         Kind of the column.
     baseline, window
-        Numbers or categories, as reconstructed by :func:`expand`.
+        Numbers or categories: values of rows, see :mod:`monitor.checks.row_values`, or as reconstructed by
+        :func:`expand`.
+    column, profiles
+        The column, and the profiles that the values were reconstructed from.
     """
 
     name: str
     kind: Kind
     baseline: Sequence[float | str]
     window: Sequence[float | str]
+    column: str = ""
+    profiles: tuple[Profile, Profile] | None = None
 
 
 @dataclass(frozen=True)
@@ -189,12 +195,13 @@ def orient(name: str, value: float) -> float:
     return -math.log10(max(value, SMALLEST_P)) if name in P_VALUES else value
 
 
-def request(name: str, baseline: Profile, window: Profile) -> Request:
+def request(name: str, baseline: Profile, window: Profile, column: str = "") -> Request:
     """Return the request for two profiles of a column, with at most the sample size that the test supports."""
     most = MOST_OF.get(name, MOST)
     if name in EQUAL_SIZES:
         most = min(most, baseline.n, window.n)
-    return Request(name, baseline.layout.kind, expand(baseline, most), expand(window, most))
+    sides = expand(baseline, most), expand(window, most)
+    return Request(name, baseline.layout.kind, *sides, column, (baseline, window))
 
 
 def measure_in_child(
@@ -270,7 +277,11 @@ def _ask_child(request: Request, end: float, timeout: float, breaker: StatTestBr
 def _ask(request: Request, end: float, timeout: float, breaker: StatTestBreaker) -> StatTestResult:
     reason = f"Evidently did not answer within {timeout:g} s and was stopped; run fewer tests, columns or segments."
     try:
-        answer = _child().submit(_run, request) if time.monotonic() < end and not _leaving.is_set() else None
+        answer = (
+            _child().submit(_run, replace(request, profiles=None))
+            if time.monotonic() < end and not _leaving.is_set()
+            else None
+        )
         while answer and time.monotonic() < end and not _leaving.is_set():
             if wait([answer], min(LOOK_UP, max(0.0, end - time.monotonic()))).done:
                 response = answer.result()

@@ -30,7 +30,7 @@ def evaluate_stattests(comparison: WindowComparison, stattests: Stattests | None
             elif stattests is None:
                 yield replace(stated, reason="not_measured: stattests of Evidently are not run here")
             else:
-                test = request(target.detector.name.removeprefix(PREFIX), old, new)
+                test = request(target.detector.name.removeprefix(PREFIX), old, new, target.column or "")
                 waiting.append((target, stated, test, (old, new)))
     answers = stattests([test for _, _, test, _ in waiting]) if stattests and waiting else []
     for (target, stated, test, sides), answer in zip(waiting, answers, strict=True):

@@ -10,9 +10,9 @@ from monitor.checks.comparisons import Comparisons
 from monitor.checks.detect import evaluate_bucket
 from monitor.checks.evaluate import evaluate
 from monitor.checks.evaluation import Evaluation, StoredSums
-from monitor.checks.evidently import measure_in_child
 from monitor.checks.monitor_plan import MonitorPlan
 from monitor.checks.new_values import detect_new_values
+from monitor.checks.row_values import RowStattests
 from monitor.config.models import Monitor
 from monitor.jobs.count_comparisons import count_comparisons
 from monitor.jobs.observe_window import observe_window
@@ -27,7 +27,9 @@ def evaluate_window(reader: Reader, monitor: Monitor, baseline: Baseline, end: d
     plan = MonitorPlan(monitor, Comparisons(monitor), baseline)
     observed, stored = observe_window(reader, monitor, baseline, end)
     states = count_comparisons(reader, plan.comparisons, observed.bucket)
-    evaluation = evaluate(plan, observed, StoredSums(stored, None, states), measure_in_child)
+    evaluation = evaluate(
+        plan, observed, StoredSums(stored, None, states), RowStattests(reader, monitor, baseline, end)
+    )
     facts = sum((part.facts for part in stored.parts), observed.profiled.facts)
     findings = [*evaluation.findings, *evaluate_bucket(monitor, StoredSums())]
     return replace(evaluation, findings=findings, changes=detect_new_values(facts, baseline), result=None)

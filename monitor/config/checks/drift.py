@@ -45,7 +45,7 @@ class DriftConfig(MeasuredConfig):
         AfterValidator(_check_methods),
         WithJsonSchema(one_or_more(METHODS)),
     ] = "auto"
-    """`auto`, or a list of drift methods; `evidently:NAME` runs a statistical test of Evidently on the binned data."""
+    """`auto`, or a list of drift methods; `evidently:NAME` runs a statistical test of Evidently."""
 
     @model_validator(mode="after")
     def _p_values_below_one(self) -> DriftConfig:
