@@ -11,7 +11,7 @@ from monitor.actions.receivers.requests import HttpRequest, Transport, deliver_r
 from monitor.config.operation import HeartbeatConfig
 from monitor.core.bounded import Bounded
 from monitor.jobs.liveness import HeartbeatResult
-from monitor.jobs.readiness import Readiness
+from monitor.jobs.readiness import NO_STORE, Readiness
 from monitor.jobs.scheduler import Job
 
 LOG = structlog.get_logger(__name__)
@@ -19,7 +19,6 @@ READ_SECONDS = 5.0
 """Maximum seconds to read whether every monitor is current."""
 LIMIT = timedelta(minutes=5)
 """Longest run of the job; the deadlines of its parts end it far earlier."""
-NO_STORE = "driftd's own database does not answer"
 
 
 class Heartbeat:

@@ -15,6 +15,8 @@ from monitor.store.rows import WatchRow
 from monitor.store.watches import load_watches
 
 GRACE = timedelta(minutes=1)
+NO_STORE = "driftd's own database does not answer"
+"""The reason while the store cannot be read."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from monitor.config.models import Config
 from monitor.core.clock import Clock, SystemClock
 from monitor.jobs.liveness import Liveness
-from monitor.jobs.readiness import Readiness
+from monitor.jobs.readiness import NO_STORE, Readiness
 from monitor.metrics.export import StateCollector
 from monitor.metrics.process import ProcessState, ProcessStateCollector
 from monitor.store.database import Database
@@ -80,5 +80,5 @@ class Health:
             reasons = await self._passes.run(self._readiness.find_reasons, READY_SECONDS)
         except Exception as error:  # noqa: BLE001  not ready, whatever the reason
             LOG.warning("store_down", error=type(error).__name__)
-            return JSONResponse({"ready": False, "reasons": ["driftd's own database does not answer"]}, 503)
+            return JSONResponse({"ready": False, "reasons": [NO_STORE]}, 503)
         return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)

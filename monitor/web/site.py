@@ -15,7 +15,7 @@ from monitor.web.app import create_app
 from monitor.web.breakers import Board
 from monitor.web.health import Health
 from monitor.web.metrics_app import create_metrics_app
-from monitor.web.tls import ServerTls, load_context
+from monitor.web.tls import ServerTls
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,16 @@ class Site:
         app, metrics = create_app(self._database, config, self._clock, board, health), None
         if config.metrics is not None:
             metrics = create_metrics_app(self._database, config, config.metrics, self._clock, health)
-        if config.server.tls is not None:
-            load_context(config.server.tls)
         return ConfiguredApp(app, board, metrics, config.server.tls)
 
     def switch(self, made: ConfiguredApp) -> None:
-        """Serve another application from the next request on."""
+        """Serve another application from the next request on.
+
+        Raises
+        ------
+        ConfigError
+            When its certificate cannot be used; everything is as before.
+        """
         if self.tls is not None and made.tls is not None:
             self.tls.load(made.tls)
         made.board.start()
