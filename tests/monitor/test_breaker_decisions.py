@@ -14,7 +14,7 @@ from detectors.cost.budget import SpendTotals
 from detectors.cost.ledger import ALL, MISSING, OTHER, CostSummary
 from monitor.actions import breakers
 from monitor.actions.breaker_actions import plan_transition
-from monitor.actions.breaker_values import budget_column
+from monitor.actions.breaker_values import budget_column, stored_value
 from monitor.actions.breakers import (
     BreakerInput,
     BreakerUpdate,
@@ -28,6 +28,7 @@ from monitor.config.money import BreakerSpec
 from monitor.core.incident import Decision
 from monitor.core.schedule import Bucket
 from monitor.profiling.spend import SpendState
+from monitor.sources.protection import Protection
 from tests.support.decisions import HOUR, MINUTE, SLACK, START, incident_of, monitor_of, webhook
 
 NOON = START + timedelta(days=9, hours=12)
@@ -147,6 +148,17 @@ def test_the_column_of_a_budget_is_that_of_its_check() -> None:
     assert budget_column(*breaker_of(**BY)) == "tenant"
     assert budget_column(*breaker_of(budget="spend")) is None
     assert budget_column(*breaker_of(rule="drift", spend={"by": "tenant", "daily": 10})) is None
+
+
+def test_a_value_that_must_not_be_stored_is_known_by_its_pseudonym() -> None:
+    monitor, spec = breaker_of(**BY)
+    address = "jane@example.com"
+    assert stored_value(monitor, spec, address) == Protection.of(monitor).pseudonym(address) != address
+    assert [stored_value(monitor, spec, value) for value in ("acme", "")] == ["acme", ""]
+    hidden = monitor.model_copy(update={"classes": {"tenant": "identifier"}})
+    assert stored_value(hidden, spec, "acme") != "acme"
+    assert stored_value(hidden, spec, "") == ""
+    assert stored_value(monitor, breaker_of(rule="drift")[1], address) == address
 
 
 def test_the_pace_of_a_value_is_its_own() -> None:

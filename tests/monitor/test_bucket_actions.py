@@ -7,13 +7,19 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from detectors.cost.breaker import Breaker
+from detectors.cost.ledger import CostSummary
 from detectors.quality.traffic import Traffic
+from monitor.actions import bucket
 from monitor.actions.breakers import BreakerInput
+from monitor.actions.decide_and_plan import plan_comparisons
 from monitor.actions.identity import identity
 from monitor.actions.notifications import thread_key
 from monitor.actions.plan_actions import ActionPlan, plan_actions
 from monitor.actions.plan_context import PlanContext
+from monitor.actions.retraining_context import RetrainingInput
 from monitor.alerting.decisions import Decisions
 from monitor.alerting.muting import Muting
 from monitor.alerting.verdicts import VerdictChange, find_new_verdicts
@@ -23,6 +29,7 @@ from monitor.config.models import Monitor
 from monitor.core.action import Action, AlertHistory
 from monitor.core.incident import Decision
 from monitor.core.matchers import Silence
+from monitor.profiling.spend import SpendState
 from tests.support.decisions import (
     BUCKET,
     HOUR,
@@ -291,3 +298,52 @@ def test_breakers_are_left_as_they_are_where_nothing_is_known_or_there_are_none(
     breakers = [{"name": "guard", "rule": "drift"}]
     assert planned(firing, None, monitor_of({"breakers": breakers})).breakers is None
     assert planned(firing, breakers=BreakerInput()).breakers is None
+
+
+# ---- what planning is given ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("missing", [None, "baseline", "window", "retraining"])
+def test_a_bucket_is_planned_from_what_was_observed_and_stored(
+    missing: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(bucket, "plan_actions", lambda *given: asked.append(given))
+    parts: dict[str, Any] = {
+        name: None if name == missing else object() for name in ("baseline", "window", "retraining")
+    }
+    profiled: Any = SimpleNamespace(bill=SimpleNamespace(rates={"failed": (1.0, 2)}))
+    plan: Any = SimpleNamespace(
+        monitor=monitor_of(), receivers=RECEIVERS, reference=lambda at: parts["baseline"] if at == BUCKET else at
+    )
+    source: Any = SimpleNamespace(now=lambda: START + MINUTE, reader=object())
+    observed: Any = SimpleNamespace(bucket=BUCKET, profiled=profiled)
+    evaluation: Any = SimpleNamespace(window=parts["window"])
+    history, spending = AlertHistory(sequences={"i-1": 7}), SpendState(START, CostSummary({}), {})
+    breakers = {("guard", ""): Breaker("open", START, "spent")}
+    state = bucket.ActionState(history, breakers, spending, parts["retraining"])
+    decisions = Decisions()
+    bucket.plan_bucket(source, plan, observed, evaluation, decisions, state)
+    profiled.bill = None
+    bucket.plan_bucket(source, plan, observed, evaluation, decisions, state)
+    known = (BUCKET, profiled, parts["window"], parts["baseline"], parts["retraining"], source.reader)
+    retraining = None if missing else RetrainingInput(*known)
+    for given, rates in zip(asked, ({"failed": (1.0, 2)}, {}), strict=True):
+        inputs = BreakerInput(breakers, spending, rates)
+        context = PlanContext(history, BUCKET, START + MINUTE, retraining, inputs)
+        assert given == (plan.monitor, RECEIVERS, decisions, context)
+
+
+def test_the_verdicts_of_comparisons_are_planned_at_the_end_of_the_last_counted_bucket_by_no_rule() -> None:
+    monitor = monitor_of({"shadows": [{**SHADOW, "do": ["slack"]}]})
+    counts: Any = [
+        SimpleNamespace(start=START + place * MINUTE, key=("shadow", "s"), report=WON if place else None)
+        for place in range(2)
+    ]
+    update = ComparisonUpdate(counts, [finding(0.3)], step=MINUTE)
+    history = AlertHistory(sequences={thread_key("bot", "s", "b", "shadow"): 4})
+    made = plan_comparisons(monitor, RECEIVERS, update, history, START + HOUR)
+    assert made.incidents == []
+    (verdict,) = made.actions
+    assert (verdict.name, verdict.kind, verdict.sequence) == ("slack", "verdict", 4)
+    assert (verdict.created_at, verdict.payload["timestamp"]) == (START + HOUR, (START + 2 * MINUTE).isoformat())

@@ -16,21 +16,25 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from monitor.actions.digests import Storm, StormIncident, describe_storm, plan_digest
 from monitor.actions.identity import MESSAGE_NOT_AFTER, NAMESPACE, identity
 from monitor.actions.messages_due import find_news
 from monitor.actions.receivers import make_receivers
 from monitor.actions.receivers.base import Deadline, Delivery, DeliveryResult
 from monitor.actions.storms import Announcement, QueueState, group_waiting
+from monitor.alerting.consequence import rank_harm, restore_finding
+from monitor.alerting.messages.headline import shorten_headline
 from monitor.alerting.messages.render import render
 from monitor.config.receivers import DigestSettings, ReceiverConfig
 from monitor.core.action import Action, PastAction
+from monitor.core.firing import FiringMonitors
 from monitor.core.incident import Decision, Incident
 from monitor.jobs.delivery import deliver_due, expire_late
 from monitor.store import incidents, migrate, outbox
 from monitor.store.database import Database
 from monitor.store.tables import actions
 from monitor.store.watches import save_watch
-from tests.support.decisions import MINUTE, START, monitor_of
+from tests.support.decisions import MINUTE, START, evidence_of, monitor_of
 from tests.support.hand import Hand
 from tests.support.receiver import listening, slack
 from tests.support.receivers import settings_of
@@ -576,3 +580,173 @@ def test_an_incident_that_fires_again_after_its_storm_is_announced_like_a_new_on
         assert group(state, waiting(2, "update", news=news)) == {}
     assert group(state, waiting(2, "reminder", news={"again": True})) == {}
     assert group(replace(state, storms={}), waiting(2, "update", news={"again": True})) == {}
+
+
+# ---- what a digest says, planned from inputs made by hand ------------------------------------------------------------
+
+SLACK_AT = settings_of("slack", external_url="https://d.example/XX/", dry_run=True)
+
+
+def announced(number: int, kind: Any = "firing", **data: Any) -> Action:
+    """Return a message about an incident that is part of a storm."""
+    incident: Any = {"id": f"i-{number}", "state": "firing", "rule": "answers", "opened_at": START.isoformat()}
+    common = {"monitor": f"bot-{number}", "severity": "warning", "headline": f"bot-{number}: failure rate {number} %"}
+    made = waiting(number, kind, **{**common, "incident": {**incident, "reason": "rose"}, **data})
+    return replace(made, created_at=START + number * SECOND)
+
+
+def in_storm(number: int, state: Any = "firing", severity: str = "warning", monitor: str = "") -> StormIncident:
+    resolved = START + number * MINUTE if state == "resolved" else None
+    return StormIncident(f"i-{number}", monitor or f"bot-{number}", severity, state, START + number * SECOND, resolved)
+
+
+def storm_of(*incidents: StormIncident, **changes: Any) -> Storm:
+    parts = [announced(int(one.id[2:])) for one in incidents]
+    return replace(Storm("s", 0, incidents, [], parts, FiringMonitors({}, 0, 9)), **changes)
+
+
+def digest_of(storm: Storm, receiver: ReceiverConfig = SLACK_AT) -> Action:
+    settings = DigestSettings(wait=WAIT, interval=INTERVAL)
+    return plan_digest("slack", receiver, settings, storm, START + MINUTE)
+
+
+def test_a_digest_is_one_message_of_no_monitor_in_the_thread_of_its_storm() -> None:
+    made, at = digest_of(storm_of(in_storm(1), in_storm(2, severity="critical"))), START + MINUTE
+    assert made.id == identity("s", "slack", "digest", 0)
+    assert (made.monitor, made.incident, made.name, made.kind, made.mode) == ("*", "s", "slack", "firing", "auto")
+    assert (made.state, made.sequence, made.dry_run, made.supersedes) == ("pending", 0, True, False)
+    assert made.reason == "2 incidents at once are announced together"
+    assert (made.created_at, made.not_after) == (at, at + MESSAGE_NOT_AFTER)
+    assert (made.payload["type"], made.payload["timestamp"]) == ("driftd.digest.firing", at.isoformat())
+    data = made.payload["data"]
+    assert (data["monitor"], data["severity"], data["dry_run"]) == ("*", "critical", True)
+    assert data["link"] == "https://d.example/XX/incidents"
+    assert data["summary"] == render("firing", made.payload, follows=False).second_line
+    assert data["headline"]
+    assert digest_of(storm_of(in_storm(1)), settings_of("slack")).payload["data"]["link"] is None
+
+
+def test_a_digest_that_follows_another_says_less() -> None:
+    later = digest_of(storm_of(in_storm(1), sequence=3))
+    assert (later.id, later.kind, later.sequence) == (identity("s", "slack", "digest", 3), "update", 3)
+    assert later.payload["type"] == "driftd.digest.update"
+    assert later.payload["data"]["summary"] == render("update", later.payload, follows=True).second_line
+
+
+def test_a_digest_waits_for_others_and_the_interval_and_the_last_one_does_not() -> None:
+    at, one, over = START + MINUTE, in_storm(1), in_storm(1, "resolved")
+    late = replace(announced(1), created_at=at - 10 * SECOND)
+    for storm, due in (
+        (storm_of(one), at),  # it has waited already
+        (storm_of(one, messages=[late]), at + 20 * SECOND),
+        (storm_of(one, messages=[]), at + WAIT),
+        (storm_of(one, messages=[late], previous_at=at - MINUTE, sequence=1), at + 4 * MINUTE),
+        (storm_of(over, messages=[late], previous_at=at - MINUTE, sequence=1), at),
+        (storm_of(over, messages=[late]), at + 20 * SECOND),
+    ):
+        assert digest_of(storm).not_before == due
+
+
+@pytest.mark.parametrize(
+    ("incidents", "severity", "kind"),
+    [
+        ([in_storm(1, "resolved", "critical"), in_storm(2, severity="info")], "info", "firing"),
+        ([in_storm(1, "resolved", "critical"), in_storm(2, "resolved", "info")], "critical", "resolved"),
+        ([in_storm(1, severity="odd")], "warning", "firing"),
+    ],
+)
+def test_the_severity_of_a_digest_is_the_highest_of_what_still_fires(
+    incidents: list[StormIncident], severity: str, kind: str
+) -> None:
+    made = digest_of(storm_of(*incidents))
+    assert (made.payload["data"]["severity"], made.kind) == (severity, kind)
+
+
+def test_a_storm_is_counted() -> None:
+    firing = FiringMonitors({"a": START + SECOND, "b": START + 9 * SECOND, "c": START}, 9, 3)
+    storm = storm_of(
+        in_storm(1),
+        in_storm(2, monitor="bot-1"),
+        in_storm(3, "resolved"),
+        alone=[announced(4)],
+        messages=[announced(1), announced(1, "update"), announced(2, "update")],
+        firing=firing,
+    )
+    counted = describe_storm(storm)
+    entries = counted.pop("entries")
+    assert [one["id"] for one in entries] == ["i-1", "i-2", "i-4"]
+    assert counted == {
+        "since": (START + SECOND).isoformat(),
+        "resolved_at": None,
+        "incidents": 3,
+        "monitors": 2,
+        "firing": 2,
+        "firing_monitors": 2,
+        "watched": 3,
+        "most": False,
+        "new": 1,
+        "alone": ["i-4"],
+        "left_out": 0,
+        "suspect": None,
+    }
+    most = replace(firing, fired_at=dict.fromkeys("abcd", START + SECOND))
+    assert describe_storm(replace(storm, firing=most))["most"] is True
+    assert describe_storm(replace(storm, firing=most))["watched"] == 4
+    over = storm_of(in_storm(1, "resolved"), in_storm(2, "resolved"))
+    assert describe_storm(over)["resolved_at"] == (START + 2 * MINUTE).isoformat()
+    nothing = describe_storm(storm_of())
+    assert [nothing[key] for key in ("since", "resolved_at", "most", "firing_monitors")] == ["", None, False, 0]
+    suspect: Any = {"kind": "model_version", "column": "model_version", "value": "v2"}
+    assert describe_storm(storm_of(suspect=suspect))["suspect"] == suspect
+
+
+def test_an_incident_of_a_digest_is_described_by_its_message() -> None:
+    message = announced(
+        1,
+        headline="bot-1: failure rate 9 % (95 % interval 1–9 %), baseline 2 %",
+        findings=[evidence_of(check="drift", column="novelty"), evidence_of(check="drift", column="failed")],
+        suspected_change={"value": "v2"},
+        actions=[1, 2, 3, 4],
+        escalation="late",
+        link="https://d.example/i-1",
+    )
+    (entry,) = describe_storm(storm_of(in_storm(1, "resolved"), messages=[message]))["entries"]
+    harms = [rank_harm(restore_finding(one)) for one in message.payload["data"]["findings"]]
+    assert harms[0] != harms[1]
+    assert entry == {
+        "id": "i-1",
+        "monitor": "bot-1",
+        "rule": "answers",
+        "severity": "warning",
+        "state": "resolved",
+        "headline": shorten_headline(message.payload["data"]["headline"]),
+        "harm": max(harms),
+        "since": START.isoformat(),
+        "suspect": {"value": "v2"},
+        "actions": [1, 2, 3],
+        "escalation": "late",
+        "link": "https://d.example/i-1",
+        "alone": False,
+    }
+    bare = announced(2, incident={**message.payload["data"]["incident"], "fired_at": "2026-11-01T00:01:00+00:00"})
+    (entry,) = describe_storm(storm_of(in_storm(1), messages=[], alone=[bare]))["entries"]
+    assert (entry["state"], entry["since"], entry["alone"]) == ("firing", "2026-11-01T00:01:00+00:00", True)
+    assert [entry[key] for key in ("harm", "suspect", "actions", "escalation", "link")] == [0, None, [], None, None]
+
+
+def test_the_worst_incidents_of_a_digest_come_first_and_the_rest_is_counted() -> None:
+    harm = [evidence_of(column="failed")]
+    states = [in_storm(n, "resolved" if n == 1 else "firing") for n in range(1, 30)]
+    common: Any = announced(0).payload["data"]["incident"]
+    told = [announced(n, incident={**common, "fired_at": f"{n:02}"}) for n in range(7, 30)]
+    first = [
+        announced(1, severity="critical"),
+        announced(2, severity="odd"),
+        announced(3, severity="critical"),
+        announced(4, findings=harm),
+        announced(5, incident={**common, "fired_at": "01"}),
+        announced(6, incident={**common, "fired_at": "01"}),
+    ]
+    counted = describe_storm(storm_of(*states, messages=[*first, *told]))
+    assert [one["id"] for one in counted["entries"]] == ["i-3", "i-4", "i-5", "i-6", *(f"i-{n}" for n in range(7, 23))]
+    assert counted["left_out"] == 9
