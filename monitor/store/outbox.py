@@ -111,7 +111,6 @@ def save_actions(connection: Connection, planned: Sequence[Action]) -> None:
     rows = [
         {
             **{field.name: getattr(action, field.name) for field in fields(ActionRecord)},
-            "payload": dict(action.payload),
             "next_attempt_at": action.not_before or action.created_at,
             "attempts": 0,
             "fence": 0,
