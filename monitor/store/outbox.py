@@ -112,8 +112,6 @@ def save_actions(connection: Connection, planned: Sequence[Action]) -> None:
         {
             **{field.name: getattr(action, field.name) for field in fields(ActionRecord)},
             "next_attempt_at": action.not_before or action.created_at,
-            "attempts": 0,
-            "fence": 0,
         }
         for action in planned
         if action.replaces is None or _replace(connection, action)

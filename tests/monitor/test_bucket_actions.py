@@ -12,14 +12,14 @@ import pytest
 from detectors.cost.breaker import Breaker
 from detectors.cost.ledger import CostSummary
 from detectors.quality.traffic import Traffic
-from monitor.actions import bucket
+from monitor.actions import bucket, decide_and_plan
 from monitor.actions.breakers import BreakerInput
-from monitor.actions.decide_and_plan import plan_comparisons
 from monitor.actions.identity import identity
 from monitor.actions.notifications import thread_key
 from monitor.actions.plan_actions import ActionPlan, plan_actions
 from monitor.actions.plan_context import PlanContext
 from monitor.actions.retraining_context import RetrainingInput
+from monitor.alerting.decide import decide
 from monitor.alerting.decisions import Decisions
 from monitor.alerting.muting import Muting
 from monitor.alerting.verdicts import VerdictChange, find_new_verdicts
@@ -29,6 +29,7 @@ from monitor.config.models import Monitor
 from monitor.core.action import Action, AlertHistory
 from monitor.core.incident import Decision
 from monitor.core.matchers import Silence
+from monitor.core.schedule import Bucket
 from monitor.profiling.spend import SpendState
 from tests.support.decisions import (
     BUCKET,
@@ -334,16 +335,25 @@ def test_a_bucket_is_planned_from_what_was_observed_and_stored(
         assert given == (plan.monitor, RECEIVERS, decisions, context)
 
 
-def test_the_verdicts_of_comparisons_are_planned_at_the_end_of_the_last_counted_bucket_by_no_rule() -> None:
+def test_the_verdicts_of_comparisons_are_planned_at_the_end_of_the_last_counted_bucket_by_no_rule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    buckets: list[Bucket] = []
+    monkeypatch.setattr(
+        decide_and_plan,
+        "decide",
+        lambda *given: buckets.append(given[-1]) or decide(*given),  # type: ignore[func-returns-value]
+    )
     monitor = monitor_of({"shadows": [{**SHADOW, "do": ["slack"]}]})
     counts: Any = [
         SimpleNamespace(start=START + place * MINUTE, key=("shadow", "s"), report=WON if place else None)
-        for place in range(2)
+        for place in range(3)
     ]
     update = ComparisonUpdate(counts, [finding(0.3)], step=MINUTE)
     history = AlertHistory(sequences={thread_key("bot", "s", "b", "shadow"): 4})
-    made = plan_comparisons(monitor, RECEIVERS, update, history, START + HOUR)
+    made = decide_and_plan.plan_comparisons(monitor, RECEIVERS, update, history, START + HOUR)
     assert made.incidents == []
     (verdict,) = made.actions
     assert (verdict.name, verdict.kind, verdict.sequence) == ("slack", "verdict", 4)
-    assert (verdict.created_at, verdict.payload["timestamp"]) == (START + HOUR, (START + 2 * MINUTE).isoformat())
+    assert (verdict.created_at, verdict.payload["timestamp"]) == (START + HOUR, (START + 3 * MINUTE).isoformat())
+    assert buckets == [Bucket(START + 2 * MINUTE, START + 3 * MINUTE)]

@@ -631,6 +631,9 @@ def test_a_digest_that_follows_another_says_less() -> None:
     assert (later.id, later.kind, later.sequence) == (identity("s", "slack", "digest", 3), "update", 3)
     assert later.payload["type"] == "driftd.digest.update"
     assert later.payload["data"]["summary"] == render("update", later.payload, follows=True).second_line
+    last = digest_of(storm_of(in_storm(1, "resolved"), sequence=4))
+    over, fires = (render(kind, last.payload, follows=True).second_line for kind in ("resolved", "firing"))
+    assert last.payload["data"]["summary"] == over != fires
 
 
 def test_a_digest_waits_for_others_and_the_interval_and_the_last_one_does_not() -> None:
