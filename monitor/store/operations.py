@@ -100,7 +100,7 @@ def perform(
             role=author.role,
             channel=author.channel,
             operation=operation.name,
-            result="refused" if refusal else "done",
+            result="refused" if refusal is not None else "done",
             subject_kind=subject.kind,
             subject=subject.id,
             incident=subject.incident,
@@ -109,7 +109,7 @@ def perform(
             detail=detail,
         )
         add_entry(connection, entry, request)
-    if refusal:
+    if refusal is not None:
         raise refusal
     return entry
 
