@@ -25,11 +25,11 @@ pytestmark = pytest.mark.xdist_group("waiting")  # one after the other, beside t
 
 HOUR, QUARTER = timedelta(hours=1), timedelta(minutes=15)
 ODD = """
-from functools import partial
 import tests.support.odd_signal
 from monitor.profiling import signal_workers
 
-signal_workers.SignalWorkers = partial(signal_workers.SignalWorkers, {seconds}, 1 << 30, "tests.support.odd_signal")
+workers = signal_workers.SignalWorkers
+signal_workers.SignalWorkers = lambda memory: workers({seconds}, 1 << 30, "tests.support.odd_signal")
 """
 LEASE = 30.0
 
