@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 OK := $(VENV)/.ok
-WORKERS ?= 4
+WORKERS ?= 6
 ARGS ?=
 BENCHMARKS := $(sort $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py)) \
 	$(patsubst benchmarks/%/__main__.py,%,$(wildcard benchmarks/*/__main__.py)))

@@ -25,6 +25,7 @@ collect_ignore = [
     "support/logs/mlflow_app.py",  # an application of its own: importing it would import all of MLflow
     "support/extension",  # importing it registers what it defines
     "support/measured.py",  # importing it imports all that is measured
+    "support/odd_signal.py",  # importing it registers a signal
 ]
 
 

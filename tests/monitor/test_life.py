@@ -163,9 +163,8 @@ def test_a_second_change_is_told_in_the_thread_of_the_open_incident_and_a_new_ve
     for change, began in ((first, 7), (second, 10), (third, 13)):
         late = datetime.fromisoformat(change["at"]) - (START + began * HOUR)
         assert timedelta(0) < late <= HOUR / 2, change
-    assert second["reason"].startswith("mean amount ")
-    assert "; changed again: joint distribution of all columns; " in second["reason"]
-    assert second["columns"] == ["(joint)"], "all columns together show it a bucket before the amount alone"
+    assert second["reason"].startswith("changed again: amount; rank shift ")
+    assert second["columns"] == ["(joint)", "amount"]
     assert second["suspected_change"] is None
     assert "plan" in third["columns"]
     assert third["suspected_change"]["value"] == "v2"
