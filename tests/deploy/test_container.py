@@ -54,6 +54,8 @@ def enter(root: Path, volume: Path, command: list[str]) -> str:
     """Return a shell script that makes the root and runs a command in it as the only process."""
     at = shlex.quote(str(root))
     lines = ["set -eu", "mount --make-rprivate /", f"mount -t tmpfs -o mode=755 tmpfs {at}", f"cd {at}"]
+    # First, because a repository may lie in /tmp.
+    lines += ["mkdir tmp", "mount -t tmpfs -o mode=1777,size=64m tmpfs tmp"]
     for path in sorted(SHARED, key=lambda path: len(path.parts)):
         inner = shlex.quote(f".{path}")
         if not any(path.is_relative_to(other) for other in SHARED - {path}):
@@ -68,11 +70,10 @@ def enter(root: Path, volume: Path, command: list[str]) -> str:
             lines.append(f"ln -s {shlex.quote(str(path.readlink()))} {inner}")
         else:
             lines += [f"mkdir -p {inner}", f"mount --bind {path} {inner}", f"mount -o remount,bind,ro {inner}"]
-    lines += ["mkdir -p dev/shm proc tmp", "mount -t proc proc proc"]
+    lines += ["mkdir -p dev/shm proc", "mount -t proc proc proc", "mount -t tmpfs -o mode=1777,size=64m tmpfs dev/shm"]
     lines += [
         f"touch dev/{name}; mount --bind /dev/{name} dev/{name}" for name in ("null", "zero", "random", "urandom")
     ]
-    lines += ["mount -t tmpfs -o mode=1777,size=64m tmpfs tmp", "mount -t tmpfs -o mode=1777,size=64m tmpfs dev/shm"]
     lines += [f"mkdir -p .{HOME}", f"mount --bind {shlex.quote(str(volume))} .{HOME}", f"mount -o remount,ro {at}"]
     rights = f"--reuid {USER} --regid {USER} --clear-groups --no-new-privs --bounding-set -all --inh-caps -all"
     lines.append(f"exec chroot {at} setpriv {rights} -- {shlex.join(command)}")
