@@ -138,11 +138,20 @@ def _changes(columns: Sequence[_Column], seconds: np.ndarray) -> tuple[list[_Mov
         if column.name in again
     ]
     lasting = {each.column.name for each in _find(workdays, seconds)}
+    lasting |= {each.column.name for each in moved if _begins_between_weekends(each.change, seconds)}
     weekly = {name for name in again - lasting if _comes_and_goes([m for m in moved if m.column.name == name], weekend)}
     return (
         [each for each in moved if each.column.name not in weekly],
         [column for column in columns if column.name in weekly],
     )
+
+
+def _begins_between_weekends(change: SeriesChange, seconds: np.ndarray) -> bool:
+    """Return whether a shift lasts to the end and begins more than half a day from the begin or end of a weekend."""
+    weekend = is_weekend(seconds)
+    borders = seconds[1:][np.diff(weekend)]
+    nearest = np.abs(borders - seconds[change.first]).min()
+    return change.kind == "shift" and change.last == len(seconds) and not weekend[change.first] and nearest > DAY / 2
 
 
 def _comes_and_goes(moved: Sequence[_Moved], weekend: np.ndarray) -> bool:

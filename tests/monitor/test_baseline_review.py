@@ -220,15 +220,26 @@ def test_a_review_reads_back_what_it_writes() -> None:
     assert Review.from_json(None) is None
 
 
-def timeline_of(rows: np.ndarray, seed: int = 0) -> Timeline:
-    """Return hours of one numeric column, so many rows each."""
-    rng = np.random.default_rng(seed)
+def timeline_of(rows: np.ndarray, start: datetime = START, level: np.ndarray | None = None) -> Timeline:
+    """Return hours of one numeric column, so many rows each, with a mean each."""
+    rng = np.random.default_rng(0)
     layout = learn_numeric(rng.normal(size=2000), -5.0, 5.0)
-    timeline = Timeline({"x": layout}, START, timedelta(hours=1), len(rows), 1)
+    timeline = Timeline({"x": layout}, start, timedelta(hours=1), len(rows), 1)
     for hour, count in enumerate(rows.tolist()):
-        profile = Profile.of(Column.floats(rng.normal(size=count)), layout)
-        timeline.add(START + timedelta(hours=hour), count, {None: {"x": profile}})
+        profile = Profile.of(Column.floats(rng.normal(0 if level is None else level[hour], size=count)), layout)
+        timeline.add(start + timedelta(hours=hour), count, {None: {"x": profile}})
     return timeline
+
+
+@pytest.mark.parametrize("hours", [2, 4])
+def test_a_change_on_monday_afternoon_is_no_weekend(hours: int) -> None:
+    """The workdays alone are too few to show it."""
+    friday = datetime(2026, 11, 6, 18, tzinfo=UTC)
+    level = np.where(np.arange(72) >= 72 - hours, 1.5, 0.0)
+    problems = review_baseline(MONITOR, timeline_of(np.full(72, 90), friday, level), {}).problems
+    shifts = [one for one in problems if one.kind != "season"]
+    assert [(one.kind, one.start) for one in shifts] == [("shift", friday + timedelta(hours=72 - hours))]
+    assert not any("differ on weekends" in one.text for one in problems)
 
 
 @pytest.mark.parametrize("hours", [0, 1, 5])
