@@ -13,7 +13,7 @@ from monitor.cli.output import echo, print_table
 from monitor.config.load import json_schema
 from monitor.config.models import Monitor
 from monitor.jobs.review_candidate import candidate_notes
-from monitor.profiling.features import choose
+from monitor.profiling.features import choose, list_hashed_segments
 from monitor.sources.readiness import future_note
 
 config = command_group()
@@ -51,6 +51,7 @@ def _inspect(monitor: Monitor, entry: dict[str, Any]) -> None:
             for choice in used.values()
             if choice.personal
         ]
+        notes += list_hashed_segments(monitor, columns)
         if reader.quiet_since(reader.now()) is None:
             notes.append("open transactions are invisible; `GRANT pg_read_all_stats TO` the reader for exact sealing.")
         if (note := future_note(columns, reader.now())) is not None:

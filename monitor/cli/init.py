@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from monitor.checks.baseline_review import as_setting
 from monitor.cli.baseline_notes import print_baseline_notes
-from monitor.cli.config_template import render_config, save, with_baseline
-from monitor.cli.connections import open_reader
-from monitor.cli.options import DEFAULT_CONFIG, load_config
+from monitor.cli.config_template import render_config, save
+from monitor.cli.first_baseline import with_clean_baseline
+from monitor.cli.options import DEFAULT_CONFIG
 from monitor.cli.output import echo
 from monitor.cli.readiness import print_capabilities
 from monitor.cli.source_probe import choose_source, probe_source
 from monitor.config.load import resolve_url
 from monitor.config.models import ConfigError
 from monitor.config.presets import PRESETS
-from monitor.jobs.review_candidate import candidate_notes
 
 PASSWORD = re.compile(r"([^:/]+://[^:/@]+):([^@]+)@(.*)")
 """A URL with a password: the part before it, the password, and the part after it."""
@@ -51,27 +48,14 @@ def init(
     name = "".join(c if c.isalnum() else "-" for c in str(preset or settings["table"])).strip("-") or "app"
     text = render_config(name, {"url": _visible(_as_seen_from(out, url)), **settings}, probe)
     save(out, text)
-    notes = _with_clean_baseline(out, text, url)
+    password = PASSWORD.fullmatch(url)
+    hashed, notes = with_clean_baseline(out, text, password.group(2) if password else "")
     echo(f"{out} is written; review it, then run `driftd config check --config {out}`.")
+    for note in hashed:
+        echo(note)
     print_baseline_notes({"notes": notes})
     echo("What can be monitored (also shown by `driftd readiness`):")
     print_capabilities(probe.capabilities, probe.notes)
-
-
-def _with_clean_baseline(out: Path, text: str, url: str) -> list[str]:
-    """Review the range of the baseline; if it has problems, write its longest clean stretch to the file instead."""
-    password = PASSWORD.fullmatch(url)
-    monitor = load_config(out, {"DRIFTD_SOURCE_PASSWORD": password.group(2) if password else ""}).monitors[0]
-    if sys.stderr.isatty():
-        echo("reading the last 14 days, the range of the baseline …", err=True)
-    with open_reader(monitor) as reader:
-        review, notes = candidate_notes(reader, monitor)
-    if review is not None and review.unfit and review.clean:
-        out.write_text(with_baseline(text, as_setting(review.clean)), encoding="utf-8")
-        notes.append(
-            "the file uses this stretch as the baseline, not `rolling: 14d`; change it if another range is better"
-        )
-    return notes
 
 
 def _as_seen_from(out: Path, url: str) -> str:

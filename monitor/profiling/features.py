@@ -115,3 +115,13 @@ def _by_type(column: ColumnInfo) -> Choice:
             return Choice(column.name, None, "id or free text: over half of the values are distinct")
         return Choice(column.name, "categorical", "text")
     return Choice(column.name, None, f"of type {column.type}")
+
+
+def list_hashed_segments(monitor: Monitor, columns: Sequence[ColumnInfo]) -> list[str]:
+    """Return a note for each segment whose values have personal data, and are therefore stored as hashes."""
+    return [
+        f"{column.name}: values with personal data ({', '.join(column.personal)}) are stored, sent and shown as hashes "
+        f"such as id:1f3a9c0b7d52; `driftd reveal HASH --column {column.name}` looks one up."
+        for column in columns
+        if column.name in monitor.segments and column.personal and monitor.classes.get(column.name) != "category"
+    ]

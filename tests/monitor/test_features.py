@@ -285,6 +285,16 @@ def test_a_column_that_is_asked_for_by_name_stores_hashes_of_personal_data(world
     assert not [said for said in told["notes"] if "'note'" in said]
 
 
+def test_config_check_names_the_segments_whose_values_are_shown_as_hashes(world: World) -> None:
+    world.log(rows_of(START, 7 * HOUR))
+    note(world, ADDRESS, 1, 5000)
+    live(world, 7, segments=["note", "plan"])
+    _, (checked,) = world.json("config", "check")
+    (hashed,) = (text for text in checked["notes"] if "hashes" in text)
+    assert hashed.startswith("note: values with personal data (email_address) are stored, sent and shown as hashes")
+    assert "`driftd reveal HASH --column note`" in hashed
+
+
 def test_the_class_category_stores_values_as_they_are_until_relearnt_and_config_check_warns(world: World) -> None:
     world.log(rows_of(START, 7 * HOUR))
     note(world, ADDRESS, 1, 5000)
