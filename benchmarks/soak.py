@@ -24,7 +24,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -176,7 +175,7 @@ def run(folder: Path, hook: str, monitors: int, length: timedelta, seed: int) ->
     finally:
         for one in daemon.monitors:
             one.close()
-        report_work(database, buckets * monitors)
+        report_work(database, (LEARNT // BUCKET + buckets) * monitors)
         database.close()
         engine.dispose()
 
@@ -219,13 +218,6 @@ def conclude(samples: list[tuple[timedelta, Sample]]) -> int:
     return 1 if grows else 0
 
 
-@contextmanager
-def open_folder() -> Iterator[Path]:
-    """Open a temporary folder, in memory where there is room."""
-    with TemporaryDirectory(dir=MEMORY if has_room() else None) as name:
-        yield Path(name)
-
-
 def main() -> int:
     """Run the simulation and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -235,10 +227,9 @@ def main() -> int:
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     began, samples = time.perf_counter(), list[tuple[timedelta, Sample]]()
-    with ExitStack() as stack:
-        folder, hook = stack.enter_context(open_folder()), stack.enter_context(listening(Receiver()))
+    with TemporaryDirectory(dir=MEMORY if has_room() else None) as folder, listening(Receiver()) as hook:
         print(f"{'hours':>8}" + "".join(f"{field.name:>18}" for field in fields(Sample)))
-        for age, sample in run(folder, hook.url, options.monitors, options.days * DAY, options.seed):
+        for age, sample in run(Path(folder), hook.url, options.monitors, options.days * DAY, options.seed):
             hook.requests.clear()
             samples.append((age, sample))
             print(f"{age / HOUR:>8.1f}" + "".join(f"{value:>18,.1f}" for value in astuple(sample)), flush=True)

@@ -138,25 +138,23 @@ def _changes(columns: Sequence[_Column], seconds: np.ndarray) -> tuple[list[_Mov
         if column.name in again
     ]
     lasting = {each.column.name for each in _find(workdays, seconds)}
-    lasting |= {each.column.name for each in moved if _begins_between_weekends(each.change, seconds)}
-    weekly = {name for name in again - lasting if _comes_and_goes([m for m in moved if m.column.name == name], weekend)}
+    weekly = {name for name in again - lasting if _comes_and_goes([m for m in moved if m.column.name == name], seconds)}
     return (
         [each for each in moved if each.column.name not in weekly],
         [column for column in columns if column.name in weekly],
     )
 
 
-def _begins_between_weekends(change: SeriesChange, seconds: np.ndarray) -> bool:
-    """Return whether a shift lasts to the end and begins more than half a day from the begin or end of a weekend."""
+def _comes_and_goes(moved: Sequence[_Moved], seconds: np.ndarray) -> bool:
+    """Return whether the changes of a column may be those of weekends.
+
+    They are not if a shift lasts to the end that starts on a weekend, or more than half a day from where one begins or
+    ends.
+    """
     weekend = is_weekend(seconds)
     borders = seconds[1:][np.diff(weekend)]
-    nearest = np.abs(borders - seconds[change.first]).min()
-    return change.kind == "shift" and change.last == len(seconds) and not weekend[change.first] and nearest > DAY / 2
-
-
-def _comes_and_goes(moved: Sequence[_Moved], weekend: np.ndarray) -> bool:
-    """Return whether no change of a column is a shift that starts on a weekend and lasts to the end."""
-    return not any(m.kind == "shift" and m.change.last == len(weekend) and weekend[m.change.first] for m in moved)
+    lasting = [m.change.first for m in moved if m.kind == "shift" and m.change.last == len(seconds)]
+    return not any(weekend[first] or np.abs(borders - seconds[first]).min() > DAY / 2 for first in lasting)
 
 
 def _find(columns: Sequence[_Column], seconds: np.ndarray) -> list[_Moved]:

@@ -21,7 +21,6 @@ LABELS_LEFT_OUT = (
     "that is mapped"
 )
 
-
 QUARANTINE = (
     "rows have no signals: computing them took too much time (timeout) or memory, ended its process (crash) or failed "
     "(error), or did so for too many rows around them (skipped); look at these rows in the source"

@@ -49,7 +49,7 @@ def init(
     text = render_config(name, {"url": _visible(_as_seen_from(out, url)), **settings}, probe)
     save(out, text)
     password = PASSWORD.fullmatch(url)
-    hashed, notes = with_clean_baseline(out, text, password.group(2) if password else "")
+    hashed, notes = with_clean_baseline(out, text, password.group(2) if password else "", probe.columns)
     echo(f"{out} is written; review it, then run `driftd config check --config {out}`.")
     for note in hashed:
         echo(note)
